@@ -1,0 +1,51 @@
+"""What a model says of itself: its stateless entries, and the driver that strings them together.
+
+Exporters and runtimes know models only through this. MobileInst has ``encode``, ``decode`` and ``segment``;
+other families have other entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stateless function of the model, at fixed shapes.
+
+    Attributes:
+        method: name of the model's method; it takes the inputs in order and returns a tensor, or a tuple of
+            tensors in the order of ``outputs``. All tensors are contiguous float32.
+        inputs: name → shape, in order.
+        outputs: name → shape, in order.
+    """
+
+    method: str
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+
+
+class StreamingModel(nn.Module):
+    """Base of every model that can be exported as a streaming artefact.
+
+    Attributes:
+        driver: name of the runtime driver for the artefact.
+        size_multiple: height and width of the input must be multiples of this.
+    """
+
+    driver: str
+    size_multiple: int
+
+    def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
+        """The entries at one input size (height, width); options are the family's own export options."""
+        raise NotImplementedError
+
+    def driver_options(self, input_size: tuple[int, int], **options: Any) -> dict[str, Any]:
+        """What the driver must know beyond the entries' shapes; goes into the metadata's ``options``."""
+        raise NotImplementedError

@@ -1,0 +1,28 @@
+"""The one error that reaches a user: what is wrong, in which file, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional, Union
+
+
+class UserError(Exception):
+    """A fault that the user can mend; the command line prints it as one line and exits with 2.
+
+    Args:
+        what: what is wrong, in a few words.
+        file: the file, folder or address concerned; None where there is none.
+        fix: what to do about it.
+    """
+
+    def __init__(self, what: str, file: Optional[Union[str, Path]] = None, fix: str = "") -> None:
+        self.what = what
+        self.file = file
+        self.fix = fix
+        subject = what if file is None else f"{what} ({file})"
+        super().__init__(f"{subject}: {fix}" if fix else subject)
+
+
+def missing_extra(package: str, extra: str) -> UserError:
+    """The error for a package that an optional part of mobilevis needs and that is not installed."""
+    return UserError(f"{package} is not installed", fix=f'pip install "mobilevis[{extra}]"')

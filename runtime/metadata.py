@@ -1,0 +1,136 @@
+"""The metadata that every artefact carries inside: the one schema that exporters write and runtimes read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import prod
+from typing import Any, Optional
+
+from mobilevis.runtime.errors import UserError
+
+SCHEMA_VERSION = 1
+METADATA_KEY = "mobilevis"
+MAX_METADATA_BYTES = 1 << 20
+MAX_TENSOR_ELEMENTS = 1 << 28  # 1 GiB of float32: no phone model has a larger tensor at an entry
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of an entry: contiguous float32 of a fixed shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.dtype != "float32":
+            raise ValueError(f"tensor {self.name}: dtype {self.dtype} is not float32")
+        if not self.shape or any(not isinstance(n, int) or n < 1 for n in self.shape):
+            raise ValueError(f"tensor {self.name}: shape {self.shape} is not a list of positive integers")
+        if prod(self.shape) > MAX_TENSOR_ELEMENTS:
+            raise ValueError(f"tensor {self.name}: shape {self.shape} is larger than any known model's")
+
+
+@dataclass(frozen=True)
+class EntrySpec:
+    """The signature of one stateless entry, in the order of the exported graph."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """A category: the dataset's own id (results files carry it) and its name."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Everything that a runtime needs to know of an artefact.
+
+    Attributes:
+        model: registry name, such as ``mobileinst-topformer-base``.
+        driver: name of the runtime driver that runs the entries, such as ``mobileinst``.
+        entries: entry name → signature.
+        input_size: (height, width) of the network's input in pixels.
+        classes: the categories; the index is the network's class index.
+        options: what the driver needs beyond this: sizes, score rule, default keyframe interval.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        color_order: order of the channels of a frame entry's input, range [0, 255].
+        resize: rule from the source frame to input_size; ``letterbox`` keeps the aspect and pads right and
+            bottom.
+        checkpoint_sha256: SHA-256 of the checkpoint file; None when the weights are random.
+        parity: what the parity gate measured, and vectors to check the artefact on a device
+            (see ``mobilevis.runtime.parity``).
+        tools: versions of the packages that made the artefact.
+    """
+
+    model: str
+    driver: str
+    entries: Mapping[str, EntrySpec]
+    input_size: tuple[int, int]
+    classes: tuple[ClassInfo, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    precision: str = "fp32"
+    color_order: str = "RGB"
+    resize: str = "letterbox"
+    checkpoint_sha256: Optional[str] = None
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.color_order != "RGB" or self.resize != "letterbox":
+            raise ValueError(f"colour order {self.color_order} with resize rule {self.resize} is not known")
+        if not self.entries:
+            raise ValueError("an artefact has at least one entry")
+        if len(self.input_size) != 2 or any(n < 1 for n in self.input_size):
+            raise ValueError(f"input size {self.input_size} is not (height, width)")
+
+    @property
+    def has_random_weights(self) -> bool:
+        """True when no checkpoint was loaded before the export."""
+        return self.checkpoint_sha256 is None
+
+    def to_json(self) -> str:
+        """The metadata as one JSON object, keys sorted, so that equal metadata are equal bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(item["name"], tuple(item["shape"]), item["dtype"]) for item in items)
+
+
+def parse_metadata(text: str, file: str) -> Metadata:
+    """Read metadata that an artefact carries.
+
+    Args:
+        text: JSON as written by ``Metadata.to_json``; hostile until parsed.
+        file: the artefact, for the error message.
+
+    Raises:
+        UserError: the text is not our metadata, or of another schema version.
+    """
+    again = "export the model again with this version of mobilevis"
+    if len(text) > MAX_METADATA_BYTES:
+        raise UserError("the metadata are too large to be mobilevis metadata", file, again)
+    try:
+        raw = json.loads(text)
+        if raw["schema"] != SCHEMA_VERSION:
+            raise UserError(
+                f"metadata schema {raw['schema']}, this version reads {SCHEMA_VERSION}", file, again
+            )
+        entries = {
+            name: EntrySpec(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
+            for name, entry in raw["entries"].items()
+        }
+        classes = tuple(ClassInfo(int(c["id"]), str(c["name"])) for c in raw["classes"])
+        height, width = raw["input_size"]
+        return Metadata(**{**raw, "entries": entries, "classes": classes, "input_size": (height, width)})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"broken mobilevis metadata: {error}", file, again) from error
