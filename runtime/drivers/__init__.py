@@ -1,0 +1,45 @@
+"""Drivers: what strings an artefact's entries together over the frames of a video, one a model family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.drivers.base import Driver
+from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.errors import UserError
+
+DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
+    "mobileinst": (MobileInstDriver, MobileInstOptions),
+}
+
+
+def make_driver(artefact: Artefact, options: Mapping[str, Any]) -> Driver:
+    """The driver that the artefact's metadata names.
+
+    Args:
+        artefact: as ``load_artefact`` returns it.
+        options: the driver's own options; see its options class.
+
+    Raises:
+        UserError: the driver is unknown, or an option or its value is not one of this driver's.
+    """
+    metadata = artefact.metadata
+    if metadata.driver not in DRIVERS:
+        raise UserError(
+            f"the artefact needs driver {metadata.driver}, known are {', '.join(sorted(DRIVERS))}",
+            fix="install a newer mobilevis",
+        )
+    driver, options_class = DRIVERS[metadata.driver]
+    known = [option.name for option in fields(options_class)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise UserError(
+            f"{metadata.model} has no option {', '.join(unknown)}", fix=f"its options are {', '.join(known)}"
+        )
+    try:
+        return driver(artefact, options_class(**options))
+    except ValueError as error:
+        raise UserError(str(error), fix="give another value") from error

@@ -1,0 +1,70 @@
+"""``mobilevis run``: a video through an artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+
+def run(
+    artefact: Annotated[Path, typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")],
+    source: Annotated[str, typer.Argument(help="Video file, image, folder of images, camera index or URL.")],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="Overlay video: .mp4, .mov, .webm or .avi.")
+    ] = None,
+    results: Annotated[Optional[Path], typer.Option(help="YouTube-VIS results.json.")] = None,
+    json_lines: Annotated[Optional[Path], typer.Option(help="One JSON object a frame.")] = None,
+    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
+    keyframe_interval: Annotated[
+        Optional[int], typer.Option("--keyframe-interval", "-T", help="Compute kernels every T frames.")
+    ] = None,
+    association: Annotated[
+        Optional[str], typer.Option(help="slots (the paper's) or online (births and deaths).")
+    ] = None,
+    score_threshold: Annotated[Optional[float], typer.Option(help="Least score of an instance.")] = None,
+    classes: Annotated[Optional[str], typer.Option(help="Categories to keep: person,dog,…")] = None,
+    video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
+    max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
+) -> None:
+    """Classify, segment and track the objects of a video."""
+    import cv2
+    from rich.console import Console
+
+    from mobilevis.cli.stream import run_with_progress, stage_table
+    from mobilevis.runtime.segmenter import VideoSegmenter
+    from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
+    from mobilevis.runtime.sources import open_source
+
+    cv2.setNumThreads(threads)
+    options: dict[str, Any] = {
+        "keyframe_interval": keyframe_interval,
+        "association": association,
+        "score_threshold": score_threshold,
+        "classes": classes.split(",") if classes else None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    segmenter = VideoSegmenter(artefact, engine, threads, **given)
+    opened = open_source(source)
+    categories = segmenter.metadata.classes
+    sinks: list[Sink] = []
+    if output is not None:
+        sinks.append(OverlayVideo(output, opened.fps, categories))
+    if results is not None:
+        sinks.append(YoutubeVisResults(results, categories, video_id))
+    if json_lines is not None:
+        sinks.append(JsonLines(json_lines, categories))
+    console = Console()
+    summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
+    if segmenter.metadata.has_random_weights:
+        console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
+    console.print(
+        stage_table(summary, f"{segmenter.artefact.engine}, {segmenter.artefact.threads} thread(s)")
+    )
+    for path in (output, results, json_lines):
+        if path is not None:
+            console.print(f"wrote {path}", soft_wrap=True)
+    if summary.interrupted is not None:
+        raise summary.interrupted

@@ -1,0 +1,59 @@
+"""What ``run`` and ``demo`` show of a video on its way through a segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mobilevis.runtime.segmenter import VideoSegmenter
+    from mobilevis.runtime.sinks import Sink
+    from mobilevis.runtime.sources import Source
+    from mobilevis.runtime.streaming import StreamSummary
+
+
+def progress_bar(console: Console) -> Progress:
+    """The one look of every progress bar."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def run_with_progress(
+    console: Console,
+    segmenter: VideoSegmenter,
+    source: Source,
+    sinks: Sequence[Sink],
+    max_frames: Optional[int] = None,
+) -> StreamSummary:
+    """``run_stream`` under a progress bar."""
+    from mobilevis.runtime.streaming import run_stream
+
+    with progress_bar(console) as progress:
+        task = progress.add_task(source.name, total=max_frames or source.frame_count)
+        return run_stream(segmenter, source, sinks, lambda _: progress.advance(task), max_frames)
+
+
+def stage_table(summary: StreamSummary, title: str) -> Table:
+    """Mean milliseconds of each stage, on keyframes and on the frames between them."""
+    key, other = summary.mean_milliseconds(keyframes=True), summary.mean_milliseconds(keyframes=False)
+    table = Table(
+        title=f"{title}: {summary.frames} frames, {summary.keyframes} keyframes, "
+        f"{len(summary.track_ids)} tracks",
+        title_justify="left",
+    )
+    table.add_column("stage")
+    table.add_column("keyframe ms", justify="right")
+    table.add_column("other ms", justify="right")
+    for stage in key:
+        table.add_row(stage, f"{key[stage]:.2f}", f"{other[stage]:.2f}" if stage in other else "–")
+    return table

@@ -1,0 +1,37 @@
+"""What every driver offers."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.results import FrameResult
+
+
+class Driver(Protocol):
+    """Runs one video through an artefact; the state between frames is the driver's.
+
+    A frame-level driver answers each frame at once; a clip-level one answers some frames later.
+    """
+
+    def __init__(self, artefact: Artefact, options: Any) -> None: ...
+
+    @property
+    def delay(self) -> int:
+        """Frames between a frame and its result; 0 for a frame-level driver."""
+        ...
+
+    def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
+        """Take the next frame, (H, W, 3) uint8 RGB; return the results that are ready, in frame order."""
+        ...
+
+    def flush(self) -> list[FrameResult]:
+        """The results still owed at the end of the video."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the video: the next frame is frame 0 of another one."""
+        ...

@@ -1,0 +1,174 @@
+"""The frame-level driver of MobileInst: kernel reuse and kernel association (MobileInst §3.4, Eq. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.association import Association, Kernels, OnlineAssociation, SlotAssociation
+from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.masks import logit, maskness, to_frame
+from mobilevis.runtime.results import FrameResult, Instance
+from mobilevis.runtime.stages import Stages
+
+ASSOCIATIONS = ("slots", "online")
+
+
+@dataclass(frozen=True)
+class MobileInstOptions:
+    """How a MobileInst artefact is run.
+
+    Attributes:
+        keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
+        association: ``slots`` (the paper's) or ``online``; see ``mobilevis.runtime.association``.
+        score_threshold: instances below it are not returned.
+        mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
+        match_cosine: online association: least cosine of a detection with its track.
+        keep_lost: online association: keyframes that a track survives unseen.
+        classes: names of the categories to keep; None keeps all.
+    """
+
+    keyframe_interval: Optional[int] = None
+    association: str = "slots"
+    score_threshold: float = 0.3
+    mask_threshold: float = 0.45
+    match_cosine: float = 0.5
+    keep_lost: int = 10
+    classes: Optional[Sequence[str]] = None
+
+    def __post_init__(self) -> None:
+        if self.keyframe_interval is not None and self.keyframe_interval < 1:
+            raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
+        if self.association not in ASSOCIATIONS:
+            raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
+        if not 0.0 <= self.score_threshold <= 1.0 or not 0.0 < self.mask_threshold < 1.0:
+            raise ValueError("score and mask thresholds are probabilities")
+        if not -1.0 <= self.match_cosine <= 1.0 or self.keep_lost < 0:
+            raise ValueError("match_cosine lies in [-1, 1] and keep_lost is 0 or more")
+
+
+@dataclass
+class _Live:
+    """The kernels of the last keyframe that are shown until the next one, by falling score."""
+
+    kernels: NDArray[np.float32]  # (1, S, D), zeros beyond the live ones: the entry's shape is fixed
+    ids: list[int]
+    classes: list[int]
+    scores: NDArray[np.float32]
+
+
+class MobileInstDriver:
+    """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes."""
+
+    delay = 0
+
+    def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
+        facts = artefact.metadata.options
+        self._artefact = artefact
+        self._options = options
+        self._interval = options.keyframe_interval or int(facts["keyframe_interval"])
+        self._max_instances = int(facts["max_instances"])
+        self._stride = int(facts["mask_stride"])
+        self._mask_logit = logit(options.mask_threshold)
+        self._kept_classes = self._class_filter(options.classes)
+        self.reset()
+
+    def _class_filter(self, names: Optional[Sequence[str]]) -> Optional[NDArray[np.bool_]]:
+        if names is None:
+            return None
+        known = [info.name for info in self._artefact.metadata.classes]
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise ValueError(f"no class {', '.join(unknown)}; the artefact knows {', '.join(known)}")
+        return np.array([name in names for name in known])
+
+    def reset(self) -> None:
+        """Forget the video."""
+        options = self._options
+        self._frame_index = 0
+        self._letterbox: Optional[Letterbox] = None
+        self._live: Optional[_Live] = None
+        self._association: Association = (
+            SlotAssociation()
+            if options.association == "slots"
+            else OnlineAssociation(options.score_threshold, options.match_cosine, options.keep_lost)
+        )
+
+    def flush(self) -> list[FrameResult]:
+        """Nothing is owed: every frame was answered at once."""
+        return []
+
+    def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
+        """Segment and track one frame, (H, W, 3) uint8 RGB."""
+        stages = Stages()
+        frame_size = (frame.shape[0], frame.shape[1])
+        is_keyframe = self._frame_index % self._interval == 0
+        with stages("frame"):
+            with stages("resize"):
+                if self._letterbox is None or self._letterbox.frame_size != frame_size:
+                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
+                tensor = self._letterbox.to_input(frame)
+            with stages("encode"):
+                features = self._artefact.run("encode", {"frame": tensor})
+            if is_keyframe:
+                self._decode(features, stages)
+            instances = self._segment(features["mask_features"], self._letterbox, is_keyframe, stages)
+        result = FrameResult(self._frame_index, frame_size, instances, is_keyframe, stages.milliseconds)
+        self._frame_index += 1
+        return [result]
+
+    def _decode(self, features: dict[str, NDArray[np.float32]], stages: Stages) -> None:
+        with stages("decode"):
+            decoded = self._artefact.run("decode", features)
+        with stages("association"):
+            kernels: Kernels = decoded["kernels"][0]
+            class_scores = decoded["scores"][0]
+            classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
+            ids = self._association.update(kernels, scores)
+            wanted = (ids > 0) & (scores >= self._options.score_threshold)
+            if self._kept_classes is not None:
+                wanted &= self._kept_classes[classes]
+            best = np.argsort(-scores, kind="stable")
+            best = best[wanted[best]][: self._max_instances]
+            slots = np.zeros((1, self._max_instances, kernels.shape[1]), dtype=np.float32)
+            slots[0, : best.size] = kernels[best]
+            self._live = _Live(slots, ids[best].tolist(), classes[best].tolist(), scores[best])
+
+    def _segment(
+        self, mask_features: NDArray[np.float32], letterbox: Letterbox, is_keyframe: bool, stages: Stages
+    ) -> tuple[Instance, ...]:
+        live = self._live
+        if live is None or not live.ids:
+            return ()
+        with stages("segment"):
+            output = self._artefact.run("segment", {"kernels": live.kernels, "mask_features": mask_features})
+        with stages("masks"):
+            rows, columns = letterbox.content_cells(self._stride)
+            logits = output["mask_logits"][0, : len(live.ids), :rows, :columns]
+            if is_keyframe:
+                # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
+                live.scores = live.scores * maskness(logits, self._mask_logit)
+            return self._instances(live, logits, letterbox)
+
+    def _instances(
+        self, live: _Live, logits: NDArray[np.float32], letterbox: Letterbox
+    ) -> tuple[Instance, ...]:
+        instances = []
+        for index in np.argsort(-live.scores, kind="stable"):
+            score = float(live.scores[index])
+            if score < self._options.score_threshold:
+                break
+            placed = to_frame(logits[index], letterbox, self._stride, self._mask_logit)
+            if placed is not None:
+                box, mask = placed
+                instances.append(
+                    Instance(
+                        live.ids[index], live.classes[index], min(score, 1.0), box, mask, letterbox.frame_size
+                    )
+                )
+        return tuple(instances)

@@ -1,0 +1,88 @@
+"""From mask logits at the network's resolution to masks in the source frame."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.results import Mask
+
+Box = tuple[int, int, int, int]
+
+
+def logit(probability: float) -> float:
+    """The mask logit at which the sigmoid is ``probability``."""
+    return float(np.log(probability / (1.0 - probability)))
+
+
+def maskness(logits: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    """Mean foreground probability of each mask, SparseInst's rescoring factor.
+
+    Args:
+        logits: (S, h, w) float32.
+        threshold: logit above which a cell is foreground.
+
+    Returns:
+        (S,) float32 in [0, 1]; 0 for a mask without foreground.
+    """
+    foreground = logits > threshold
+    factors = np.zeros(len(logits), dtype=np.float32)
+    for index, (mask, inside) in enumerate(zip(logits, foreground)):
+        values = mask[inside]
+        if values.size:
+            factors[index] = np.mean(1.0 / (1.0 + np.exp(-values)))
+    return factors
+
+
+def to_frame(
+    logits: NDArray[np.float32], letterbox: Letterbox, stride: int, threshold: float
+) -> Optional[tuple[Box, Mask]]:
+    """Undo the letterbox for one mask: bilinear interpolation of the logits, then the threshold.
+
+    Only the part of the frame that foreground cells can reach is interpolated: 20 whole 720p masks would
+    cost more than the network's decoder.
+
+    Args:
+        logits: (h, w) float32, the cells of ``letterbox.content_cells(stride)``.
+        letterbox: where the source frame lies in the input.
+        stride: input pixels for each cell.
+        threshold: logit above which a pixel is foreground.
+
+    Returns:
+        The tight box (x0, y0, x1, y1) and the mask inside it; None if no pixel is foreground.
+    """
+    foreground = logits > threshold
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    if rows.size == 0:
+        return None
+    scale_y, scale_x = letterbox.cells_per_pixel(stride)
+    y0, y1 = _reach(int(rows[0]), int(rows[-1]), scale_y, letterbox.frame_size[0])
+    x0, x1 = _reach(int(columns[0]), int(columns[-1]), scale_x, letterbox.frame_size[1])
+    # Pixel centres map to cell centres: cell = (pixel + 0.5) * scale - 0.5.
+    inverse = np.array(
+        [[scale_x, 0.0, (x0 + 0.5) * scale_x - 0.5], [0.0, scale_y, (y0 + 0.5) * scale_y - 0.5]]
+    )
+    reached = cv2.warpAffine(
+        logits,
+        inverse,
+        (x1 - x0, y1 - y0),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    mask = reached > threshold
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return None
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return (x0 + left, y0 + top, x0 + right, y0 + bottom), mask[top:bottom, left:right]
+
+
+def _reach(first: int, last: int, scale: float, size: int) -> tuple[int, int]:
+    """Pixels [start, end) whose two neighbouring cells include one of the cells first … last."""
+    start = int(np.floor((first - 0.5) / scale - 0.5))
+    end = int(np.ceil((last + 1.5) / scale - 0.5)) + 1
+    return min(max(start, 0), size - 1), max(min(end, size), 1)

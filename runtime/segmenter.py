@@ -1,0 +1,132 @@
+"""``VideoSegmenter``: a streaming artefact on a video, frame by frame."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.drivers import make_driver
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.metadata import Metadata
+from mobilevis.runtime.results import FrameResult
+from mobilevis.runtime.sources import Source, StreamInterruptedError, open_source
+
+Image = NDArray[np.uint8]
+
+
+class VideoSegmenter:
+    """Classifies, segments and tracks the objects of a video, one frame after the other.
+
+    Args:
+        artefact: path of a .pte or .tflite file or an ONNX folder, or an artefact already loaded.
+        engine: ``onnxruntime``, ``executorch`` or ``litert``; None takes the format's own.
+        threads: CPU threads of the engine.
+        options: the driver's options, such as ``keyframe_interval=3``, ``association="online"``,
+            ``score_threshold=0.3`` and ``classes=["person"]`` for MobileInst
+            (``mobilevis.runtime.drivers.mobileinst.MobileInstOptions``).
+
+    Raises:
+        UserError: the artefact or an option is not usable.
+
+    Example:
+        >>> segmenter = VideoSegmenter("mobileinst-topformer-tiny_320x640_fp32.tflite", keyframe_interval=3)
+        ... # doctest: +SKIP
+        >>> for frame, result in segmenter.stream("street.mp4"):  # doctest: +SKIP
+        ...     print(result.frame_index, [(i.track_id, i.box) for i in result.instances])
+    """
+
+    def __init__(
+        self,
+        artefact: Union[str, Path, Artefact],
+        engine: Optional[str] = None,
+        threads: int = 1,
+        **options: Any,
+    ) -> None:
+        loaded = load_artefact(artefact, engine, threads) if isinstance(artefact, (str, Path)) else artefact
+        self.artefact: Artefact = loaded
+        self._driver = make_driver(loaded, options)
+        self._frame_size: Optional[tuple[int, int]] = None
+        self._frames = 0
+
+    @property
+    def metadata(self) -> Metadata:
+        """The artefact's metadata."""
+        return self.artefact.metadata
+
+    def reset(self) -> None:
+        """Forget the video: the next frame is the first of another one."""
+        self._driver.reset()
+        self._frame_size = None
+        self._frames = 0
+
+    def process(self, frame: Image) -> FrameResult:
+        """Segment and track the next frame, (H, W, 3) uint8 RGB.
+
+        Raises:
+            UserError: the frame is not such an image, has another size than those before it, the network's
+                output is not finite, or the driver answers whole clips only (use ``stream``).
+        """
+        if self._driver.delay:
+            raise UserError(
+                f"{self.metadata.model} answers {self._driver.delay} frames late", fix="use stream()"
+            )
+        return self._push(frame)[0]
+
+    def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
+        """Run a whole video from its start.
+
+        Args:
+            source: video file, image, folder of images, camera index or URL, or an open source.
+
+        Yields:
+            Each frame, (H, W, 3) uint8 RGB, with its result; ``milliseconds["read"]`` is the time that the
+            source took to decode it.
+
+        Raises:
+            StreamInterruptedError: the source ends before it should; all frames before that were yielded.
+        """
+        self.reset()
+        opened = source if isinstance(source, Source) else open_source(source)
+        waiting: deque[tuple[Image, float]] = deque()
+        with opened:
+            frames = iter(opened)
+            while True:
+                start = time.perf_counter()
+                frame = next(frames, None)
+                if frame is None:
+                    break
+                waiting.append((frame, (time.perf_counter() - start) * 1e3))
+                yield from _pair(waiting, self._push(frame))
+            yield from _pair(waiting, self._driver.flush())
+
+    def _push(self, frame: Image) -> list[FrameResult]:
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+            raise UserError(
+                f"frame {self._frames} is {frame.shape} {frame.dtype}", fix="give (H, W, 3) uint8 RGB"
+            )
+        size = (frame.shape[0], frame.shape[1])
+        if self._frame_size is not None and size != self._frame_size:
+            first = "x".join(map(str, self._frame_size))
+            raise StreamInterruptedError(
+                f"frame {self._frames} is {size[0]}x{size[1]}, the video began with {first}",
+                fix="give frames of one size, or start a new video with reset()",
+            )
+        self._frame_size = size
+        self._frames += 1
+        return self._driver.push(frame)
+
+
+def _pair(
+    waiting: deque[tuple[Image, float]], results: list[FrameResult]
+) -> Iterator[tuple[Image, FrameResult]]:
+    for result in results:
+        frame, read = waiting.popleft()
+        yield frame, replace(result, milliseconds={"read": read, **result.milliseconds})

@@ -1,0 +1,89 @@
+"""A whole video through a segmenter into sinks, with all outputs complete or absent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Callable, Optional
+
+from mobilevis.runtime.results import FrameResult
+from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sinks import Sink
+from mobilevis.runtime.sources import Source, StreamInterruptedError
+
+
+@dataclass
+class StreamSummary:
+    """What happened to a video.
+
+    Attributes:
+        frames: frames that were processed.
+        keyframes: how many of them were keyframes.
+        track_ids: identities that were seen.
+        interrupted: why the source ended early; None if it did not.
+    """
+
+    frames: int = 0
+    keyframes: int = 0
+    track_ids: set[int] = field(default_factory=set)
+    interrupted: Optional[StreamInterruptedError] = None
+    _sums: dict[bool, dict[str, float]] = field(
+        default_factory=lambda: {True: defaultdict(float), False: defaultdict(float)}
+    )
+
+    def add(self, result: FrameResult) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.keyframes += result.is_keyframe
+        self.track_ids.update(instance.track_id for instance in result.instances)
+        for stage, milliseconds in result.milliseconds.items():
+            self._sums[result.is_keyframe][stage] += milliseconds
+
+    def mean_milliseconds(self, *, keyframes: bool) -> Mapping[str, float]:
+        """Mean milliseconds of each stage over the keyframes, or over the other frames."""
+        count = self.keyframes if keyframes else self.frames - self.keyframes
+        return {stage: total / count for stage, total in self._sums[keyframes].items()}
+
+
+def run_stream(
+    segmenter: VideoSegmenter,
+    source: Source,
+    sinks: Sequence[Sink],
+    on_frame: Optional[Callable[[FrameResult], None]] = None,
+    max_frames: Optional[int] = None,
+) -> StreamSummary:
+    """Run a video into sinks.
+
+    An interrupted source keeps the frames before the interruption, and the summary says so; any other fault
+    discards every output.
+
+    Args:
+        segmenter: runs the artefact.
+        source: the opened video.
+        sinks: every one takes every frame.
+        on_frame: called after each frame, for progress.
+        max_frames: stop after so many frames, as a camera has no end of its own.
+    """
+    summary = StreamSummary()
+    open_sinks = list(sinks)
+    try:
+        try:
+            for frame, result in segmenter.stream(source):
+                for sink in sinks:
+                    sink.write(frame, result)
+                summary.add(result)
+                if on_frame is not None:
+                    on_frame(result)
+                if max_frames is not None and summary.frames >= max_frames:
+                    break
+        except StreamInterruptedError as interruption:
+            if summary.frames == 0:
+                raise
+            summary.interrupted = interruption
+        while open_sinks:
+            open_sinks.pop(0).close()
+    finally:
+        for sink in open_sinks:
+            sink.discard()
+    return summary
