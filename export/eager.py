@@ -1,0 +1,46 @@
+"""Eager PyTorch behind the engines' interface: the reference that every artefact is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from mobilevis.export.trace import EntryModule
+from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.runtime.engines.base import Array, Artefact
+from mobilevis.runtime.metadata import Metadata
+
+
+class EagerArtefact(Artefact):
+    """A model that was never exported.
+
+    Args:
+        model: in evaluation mode.
+        entries: as ``model.entries`` returns them.
+        metadata: what an export of this model would carry.
+    """
+
+    engine = "pytorch"
+
+    def __init__(self, model: StreamingModel, entries: Mapping[str, Entry], metadata: Metadata) -> None:
+        self.metadata = metadata
+        self.path = Path(metadata.model)
+        self._modules = {name: EntryModule(model, entry).eval() for name, entry in entries.items()}
+
+    @property
+    def threads(self) -> int:
+        """Threads of PyTorch's pool, which the whole process shares."""
+        return torch.get_num_threads()
+
+    def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        with torch.inference_mode():
+            outputs = self._modules[entry](
+                **{name: torch.from_numpy(array) for name, array in inputs.items()}
+            )
+        # An entry may hand back its input or a parameter; the caller may keep outputs.
+        return {
+            name: output.clone(memory_format=torch.contiguous_format).numpy()
+            for name, output in outputs.items()
+        }

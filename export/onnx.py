@@ -1,0 +1,84 @@
+"""ONNX: one self-contained file for each entry, through PyTorch's dynamo exporter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+import torch
+
+from mobilevis.export.trace import TracedEntry
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.metadata import METADATA_KEY
+
+
+class OnnxModels:
+    """The converted graphs of all entries, ready to be written."""
+
+    def __init__(self, models: Mapping[str, onnx.ModelProto]) -> None:
+        self._models = dict(models)
+
+    def write(self, path: Path, metadata: str) -> None:
+        """Write ``<entry>.onnx`` files, each with the metadata, into an existing folder."""
+        for name, model in self._models.items():
+            del model.metadata_props[:]
+            onnx.helper.set_model_props(model, {METADATA_KEY: metadata})
+            onnx.save(model, path / f"{name}.onnx")
+
+    def simplified(self) -> OnnxModels:
+        """The graphs after onnxsim.
+
+        Raises:
+            UserError: onnxsim failed or crashed.
+        """
+        return OnnxModels({name: _simplify(name, model) for name, model in self._models.items()})
+
+
+def convert(traced: Mapping[str, TracedEntry]) -> OnnxModels:
+    """Convert every entry with ``torch.onnx`` (dynamo), weights inside."""
+    models = {}
+    for name, item in traced.items():
+        program = torch.onnx.export(
+            item.program,
+            dynamo=True,
+            input_names=list(item.entry.inputs),
+            output_names=list(item.entry.outputs),
+            external_data=False,
+            verbose=False,
+        )
+        assert program is not None  # None only where torch.onnx.export is given a file
+        models[name] = _without_traces(program.model_proto)
+    return OnnxModels(models)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop the stack traces: they hold the exporting machine's paths and are larger than a small graph."""
+    graph = model.graph
+    for item in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.ClearField("doc_string")
+    return model
+
+
+def _simplify(name: str, model: onnx.ModelProto) -> onnx.ModelProto:
+    """Run onnxsim in a child process: its native code can crash on a graph that it does not know."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
+        onnx.save(model, source)
+        done = subprocess.run(
+            [sys.executable, "-m", "onnxsim", str(source), str(target)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 or not target.is_file():
+            reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+            raise UserError(
+                f"onnxsim failed on entry {name} (exit {done.returncode}: {reason})",
+                fix="export without --simplify",
+            )
+        return onnx.load(target)

@@ -1,0 +1,42 @@
+"""ExecuTorch: one .pte program with a method for each entry, computed by XNNPACK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
+
+from mobilevis.export.delegation import EntryDelegation, entry_delegation
+from mobilevis.export.trace import TracedEntry
+from mobilevis.runtime.engines.executorch import METADATA_METHOD
+
+
+class PteProgram:
+    """The lowered methods of all entries, ready to be written.
+
+    Attributes:
+        delegation: entry → what the delegate computes and what stays outside.
+    """
+
+    def __init__(self, edge: EdgeProgramManager) -> None:
+        self.delegation: dict[str, EntryDelegation] = {
+            name: entry_delegation(edge.exported_program(name).graph) for name in sorted(edge.methods)
+        }
+        self._edge = edge
+
+    def write(self, path: Path, metadata: str) -> None:
+        """Emit the program with a constant method that returns the metadata.
+
+        Emission does not lower again, so the delegates' payloads are the same bytes each time.
+        """
+        programs = {name: self._edge.exported_program(name) for name in self._edge.methods}
+        edge = EdgeProgramManager(programs, {METADATA_METHOD: metadata}, self._edge.compile_config)
+        path.write_bytes(edge.to_executorch().buffer)
+
+
+def convert(traced: Mapping[str, TracedEntry]) -> PteProgram:
+    """Lower every entry to XNNPACK; weights that entries share are stored once."""
+    programs = {name: item.program for name, item in traced.items()}
+    return PteProgram(to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()]))

@@ -1,0 +1,50 @@
+"""TFLite: one file with a signature for each entry, through litert-torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import flatbuffers
+import litert_torch
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from mobilevis.export.trace import TracedEntry
+from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
+from mobilevis.runtime.metadata import METADATA_KEY
+
+TENSOR_ALIGNMENT = 16  # `force_align: 16` of Buffer.data in TensorFlow's schema.fbs
+
+
+class _AlignedBuilder(flatbuffers.Builder):
+    """A builder that keeps tensor data aligned: the generated Python code forgets the schema's alignment."""
+
+    def StartVector(self, elem_size: int, count: int, alignment: int) -> None:  # noqa: N802
+        super().StartVector(elem_size, count, max(alignment, TENSOR_ALIGNMENT))
+
+
+class TfliteModel:
+    """The converted signatures of all entries, ready to be written."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def write(self, path: Path, metadata: str) -> None:
+        """Write the model with the metadata in a buffer of its own."""
+        model = schema.ModelT.InitFromPackedBuf(self._content)
+        buffer = schema.BufferT(data=np.frombuffer(metadata.encode(), dtype=np.uint8))
+        model.metadata = [*(model.metadata or []), schema.MetadataT(METADATA_KEY, len(model.buffers))]
+        model.buffers.append(buffer)
+        builder = _AlignedBuilder(len(self._content))
+        builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+        path.write_bytes(builder.Output())
+
+
+def convert(traced: Mapping[str, TracedEntry]) -> TfliteModel:
+    """Convert every entry to a signature of one model; weights that entries share are stored once."""
+    litert_torch.config.show_progress = False
+    converter = litert_torch.Converter()
+    for name, item in traced.items():
+        converter.add_signature(name, item.module, sample_kwargs=dict(item.sample_inputs))
+    return TfliteModel(converter.convert().model_content())

@@ -1,0 +1,117 @@
+"""A small streaming model that is no MobileInst: what must hold for any model is tested with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.results import FrameResult, Instance
+
+TOY_SIZE = (64, 96)
+
+
+class ToyModel(StreamingModel):
+    """Two entries: ``look`` at a frame, then ``paint`` the masks of the client's queries.
+
+    Both entries use ``shared``, so a file that stores weights once holds it once.
+    """
+
+    driver = "toy"
+    size_multiple = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1)
+        )
+        self.shared = nn.Linear(16, 16)
+        self.classify = nn.Linear(16, 3)
+
+    def look(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.stem((frame - 128.0) * (1 / 64.0))
+        pooled = nn.functional.avg_pool2d(features, 16, 16, count_include_pad=False)
+        return features, self.shared(pooled.flatten(2).transpose(1, 2))
+
+    def paint(self, queries: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        height, width = features.shape[-2:]
+        queries = self.shared(queries)
+        masks = torch.bmm(queries, features.flatten(2)).view(1, -1, height, width)
+        return masks, self.classify(queries).sigmoid(), queries
+
+    def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
+        height, width = input_size
+        features = {"features": (1, 16, height // 4, width // 4)}
+        cells = (height // 64) * (width // 64)
+        queries = {"queries": (1, 4, 16)}
+        return {
+            "look": Entry("look", {"frame": (1, 3, height, width)}, {**features, "summary": (1, cells, 16)}),
+            "paint": Entry(
+                "paint",
+                {**queries, **features},
+                {"masks": (1, 4, height // 4, width // 4), "scores": (1, 4, 3), "next_queries": (1, 4, 16)},
+            ),
+        }
+
+    def driver_options(self, input_size: tuple[int, int], **options: Any) -> dict[str, Any]:
+        return {"num_queries": 4}
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    score_threshold: float = 0.3
+
+
+class ToyDriver:
+    """Carries the queries from frame to frame; a query is a track."""
+
+    delay = 0
+
+    def __init__(self, artefact: Artefact, options: ToyOptions) -> None:
+        self._artefact = artefact
+        self._options = options
+        self.reset()
+
+    def reset(self) -> None:
+        self._index = 0
+        self._queries = np.linspace(-1, 1, 64, dtype=np.float32).reshape(1, 4, 16)
+
+    def flush(self) -> list[FrameResult]:
+        return []
+
+    def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
+        tensor = np.ascontiguousarray(frame.transpose(2, 0, 1)[None], dtype=np.float32)
+        features = self._artefact.run("look", {"frame": tensor})["features"]
+        painted = self._artefact.run("paint", {"queries": self._queries, "features": features})
+        self._queries = self._queries + 0.1 * painted["next_queries"]
+        size = frame.shape[:2]
+        instances = []
+        for track, (logits, scores) in enumerate(zip(painted["masks"][0], painted["scores"][0]), start=1):
+            mask = np.kron(logits > 0, np.ones((4, 4), dtype=np.bool_))
+            if scores.max() >= self._options.score_threshold:
+                box = (0, 0, size[1], size[0])
+                instances.append(Instance(track, int(scores.argmax()), float(scores.max()), box, mask, size))
+        result = FrameResult(self._index, (size[0], size[1]), tuple(instances), is_keyframe=True)
+        self._index += 1
+        return [result]
+
+
+@pytest.fixture(scope="session")
+def toy_model() -> ToyModel:
+    torch.manual_seed(0)
+    return ToyModel().eval()
+
+
+@pytest.fixture
+def toy_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the toy's driver known to the runtime."""
+    from mobilevis.runtime import drivers
+
+    monkeypatch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, ToyOptions)})
