@@ -79,6 +79,23 @@ def load(path: Path, threads: int) -> ExecuTorchArtefact:
         UserError: ExecuTorch is not installed, the file is not a whole program of ours, or the process
             already computes with another number of threads.
     """
+    program = open_program(path, threads)
+    with quiet_native():
+        try:
+            artefact = ExecuTorchArtefact(path, program)
+        except RuntimeError as error:
+            raise _unreadable(path) from error
+    _living.add(artefact)
+    return artefact
+
+
+def open_program(path: Path, threads: int) -> Any:
+    """Open any .pte file, ours or a plain model, with the process-wide pool of so many threads.
+
+    Raises:
+        UserError: ExecuTorch is not installed, cannot read the file, or already computes with another number
+            of threads.
+    """
     library = _portable_lib()
     _check_identifier(path)
     with quiet_native():
@@ -91,16 +108,17 @@ def load(path: Path, threads: int) -> ExecuTorchArtefact:
                 )
             library._unsafe_reset_threadpool(threads)
         try:
-            program = library._load_program(
+            return library._load_program(
                 str(path), program_verification=library.Verification.InternalConsistency
             )
-            artefact = ExecuTorchArtefact(path, program)
         except RuntimeError as error:
-            raise UserError(
-                "ExecuTorch cannot read the file; it is truncated, or made by another version", path, AGAIN
-            ) from error
-    _living.add(artefact)
-    return artefact
+            raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(
+        "ExecuTorch cannot read the file; it is truncated, or made by another version", path, AGAIN
+    )
 
 
 def _check_identifier(path: Path) -> None:

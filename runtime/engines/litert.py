@@ -48,6 +48,23 @@ def load(path: Path, threads: int) -> LiteRTArtefact:
     Raises:
         UserError: LiteRT is not installed, or the file is not a whole model of ours.
     """
+    interpreter, counted = open_interpreter(path, threads)
+    with quiet_native():
+        try:
+            return LiteRTArtefact(path, interpreter, counted)
+        except (ValueError, RuntimeError) as error:
+            raise _unreadable(path) from error
+
+
+def open_interpreter(path: Path, threads: int) -> tuple[Any, Optional[int]]:
+    """An interpreter of any .tflite file, ours or a plain model, its tensors allocated.
+
+    Returns:
+        The interpreter, and the threads that compute an inference; None where they cannot be counted.
+
+    Raises:
+        UserError: LiteRT is not installed, or cannot read the file.
+    """
     interpreter_class = _interpreter_class()
     with path.open("rb") as stream:
         if stream.read(8)[4:] != FILE_IDENTIFIER:
@@ -60,12 +77,13 @@ def load(path: Path, threads: int) -> LiteRTArtefact:
             interpreter = interpreter_class(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
             after = os_thread_count()
-            counted = None if before is None or after is None else after - before + 1
-            return LiteRTArtefact(path, interpreter, counted)
         except (ValueError, RuntimeError) as error:
-            raise UserError(
-                "LiteRT cannot read the file; it is truncated, or made by a newer version", path, AGAIN
-            ) from error
+            raise _unreadable(path) from error
+    return interpreter, None if before is None or after is None else after - before + 1
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError("LiteRT cannot read the file; it is truncated, or made by a newer version", path, AGAIN)
 
 
 def _interpreter_class() -> Any:

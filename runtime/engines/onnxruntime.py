@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from mobilevis.runtime.engines.base import Array, Artefact, check_signature
 from mobilevis.runtime.errors import UserError, missing_extra
@@ -51,30 +51,43 @@ def load(path: Path, threads: int) -> OnnxRuntimeArtefact:
     Raises:
         UserError: ONNX Runtime is not installed, or a file is not a whole model of ours.
     """
+    folder = path if path.is_dir() else path.parent
+    sessions = {file.stem: open_session(file, threads) for file in sorted(folder.glob("*.onnx"))}
+    return OnnxRuntimeArtefact(folder, sessions)
+
+
+def open_session(file: Path, threads: int, profile_prefix: Optional[Path] = None) -> Any:
+    """Open any one .onnx file on the CPU provider.
+
+    Args:
+        file: ours or a plain model.
+        threads: of an inference.
+        profile_prefix: profile every operator into a JSON file that begins so; this slows the session down.
+
+    Raises:
+        UserError: ONNX Runtime is not installed, or cannot read the file.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise missing_extra("onnxruntime", "onnxruntime") from error
-    folder = path if path.is_dir() else path.parent
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_FATAL
     if threads == 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    sessions = {}
-    for file in sorted(folder.glob("*.onnx")):
-        try:
-            sessions[file.stem] = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's exception classes share no public base
-            raise UserError(
-                "ONNX Runtime cannot read the file; it is truncated, or of a newer ONNX version",
-                file,
-                "export the model again, or copy it again",
-            ) from error
-    return OnnxRuntimeArtefact(folder, sessions)
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_prefix)
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exception classes share no public base
+        raise UserError(
+            "ONNX Runtime cannot read the file; it is truncated, or of a newer ONNX version",
+            file,
+            "export the model again, or copy it again",
+        ) from error
 
 
 def _metadata_text(folder: Path, name: str, session: Any) -> str:
