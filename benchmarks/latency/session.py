@@ -1,0 +1,150 @@
+"""One pass on one device: push, run, pull, and leave nothing behind, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Callable, Optional
+
+from mobilevis.benchmarks.latency.assemble import Event, first_event, parse_event
+from mobilevis.benchmarks.latency.job import JOURNAL, Job
+from mobilevis.benchmarks.latency.transports.base import (
+    Finished,
+    Transport,
+    TransportError,
+    describe_status,
+    free_bytes,
+    make_folder,
+    remove_folder,
+    tree_size,
+)
+from mobilevis.runtime.errors import UserError
+
+WORKER = "worker.pyz"
+JOB = "job.json"
+SPARE_BYTES = 1 << 20  # the journal of a standard run takes some hundred kilobytes
+OnEvent = Callable[[Event], None]
+
+
+class InterruptedRunError(UserError):
+    """Ctrl-C."""
+
+
+@dataclass
+class Outcome:
+    """What a pass gave.
+
+    Attributes:
+        events: the journal, complete or as far as it got.
+        error: why it did not end well; None when it did.
+    """
+
+    events: list[Event] = field(default_factory=list)
+    error: Optional[UserError] = None
+
+
+def run_job(
+    transport: Transport,
+    job: Job,
+    worker: Path,
+    uploads: Mapping[str, Path],
+    on_event: OnEvent = lambda event: None,
+) -> Outcome:
+    """Run one job on a device.
+
+    Args:
+        transport: the device.
+        job: its paths are keys of ``uploads``.
+        worker: the zipapp of ``build_worker``.
+        uploads: name in the job's folder → local file or folder.
+        on_event: gets each event of the journal as it comes.
+
+    Returns:
+        The events and the error, if any; faults of the device do not raise, so that samples survive them.
+    """
+    outcome = Outcome()
+    folder = None
+
+    def on_line(line: str) -> None:
+        event = parse_event(line)
+        outcome.events.append(event)
+        on_event(event)
+
+    try:
+        with TemporaryDirectory() as local:
+            job_file = Path(local, JOB)
+            job_file.write_text(job.to_json(), encoding="utf-8")
+            folder = make_folder(transport)
+            _push_all(transport, folder, {WORKER: worker, JOB: job_file, **uploads})
+            command = [transport.python, f"{folder}/{WORKER}", f"{folder}/{JOB}"]
+            _check_end(transport, transport.run(command, on_line), outcome)
+            journal = Path(local, JOURNAL)
+            transport.pull(f"{folder}/{JOURNAL}", journal)
+            outcome.events = [parse_event(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    except UserError as error:
+        outcome.error = error
+    except KeyboardInterrupt:
+        outcome.error = InterruptedRunError("interrupted", transport.address, "run again")
+    finally:
+        if folder is not None:
+            _clean_up(transport, folder, outcome)
+    return outcome
+
+
+def _push_all(transport: Transport, folder: str, uploads: Mapping[str, Path]) -> None:
+    needed = sum(tree_size(path) for path in uploads.values()) + SPARE_BYTES
+    free = free_bytes(transport, folder)
+    if free is not None and free < needed:
+        raise UserError(
+            f"no space on the device: {needed >> 10} KiB needed, {free >> 10} KiB free",
+            f"{transport.address} {transport.scratch}",
+            "free some space there, or give another --scratch folder",
+        )
+    for name, path in uploads.items():
+        transport.push(path, f"{folder}/{name}")
+
+
+def _check_end(transport: Transport, finished: Finished, outcome: Outcome) -> None:
+    """Refuse a run whose journal does not end: a lost adb connection, too, has exit status 0."""
+    if first_event(outcome.events, "end"):
+        return
+    error = first_event(outcome.events, "error")
+    if error:
+        raise UserError(error["what"], error["file"] or transport.address, error["fix"])
+    if finished.status in (126, 127):
+        raise no_python(transport)
+    if finished.status == 0:
+        raise TransportError("device lost: the worker's journal breaks off", transport.address, "run again")
+    if not outcome.events:
+        raise UserError(f"the worker did not start: {finished.complaint}", transport.address)
+    raise UserError(
+        f"the worker was cut off: {describe_status(finished.status)}",
+        transport.address,
+        "look for the out-of-memory killer in the device's log, or run again",
+    )
+
+
+def no_python(transport: Transport) -> UserError:
+    """What a device without Python can and cannot do."""
+    if transport.address.startswith("adb"):
+        fix = (
+            "this worker needs Python 3.9; plain Android has none, and an Android worker is another program: "
+            "use a board, or give --python with the path of one"
+        )
+    else:
+        fix = "install Python 3.9 or newer and NumPy there, or give --python"
+    return UserError(f"the device has no {transport.python}", transport.address, fix)
+
+
+def _clean_up(transport: Transport, folder: str, outcome: Outcome) -> None:
+    """Stop the worker if it may still run, and remove the folder; a worker without a host does so itself."""
+    try:
+        pid = first_event(outcome.events, "start").get("pid")
+        if outcome.error is not None and isinstance(pid, int):
+            transport.run(["kill", str(pid)])
+        remove_folder(transport, folder)
+    except UserError as error:
+        if outcome.error is None:
+            outcome.error = error

@@ -1,0 +1,159 @@
+"""What is said of samples: percentiles, an interval of the median, and ratios of two sets of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Samples = NDArray[np.float64]
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+_CHUNK_VALUES = 1 << 22  # 32 MiB of float64 at a time: a sustained run has tens of thousands of samples
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Statistics of one set of samples, in the samples' unit (milliseconds everywhere here).
+
+    Percentiles interpolate linearly. ``median_low`` and ``median_high`` bound the median with 95 %
+    confidence (moving-block bootstrap). ``std`` is the sample's (n - 1); 0 for one sample.
+    """
+
+    count: int
+    mean: float
+    std: float
+    min: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    max: float
+    median_low: float
+    median_high: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio with its 95 % interval.
+
+    Attributes:
+        pairs: pairs of samples taken side by side; 0 where the two sets are unpaired.
+    """
+
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether the interval excludes 1: the two differ by more than their noise."""
+        return not self.low <= 1.0 <= self.high
+
+
+def as_samples(values: ArrayLike) -> Samples:
+    """The values as (n,) float64.
+
+    Raises:
+        ValueError: empty, not one-dimensional, or a value that is negative or not finite.
+    """
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.ndim != 1 or samples.size == 0:
+        raise ValueError(f"samples of shape {samples.shape} are not a list of at least one number")
+    if not np.isfinite(samples).all() or samples.min() < 0:
+        raise ValueError("samples are not all finite and non-negative")
+    return samples
+
+
+def summarise(values: ArrayLike) -> Summary:
+    """All statistics of one set of samples."""
+    samples = as_samples(values)
+    p50, p90, p95, p99 = (float(value) for value in np.percentile(samples, [50, 90, 95, 99]))
+    low, high = _interval(bootstrap_medians(samples))
+    return Summary(
+        count=samples.size,
+        mean=float(samples.mean()),
+        std=float(samples.std(ddof=1)) if samples.size > 1 else 0.0,
+        min=float(samples.min()),
+        p50=p50,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+        max=float(samples.max()),
+        median_low=low,
+        median_high=high,
+    )
+
+
+def bootstrap_medians(samples: Samples, seed: int = 0) -> Samples:
+    """Medians of RESAMPLES resamples, by moving-block bootstrap (Künsch 1989).
+
+    Successive latencies are correlated (clock, heat, neighbours), so resampling them one by one would claim
+    too narrow an interval; blocks of n^(1/3) keep the short correlations.
+
+    Args:
+        samples: (n,).
+        seed: of the resampling; the same samples give the same medians.
+    """
+    n = samples.size
+    block = max(1, round(n ** (1 / 3)))
+    blocks = -(-n // block)
+    starts = np.random.default_rng(seed).integers(0, n - block + 1, size=(RESAMPLES, blocks, 1))
+    step = max(1, _CHUNK_VALUES // n)
+    medians = [
+        np.median(
+            samples[(starts[i : i + step] + np.arange(block)).reshape(-1, blocks * block)[:, :n]], axis=1
+        )
+        for i in range(0, RESAMPLES, step)
+    ]
+    return np.concatenate(medians)
+
+
+def _interval(resampled: Samples) -> tuple[float, float]:
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def paired_ratio(a: ArrayLike, b: ArrayLike) -> Ratio:
+    """The median of a_i / b_i over samples taken side by side, such as the rounds of an interleaved run.
+
+    Raises:
+        ValueError: different lengths, or a zero in b.
+    """
+    first, second = as_samples(a), as_samples(b)
+    if first.shape != second.shape:
+        raise ValueError(f"{first.size} and {second.size} samples are not pairs")
+    if second.min() == 0:
+        raise ValueError("a sample of 0 has no ratio")
+    ratios = first / second
+    low, high = _interval(bootstrap_medians(ratios))
+    return Ratio(float(np.median(ratios)), low, high, pairs=ratios.size)
+
+
+def unpaired_ratio(a: ArrayLike, b: ArrayLike) -> Ratio:
+    """The ratio of the medians of two independent sets of samples."""
+    first, second = as_samples(a), as_samples(b)
+    if np.median(second) == 0:
+        raise ValueError("a median of 0 has no ratio")
+    low, high = _interval(bootstrap_medians(first, seed=1) / bootstrap_medians(second, seed=2))
+    return Ratio(float(np.median(first) / np.median(second)), low, high, pairs=0)
+
+
+def amortised(key: float, other: float, interval: int) -> float:
+    """The mean cost of a frame when one frame in ``interval`` is a keyframe."""
+    return (key + (interval - 1) * other) / interval
+
+
+def quarter_spread(values: Sequence[float]) -> float:
+    """How far the medians of the four quarters of a run lie apart: largest over smallest, minus 1.
+
+    0 for fewer than eight samples: quarters of one sample say nothing.
+    """
+    if len(values) < 8:
+        return 0.0
+    medians = [float(np.median(part)) for part in np.array_split(as_samples(values), 4)]
+    return max(medians) / min(medians) - 1 if min(medians) > 0 else 0.0

@@ -1,0 +1,159 @@
+"""An Android device or a board with adbd, over the system's adb."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from mobilevis.benchmarks.latency.transports.base import (
+    Finished,
+    OnLine,
+    TransportError,
+    execute,
+    parse_files,
+    quote,
+    reading_script,
+)
+from mobilevis.runtime.errors import UserError
+
+SERIAL = re.compile(r"[\w.:\[\]-]+")
+STATE_FIXES = {
+    "unauthorized": "unlock the device and allow this computer's key",
+    "offline": "wake the device, or plug it in again",
+    "no permissions": "add a udev rule for the device, or join the plugdev group",
+    "recovery": "boot the device into Android",
+    "bootloader": "boot the device into Android",
+}
+
+
+@dataclass(frozen=True)
+class AdbDevice:
+    """One line of ``adb devices -l``."""
+
+    serial: str
+    state: str
+    model: str = ""
+
+
+def parse_devices(text: str) -> list[AdbDevice]:
+    """The devices of ``adb devices -l``."""
+    devices = []
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\S+)\s+(no permissions|\S+)(.*)", line.strip())
+        if match and not line.startswith(("List of", "*")):
+            model = re.search(r"\bmodel:(\S+)", match[3])
+            devices.append(AdbDevice(match[1], match[2], model[1] if model else ""))
+    return devices
+
+
+def list_devices(adb: str = "adb") -> list[AdbDevice]:
+    """The devices that adb knows.
+
+    Raises:
+        UserError: adb is not installed or fails.
+    """
+    done = execute([adb, "devices", "-l"])
+    if done.status != 0:
+        raise UserError(f"adb fails: {done.complaint}", fix="check `adb devices`")
+    return parse_devices(done.stdout)
+
+
+def choose_device(devices: Sequence[AdbDevice], serial: Optional[str]) -> AdbDevice:
+    """The device of this serial, or the only one.
+
+    Raises:
+        TransportError: none, several and no serial, or one that is not ready; the message says what to do.
+    """
+    found = [device for device in devices if serial in (None, device.serial)]
+    listed = ", ".join(device.serial for device in devices) or "none"
+    if not found:
+        what = "no device is connected" if serial is None else f"no device has serial {serial}"
+        raise TransportError(what, "adb", f"connected: {listed}")
+    if len(found) > 1:
+        raise TransportError(
+            f"{len(found)} devices are connected", "adb", f"give adb:SERIAL, one of {listed}"
+        )
+    device = found[0]
+    if device.state != "device":
+        fix = STATE_FIXES.get(device.state, "check `adb devices`")
+        raise TransportError(f"the device is {device.state}", f"adb:{device.serial}", fix)
+    return device
+
+
+class AdbTransport:
+    """A device with adbd.
+
+    Args:
+        serial: as ``adb devices`` lists it; None takes the only one.
+        adb: the adb program.
+        python: the Python there; plain Android has none.
+        scratch: where temporary folders may be made there.
+
+    Raises:
+        UserError: adb is not installed, or the device is not ready.
+    """
+
+    def __init__(
+        self,
+        serial: Optional[str] = None,
+        adb: str = "adb",
+        python: str = "python3",
+        scratch: str = "/data/local/tmp",
+    ) -> None:
+        if serial is not None and not SERIAL.fullmatch(serial):
+            raise UserError(f"{serial} is not a serial", fix="give adb or adb:SERIAL")
+        self._device = choose_device(list_devices(adb), serial)
+        self._adb = [adb, "-s", self._device.serial]
+        self.address = f"adb:{self._device.serial}"
+        self.python = python
+        self.scratch = scratch
+        self._refuse_sleep()
+
+    def _refuse_sleep(self) -> None:
+        """A sleeping phone parks its fast cores; boards without Android's power service do not say."""
+        state = re.search(r"mWakefulness=(\w+)", self.run(["dumpsys", "power"]).stdout)
+        if state and state[1] != "Awake":
+            raise TransportError(
+                f"the device is {state[1].lower()}", self.address, "wake it and keep it awake"
+            )
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copy a file or a folder with adb push."""
+        done = execute([*self._adb, "push", str(local), remote])
+        if done.status != 0:
+            self._check_connection(done)
+            if "No space left" in done.stderr + done.stdout:
+                raise UserError(f"no space on {self.address}", remote, "free some space there")
+            raise UserError(f"cannot copy to {self.address}: {done.complaint}", remote)
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy one file back with adb pull."""
+        done = execute([*self._adb, "pull", remote, str(local)])
+        if done.status != 0:
+            self._check_connection(done)
+            raise UserError(f"cannot copy from {self.address}: {done.complaint}", remote)
+
+    def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
+        """Run a program with adb shell, which hands its exit status on."""
+        done = execute([*self._adb, "shell", "-T", quote(command)], on_line)
+        if done.status != 0:
+            self._check_connection(done)
+        return done
+
+    def read(self, globs: Iterable[str]) -> dict[str, str]:
+        """Read files there, in one round trip."""
+        return parse_files(self.run(["sh", "-c", reading_script(globs)]).stdout)
+
+    def _check_connection(self, done: Finished) -> None:
+        """adb has one status for its own failures and a program's; its own complaints begin with its name."""
+        own = re.search(
+            r"^(?:adb: )?error: (device .*|no devices.*|closed|protocol fault.*|.*unauthorized.*)$",
+            done.stderr,
+            re.MULTILINE,
+        )
+        if own or done.status < 0:
+            words = own[1] if own else done.complaint
+            raise TransportError(f"device lost: {words}", self.address, "check `adb devices` and the cable")

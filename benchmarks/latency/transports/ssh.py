@@ -1,0 +1,126 @@
+"""A board over the system's OpenSSH, with the user's own configuration, keys and known hosts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Optional
+
+from mobilevis.benchmarks.latency.transports.base import (
+    Finished,
+    OnLine,
+    TransportError,
+    execute,
+    free_bytes,
+    parse_files,
+    quote,
+    reading_script,
+    tree_size,
+)
+from mobilevis.runtime.errors import UserError
+
+CONNECTION_FAILED = 255  # ssh's own status, of all the statuses that a remote command has
+TIMEOUTS = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
+ADDRESS = re.compile(r"(?P<host>(?:[\w.+-]+@)?(?:\[[0-9A-Fa-f:.%\w]+\]|[\w][\w.-]*))(?::(?P<port>\d{1,5}))?")
+
+
+class SshTransport:
+    """A host with sshd.
+
+    Args:
+        target: ``[USER@]HOST[:PORT]``; HOST may be a name from the user's ssh configuration.
+        config: another ssh configuration file than the user's.
+        python: the Python there.
+        scratch: where temporary folders may be made there.
+
+    Raises:
+        UserError: the target is no such address.
+    """
+
+    def __init__(
+        self, target: str, config: Optional[Path] = None, python: str = "python3", scratch: str = "/tmp"
+    ) -> None:
+        match = ADDRESS.fullmatch(target)
+        if match is None:
+            raise UserError(f"{target} is not an ssh address", fix="give ssh:USER@HOST or ssh:USER@HOST:PORT")
+        self.address = f"ssh:{target}"
+        self.python = python
+        self.scratch = scratch
+        self._host = match["host"]
+        self._options = ["-o", "BatchMode=yes", *TIMEOUTS]
+        if match["port"]:
+            self._options += ["-o", f"Port={match['port']}"]
+        if config is not None:
+            self._options += ["-F", str(config)]
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copy a file or a folder with scp."""
+        done = execute(["scp", "-qr", *self._options, "--", str(local), f"{self._host}:{remote}"])
+        if done.status == 0:
+            return
+        self._check_connection(done)
+        folder = remote.rpartition("/")[0]
+        free = free_bytes(self, folder)
+        if free is not None and free < tree_size(local):
+            # scp over SFTP reports a full disk as no more than "Failure".
+            raise UserError(
+                f"no space on {self.address}: {free} bytes are free", folder, "free some space there"
+            )
+        raise UserError(f"cannot copy to {self.address}: {done.complaint}", remote)
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy one file back with scp."""
+        done = execute(["scp", "-q", *self._options, "--", f"{self._host}:{remote}", str(local)])
+        if done.status != 0:
+            self._check_connection(done)
+            raise UserError(f"cannot copy from {self.address}: {done.complaint}", remote)
+
+    def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
+        """Run a program over ssh.
+
+        ``exit $?`` keeps the remote shell from becoming the program: a program killed by a signal would make
+        ssh end with 255, as a lost connection does.
+        """
+        done = execute(
+            ["ssh", "-T", *self._options, "--", self._ssh_host, f"{quote(command)}; exit $?"], on_line
+        )
+        if done.status == CONNECTION_FAILED or done.status < 0:
+            raise connection_error(self.address, done)
+        return done
+
+    def read(self, globs: Iterable[str]) -> dict[str, str]:
+        """Read files there, in one round trip."""
+        return parse_files(self.run(["sh", "-c", reading_script(globs)]).stdout)
+
+    @property
+    def _ssh_host(self) -> str:
+        """scp wants an IPv6 address in brackets, ssh without."""
+        return self._host.replace("[", "").replace("]", "")
+
+    def _check_connection(self, done: Finished) -> None:
+        if done.status == CONNECTION_FAILED or re.search(
+            r"Connection (closed|refused|reset|timed out)|Permission denied \(|lost connection|resolve hostname",
+            done.stderr,
+        ):
+            raise connection_error(self.address, done)
+
+
+def connection_error(address: str, done: Finished) -> TransportError:
+    """What ssh's complaint means, with ssh's own words.
+
+    Ssh has one exit status for all of this; its messages have been the same for decades.
+    """
+    words = done.stderr
+    if re.search(r"Permission denied \(|Too many authentication failures", words):
+        what, fix = "key refused", "add your key to the device's authorized_keys, or load it with ssh-add"
+    elif "Host key verification failed" in words:
+        what, fix = "host key not trusted", "connect once with ssh by hand and check the key"
+    elif re.search(
+        r"resolve hostname|Connection refused|No route|timed out|Network is unreachable|Connection timed out",
+        words,
+    ):
+        what, fix = "host unreachable", "check the address, the network and that sshd runs"
+    else:
+        what, fix = "host lost", "check the network and the device's power, then run again"
+    return TransportError(f"{what}: {done.complaint}", address, fix)

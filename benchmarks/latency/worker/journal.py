@@ -1,0 +1,53 @@
+"""The worker's journal: one JSON object a line, into a file and down the pipe to the host.
+
+The file is the result. The pipe carries the same lines as they are written, so that the samples survive a
+device that is lost in the middle; it is the worker's own descriptor, which no engine's log can reach.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class HostLostError(Exception):
+    """Nobody reads the pipe any more."""
+
+
+class Journal:
+    """Appends events to a file and to a pipe."""
+
+    def __init__(self, path: Path, pipe: int) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._pipe = pipe
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Append one event.
+
+        Raises:
+            HostLostError: the host's end of the pipe is closed.
+        """
+        line = json.dumps({"event": event, **facts}, allow_nan=False) + "\n"
+        self._file.write(line)
+        self._file.flush()
+        data = line.encode()
+        try:
+            while data:
+                data = data[os.write(self._pipe, data) :]
+        except OSError as error:
+            raise HostLostError from error
+
+
+def take_stdout() -> int:
+    """Keep standard output for the journal alone: what libraries print goes to standard error.
+
+    Returns:
+        The descriptor of the pipe to the host.
+    """
+    sys.stdout.flush()
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return pipe

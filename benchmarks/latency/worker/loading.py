@@ -1,0 +1,100 @@
+"""Load what is to be timed, an artefact or a plain model, and verify it before any timing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Optional
+
+from mobilevis.benchmarks.latency.job import Target
+from mobilevis.benchmarks.latency.worker.main import broken_import
+from mobilevis.benchmarks.latency.worker.plain import open_plain
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.parity import check_parity_vectors, pseudo_random_inputs
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One target, ready to run.
+
+    Attributes:
+        runner: has ``run(entry, inputs)``, ``engine`` and ``threads``.
+        inputs: entry → inputs to time it with.
+        load_ms: from the path to a runner.
+        artefact: None for a plain model.
+    """
+
+    runner: Any
+    inputs: Mapping[str, Mapping[str, Any]]
+    load_ms: float
+    artefact: Optional[Artefact]
+
+
+def load(target: Target, threads: int) -> Loaded:
+    """Load a target on its engine.
+
+    Raises:
+        UserError: the engine is not installed or not for this machine, the file is not usable, or the engine
+            computes with another number of threads.
+    """
+    start = perf_counter()
+    try:
+        if target.is_baseline:
+            runner: Any = open_plain(Path(target.path), threads)
+        else:
+            runner = load_artefact(target.path, target.engine, threads)
+    except UserError as error:
+        if isinstance(error.__cause__, ImportError) and not isinstance(error.__cause__, ModuleNotFoundError):
+            raise broken_import("the engine", target.engine or "its package", error.__cause__) from error
+        raise
+    except (ImportError, OSError) as error:
+        raise broken_import("the engine", target.engine or "its package", error) from error
+    load_ms = (perf_counter() - start) * 1e3
+    if runner.threads not in (threads, None):
+        raise UserError(f"{runner.engine} computes with {runner.threads} threads, not {threads}", target.name)
+    if target.is_baseline:
+        return Loaded(runner, runner.inputs, load_ms, None)
+    inputs = {entry: pseudo_random_inputs(runner.metadata, entry) for entry in runner.metadata.entries}
+    return Loaded(runner, inputs, load_ms, runner)
+
+
+def first_runs(loaded: Loaded) -> dict[str, float]:
+    """Run each entry for the first time: entry → milliseconds."""
+    milliseconds = {}
+    for entry, inputs in loaded.inputs.items():
+        start = perf_counter()
+        loaded.runner.run(entry, inputs)
+        milliseconds[entry] = (perf_counter() - start) * 1e3
+    return milliseconds
+
+
+def verify(loaded: Loaded) -> Optional[list[dict[str, Any]]]:
+    """Check an artefact against its stored parity vectors; a plain model has none.
+
+    Raises:
+        UserError: an output differs by more than the tolerance, or the artefact carries no vectors.
+    """
+    if loaded.artefact is None:
+        return None
+    return [asdict(result) for result in check_parity_vectors(loaded.artefact)]
+
+
+def describe(loaded: Loaded) -> dict[str, Any]:
+    """What reports say of the target: engine, threads, and the metadata's facts."""
+    facts = {"engine": loaded.runner.engine, "threads": loaded.runner.threads}
+    if loaded.artefact is None:
+        return {**facts, "model": None, "driver": None, "precision": None, "input_size": None}
+    metadata = loaded.artefact.metadata
+    return {
+        **facts,
+        "model": metadata.model,
+        "driver": metadata.driver,
+        "precision": metadata.precision,
+        "input_size": list(metadata.input_size),
+        "checkpoint_sha256": metadata.checkpoint_sha256,
+        "keyframe_interval": metadata.options.get("keyframe_interval"),
+    }

@@ -1,0 +1,107 @@
+"""The worker's program: read the job, pin, verify, measure, write the journal. Starts as ``worker.pyz JOB``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import sys
+import traceback
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mobilevis.benchmarks.latency.job import JOURNAL, Job, parse_job
+from mobilevis.benchmarks.latency.worker.affinity import pin
+from mobilevis.benchmarks.latency.worker.journal import HostLostError, Journal, take_stdout
+from mobilevis.runtime.errors import UserError
+
+DISTRIBUTIONS = (
+    "numpy",
+    "onnxruntime",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "executorch",
+    "torch",
+    "opencv-python-headless",
+    "opencv-python",
+    "scipy",
+)
+# Each in a module of its own that is imported after pinning: NumPy's BLAS starts threads when imported.
+PASS_MODULES = {
+    purpose: f"mobilevis.benchmarks.latency.worker.{purpose}_pass"
+    for purpose in ("timing", "memory", "profile")
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job.
+
+    Args:
+        arguments: the job's JSON file; the journal is written beside it.
+
+    Returns:
+        0 when all was measured; 2 for a fault that the journal's ``error`` event explains in one line; 1 for
+        any other.
+    """
+    pipe = take_stdout()
+    signal.signal(signal.SIGTERM, _stop)
+    job_file = Path(arguments[0]).resolve()
+    os.chdir(job_file.parent)  # the job's paths are its folder's
+    journal = Journal(Path(JOURNAL), pipe)
+    try:
+        try:
+            run_job(parse_job(job_file.read_text(encoding="utf-8")), journal)
+        except UserError as error:
+            file = None if error.file is None else str(error.file)
+            journal.write("error", what=error.what, file=file, fix=error.fix)
+            return 2
+        except (ValueError, KeyError, TypeError, RuntimeError, OSError, MemoryError) as error:
+            traceback.print_exc()
+            journal.write("error", what=f"{type(error).__name__}: {error}", file=None, fix="see --debug")
+            return 1
+        journal.write("end")
+        return 0
+    except HostLostError:
+        # Nobody is left to remove what was pushed.
+        shutil.rmtree(job_file.parent, ignore_errors=True)
+        return 1
+
+
+def run_job(job: Job, journal: Journal) -> None:
+    """Pin this process, say where it runs, and do the job's pass."""
+    allowed = pin(job.cpus)
+    journal.write("start", pid=os.getpid(), cpus_allowed=allowed, versions=installed_versions())
+    try:
+        import_module("numpy")
+    except ImportError as error:
+        raise broken_import("numpy", "numpy", error) from error
+    import_module(PASS_MODULES[job.purpose]).run(job, journal)
+
+
+def installed_versions() -> dict[str, str]:
+    """Python's version and those of the packages that matter here."""
+    versions = {"python": platform.python_version()}
+    for name in DISTRIBUTIONS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def broken_import(package: str, distribution: str, error: Exception) -> UserError:
+    """What an import that failed means: not installed, or installed for another kind of machine."""
+    pip = f"{sys.executable} -m pip install"
+    if isinstance(error, ModuleNotFoundError):
+        return UserError(f"{package} is not installed on the device", fix=f"{pip} {distribution}")
+    return UserError(
+        f"{package} on the device does not load on {platform.machine()}: {error}",
+        fix=f"{pip} --force-reinstall {distribution}",
+    )
+
+
+def _stop(*_: Any) -> NoReturn:
+    raise SystemExit(1)

@@ -1,0 +1,147 @@
+"""What is stepped through while the clock runs: an artefact's entries, or whole frames of a clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
+
+from mobilevis.runtime.engines.base import Artefact
+
+if TYPE_CHECKING:
+    from mobilevis.runtime.results import FrameResult
+    from mobilevis.runtime.segmenter import VideoSegmenter
+
+Run = Callable[[str, Mapping[str, Any]], Any]
+Inputs = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One round of a workload.
+
+    Attributes:
+        milliseconds: stage → wall-clock milliseconds.
+        is_keyframe: None where frames are not what is timed.
+        instances: instances found in the frame; None likewise.
+    """
+
+    milliseconds: Mapping[str, float]
+    is_keyframe: Optional[bool] = None
+    instances: Optional[int] = None
+
+
+class Workload(Protocol):
+    """Something that is timed step by step.
+
+    Attributes:
+        kind: ``entries`` or ``frames``; ``job.TOTAL[kind]`` is the stage that sums up a step.
+    """
+
+    kind: str
+
+    def step(self) -> Step:
+        """Do one round and say how long its stages took."""
+        ...
+
+
+class EntriesWorkload:
+    """Every entry once a round, in the metadata's order; their sum is the stage ``total``."""
+
+    kind = "entries"
+
+    def __init__(self, run: Run, inputs: Inputs) -> None:
+        self._run = run
+        self._inputs = inputs
+
+    def step(self) -> Step:
+        """Run all entries once."""
+        milliseconds = {}
+        total = 0.0
+        for entry, inputs in self._inputs.items():
+            start = perf_counter()
+            self._run(entry, inputs)
+            elapsed = (perf_counter() - start) * 1e3
+            milliseconds[entry] = elapsed
+            total += elapsed
+        milliseconds["total"] = total
+        return Step(milliseconds)
+
+
+class FramesWorkload:
+    """Frames of a clip through the artefact's own driver; the clip repeats, each time as a new video."""
+
+    kind = "frames"
+
+    def __init__(self, segmenter: VideoSegmenter, clip: str) -> None:
+        self._segmenter = segmenter
+        self._clip = clip
+        self._results = self._stream()
+
+    def _stream(self) -> Iterator[FrameResult]:
+        return (result for _, result in self._segmenter.stream(self._clip))
+
+    def step(self) -> Step:
+        """Process the next frame."""
+        result = next(self._results, None)
+        if result is None:
+            self._results = self._stream()
+            result = next(self._results)
+        return Step(result.milliseconds, result.is_keyframe, len(result.instances))
+
+
+@dataclass
+class Recording:
+    """The steps of one workload, by column; a stage that a step lacks is None there."""
+
+    at_s: list[float] = field(default_factory=list)
+    is_keyframe: list[Optional[bool]] = field(default_factory=list)
+    instances: list[Optional[int]] = field(default_factory=list)
+    milliseconds: dict[str, list[Optional[float]]] = field(default_factory=dict)
+
+    def add(self, at_s: float, step: Step) -> None:
+        """Append one step that began ``at_s`` seconds after the worker did."""
+        for stage in step.milliseconds:
+            if stage not in self.milliseconds:
+                self.milliseconds[stage] = [None] * len(self.at_s)
+        for stage, column in self.milliseconds.items():
+            column.append(step.milliseconds.get(stage))
+        self.at_s.append(at_s)
+        self.is_keyframe.append(step.is_keyframe)
+        self.instances.append(step.instances)
+
+    def take(self) -> dict[str, Any]:
+        """The columns so far, for JSON, leaving none."""
+        columns = dict(vars(self))
+        self.at_s, self.is_keyframe, self.instances, self.milliseconds = [], [], [], {}
+        return columns
+
+
+def frames_obstacle(is_baseline: bool, source: Optional[str], packages: Sequence[str]) -> Optional[str]:
+    """Why frames of a clip cannot be timed here, or None if they can.
+
+    Args:
+        is_baseline: a plain model has no driver.
+        source: the clip; None where none was given.
+        packages: what Python can import on the device.
+    """
+    if is_baseline:
+        return "a plain model has no driver"
+    if source is None:
+        return "no --source clip was given"
+    missing = [package for package in ("cv2", "scipy") if package not in packages]
+    if missing:
+        return f"{' and '.join(missing)} not installed on the device"
+    return None
+
+
+def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str) -> FramesWorkload:
+    """Frames of the clip through the artefact's driver; OpenCV and SciPy are imported only here.
+
+    Raises:
+        UserError: the driver does not take the options, or the clip cannot be read.
+    """
+    from mobilevis.runtime.segmenter import VideoSegmenter
+
+    return FramesWorkload(VideoSegmenter(artefact, **options), clip)
