@@ -1,4 +1,4 @@
-"""The worker's program: read the job, pin, verify, measure, write the journal. Starts as ``worker.pyz JOB``."""
+"""The worker's program, started as ``worker.pyz JOB``: read the job, pin, measure, write the journal."""
 
 from __future__ import annotations
 

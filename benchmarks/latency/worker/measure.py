@@ -1,4 +1,4 @@
-"""The loop: warm up until the median settles, then step through the workloads until the protocol is served."""
+"""The loop: warm up until the median settles, then step until the protocol is served."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def measure(
         on_round: called after each round, outside the timed steps, with the seconds so far; it may take what
             was recorded.
         origin: the clock's reading that samples count their seconds from.
+        clock: seconds.
 
     Returns:
         Rounds and seconds.

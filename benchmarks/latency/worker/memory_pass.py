@@ -20,7 +20,7 @@ ROUNDS = 12  # at least one keyframe and its successors for every interval that 
 
 
 def run(job: Job, journal: Journal) -> None:
-    """Load each target, run it, and journal the resident memory in MiB before, after loading, and at its peak."""
+    """Load each target and run it; journal the resident MiB before, after loading, and at the peak."""
     for index, target in enumerate(job.targets):
         before, _ = resident_mib(Path("/proc/self/status").read_text())
         loaded = load(target, job.threads)

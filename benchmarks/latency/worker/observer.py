@@ -44,7 +44,7 @@ def take_snapshot() -> Snapshot:
 
 
 def take_reading(cpus: Sequence[int]) -> dict[str, Any]:
-    """Temperatures in °C and the pinned cores' frequencies in kHz: what can be read in under a millisecond."""
+    """Temperatures in °C and the pinned cores' frequencies in kHz: what is quick to read."""
     snapshot = parse_snapshot(read_local_files((FREQUENCY_GLOB, *TEMPERATURE_GLOBS)))
     pinned = {cpu: khz for cpu, khz in snapshot.frequencies_khz.items() if int(cpu) in cpus}
     return {"temperatures_c": snapshot.temperatures_c, "frequencies_khz": pinned}
