@@ -22,6 +22,21 @@ from mobilevis.runtime.errors import UserError
 
 CONNECTION_FAILED = 255  # ssh's own status, of all the statuses that a remote command has
 TIMEOUTS = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
+FAULTS = {
+    r"Permission denied \(|Too many authentication failures": (
+        "key refused",
+        "add your key to the device's authorized_keys, or load it with ssh-add",
+    ),
+    r"Host key verification failed": ("host key not trusted", "connect once with ssh by hand, check the key"),
+    r"resolve hostname|Connection refused|No route to host|Network is unreachable|connect to .* timed out": (
+        "host unreachable",
+        "check the address, the network and that sshd runs",
+    ),
+    r"Connection (?:to .* )?closed|Connection reset|Broken pipe|not responding|lost connection": (
+        "host lost",
+        "check the network and the device's power, then run again",
+    ),
+}
 ADDRESS = re.compile(r"(?P<host>(?:[\w.+-]+@)?(?:\[[0-9A-Fa-f:.%\w]+\]|[\w][\w.-]*))(?::(?P<port>\d{1,5}))?")
 
 
@@ -99,10 +114,8 @@ class SshTransport:
         return self._host.replace("[", "").replace("]", "")
 
     def _check_connection(self, done: Finished) -> None:
-        if done.status == CONNECTION_FAILED or re.search(
-            r"Connection (closed|refused|reset|timed out)|Permission denied \(|lost connection|resolve hostname",
-            done.stderr,
-        ):
+        """Raise if scp failed for the connection: it ends with 1 for a full disk, too."""
+        if done.status == CONNECTION_FAILED or any(re.search(words, done.stderr) for words in FAULTS):
             raise connection_error(self.address, done)
 
 
@@ -111,16 +124,10 @@ def connection_error(address: str, done: Finished) -> TransportError:
 
     Ssh has one exit status for all of this; its messages have been the same for decades.
     """
-    words = done.stderr
-    if re.search(r"Permission denied \(|Too many authentication failures", words):
-        what, fix = "key refused", "add your key to the device's authorized_keys, or load it with ssh-add"
-    elif "Host key verification failed" in words:
-        what, fix = "host key not trusted", "connect once with ssh by hand and check the key"
-    elif re.search(
-        r"resolve hostname|Connection refused|No route|timed out|Network is unreachable|Connection timed out",
-        words,
-    ):
-        what, fix = "host unreachable", "check the address, the network and that sshd runs"
-    else:
-        what, fix = "host lost", "check the network and the device's power, then run again"
-    return TransportError(f"{what}: {done.complaint}", address, fix)
+    for words, (what, fix) in FAULTS.items():
+        found = re.search(f".*(?:{words}).*", done.stderr)
+        if found:
+            return TransportError(f"{what}: {found[0].strip()}", address, fix)
+    return TransportError(
+        f"host lost: {done.complaint}", address, "check the network and the device's power, then run again"
+    )

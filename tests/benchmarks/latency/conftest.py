@@ -36,15 +36,12 @@ SHORT = Protocol(
 def _nodes(entry: str) -> tuple[list[onnx.NodeProto], dict[str, np.ndarray]]:
     """Every query answers with a fixed kernel and score; masks are kernels times pooled colours."""
     if entry == "encode":
+        pooling = {"kernel_shape": [8, 8], "strides": [8, 8]}
         return [
             helper.make_node("Conv", ["frame", "colors"], ["mixed"]),
-            helper.make_node(
-                "AveragePool", ["mixed"], ["mask_features"], kernel_shape=[8, 8], strides=[8, 8]
-            ),
-            helper.make_node(
-                "AveragePool", ["mask_features"], ["global_features"], kernel_shape=[8, 8], strides=[8, 8]
-            ),
-        ], {"colors": np.linspace(-1, 1, D * 3, dtype=np.float32).reshape(D, 3, 1, 1)}
+            helper.make_node("AveragePool", ["mixed"], ["mask_features"], **pooling),
+            helper.make_node("AveragePool", ["mask_features"], ["global_features"], **pooling),
+        ], {"colors": np.linspace(0.01, 0.1, D * 3, dtype=np.float32).reshape(D, 3, 1, 1)}
     if entry == "decode":
         return [
             helper.make_node("ReduceMean", ["mask_features"], ["mean"], keepdims=0),
