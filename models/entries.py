@@ -37,10 +37,12 @@ class StreamingModel(nn.Module):
     Attributes:
         driver: name of the runtime driver for the artefact.
         size_multiple: height and width of the input must be multiples of this.
+        num_classes: number of categories.
     """
 
     driver: str
     size_multiple: int
+    num_classes: int
 
     def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
         """The entries at one input size (height, width); options are the family's own export options."""

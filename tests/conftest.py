@@ -26,6 +26,7 @@ class ToyModel(StreamingModel):
 
     driver = "toy"
     size_multiple = 32
+    num_classes = 3
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,294 @@
+"""The export pipeline: trace once, convert to each format, gate, embed the parity record, rename."""
+
+from __future__ import annotations
+
+import copy
+import importlib.metadata
+import logging
+import time
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Callable, Optional, Protocol, Union
+
+from mobilevis.export.eager import EagerArtefact
+from mobilevis.export.parity import Image, Reference, compare, make_reference
+from mobilevis.export.report import ExportReport, FormatReport
+from mobilevis.export.timing import time_ratios
+from mobilevis.export.tolerances import TOLERANCES
+from mobilevis.export.trace import TracedEntry, trace_entries
+from mobilevis.models import create_model
+from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.engines.base import quiet_native
+from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.files import atomic_path, sha256_of
+from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.parity import check_parity_vectors, make_parity_vectors
+from mobilevis.runtime.sources import open_source
+
+CONVERTERS = {
+    "onnx": "mobilevis.export.onnx",
+    "pte": "mobilevis.export.pte",
+    "tflite": "mobilevis.export.tflite",
+}
+SUFFIXES = {"onnx": "_onnx", "pte": ".pte", "tflite": ".tflite"}
+PRECISION = "fp32"
+TOOLS = (
+    "mobilevis",
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "executorch",
+    "litert-torch",
+    "ai-edge-litert",
+)
+
+Progress = Callable[[str, int, int], None]
+
+
+class Converted(Protocol):
+    """A model in one format, in memory."""
+
+    def write(self, path: Path, metadata: str) -> None:
+        """Write the artefact with its metadata; called again with the parity record."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the export of every format shares."""
+
+    metadata: Metadata
+    traced: Mapping[str, TracedEntry]
+    reference: Reference
+    vectors: Mapping[str, Any]
+    simplify: bool
+    step: Callable[[str], None]
+
+
+def export_model(
+    model: Union[StreamingModel, str],
+    output: Union[str, Path],
+    formats: Sequence[str] = ("onnx", "pte", "tflite"),
+    input_size: tuple[int, int] = (320, 640),
+    *,
+    name: Optional[str] = None,
+    classes: Optional[Sequence[ClassInfo]] = None,
+    checkpoint_sha256: Optional[str] = None,
+    frames: Optional[Iterable[Image]] = None,
+    simplify: bool = False,
+    progress: Optional[Progress] = None,
+    **options: Any,
+) -> ExportReport:
+    """Export a model to artefacts that passed the parity gate, with a JSON report beside them.
+
+    Either all artefacts appear in ``output``, or none.
+
+    Args:
+        model: a model, or a registry name for one with random weights.
+        output: folder for the artefacts; equal names are replaced.
+        formats: any of ``onnx``, ``pte`` and ``tflite``.
+        input_size: (height, width) in pixels.
+        name: name for files and metadata; None takes the registry name or the class's name.
+        classes: the categories by class index; None numbers them from 1.
+        checkpoint_sha256: SHA-256 of the file that the weights came from; None marks them as random.
+        frames: at least ten (H, W, 3) uint8 RGB frames for the gate; None takes the bundled clip.
+        simplify: run onnxsim on the ONNX graphs before the gate.
+        progress: called with what begins, the steps done and the steps in all.
+        options: the model's own export options, such as ``max_instances``.
+
+    Raises:
+        UserError: an unknown format, a size that does not fit the model, a missing package, a failed gate or
+            an output that cannot be written.
+    """
+    start = time.perf_counter()
+    formats = _check_formats(formats)
+    if isinstance(model, str):
+        name = name or model
+        model = create_model(model)
+    check_input_size(input_size, model.size_multiple)
+    model = copy.deepcopy(model).eval()
+    entries = model.entries(input_size, **options)
+    metadata = Metadata(
+        model=name or type(model).__name__.lower(),
+        driver=model.driver,
+        entries={
+            key: EntrySpec(_specs(entry.inputs), _specs(entry.outputs)) for key, entry in entries.items()
+        },
+        input_size=input_size,
+        classes=_classes(model, classes),
+        options=model.driver_options(input_size, **options),
+        precision=PRECISION,
+        checkpoint_sha256=checkpoint_sha256,
+        tools=tool_versions(),
+    )
+    steps = _Steps(progress, total=2 + 2 * len(formats))
+    job = _prepare(model, entries, metadata, frames, simplify, steps)
+    stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{PRECISION}"
+    with ExitStack() as stack:
+        artefacts = _export_all(job, formats, Path(output), stem, stack)
+        report = ExportReport(
+            model=metadata.model,
+            input_size=input_size,
+            precision=PRECISION,
+            checkpoint_sha256=checkpoint_sha256,
+            artefacts=artefacts,
+            seconds=time.perf_counter() - start,
+            tools=metadata.tools,
+        )
+        stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
+    return report
+
+
+class _Steps:
+    """Counts the steps of an export for the caller's progress bar."""
+
+    def __init__(self, progress: Optional[Progress], total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, what: str) -> None:
+        if self._progress is not None:
+            self._progress(what, self._done, self._total)
+        self._done += 1
+
+
+def _prepare(
+    model: StreamingModel,
+    entries: Mapping[str, Entry],
+    metadata: Metadata,
+    frames: Optional[Iterable[Image]],
+    simplify: bool,
+    step: Callable[[str], None],
+) -> _Job:
+    eager = EagerArtefact(model, entries, metadata)
+    step("Run eager PyTorch on the parity frames")
+    reference = make_reference(eager, open_source(bundled_clip()) if frames is None else frames)
+    vectors = make_parity_vectors(eager, TOLERANCES[metadata.precision].max_abs)
+    step("Trace the entries")
+    with quiet_tools():
+        traced = trace_entries(model, entries)
+    return _Job(metadata, traced, reference, vectors, simplify, step)
+
+
+def _export_all(
+    job: _Job, formats: Sequence[str], output: Path, stem: str, stack: ExitStack
+) -> tuple[FormatReport, ...]:
+    reports: dict[str, FormatReport] = {}
+    loaded: dict[str, Artefact] = {}
+    for form in formats:
+        target = output / f"{stem}{SUFFIXES[form]}"
+        path = stack.enter_context(atomic_path(target, directory=form == "onnx"))
+        reports[form], loaded[form] = _export_format(job, form, path)
+    if "onnx" in loaded and len(loaded) > 1:
+        for form, ratio in time_ratios(loaded, baseline="onnx").items():
+            reports[form] = replace(reports[form], time_ratio=ratio)
+    return tuple(reports.values())
+
+
+def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Artefact]:
+    job.step(f"Convert to {form}")
+    start = time.perf_counter()
+    converted = _convert(job, form)
+    converted.write(path, job.metadata.to_json())
+    converted_at = time.perf_counter()
+    job.step(f"Compare {form} with eager PyTorch")
+    parity = compare(job.reference, load_artefact(path))
+    failures = parity.failures(TOLERANCES[job.metadata.precision])
+    if failures:
+        raise UserError(
+            f"the {form} artefact fails the parity gate: {'; '.join(failures)}",
+            fix="nothing was written; report the model and the versions of the tools",
+        )
+    record = {**asdict(parity), "vectors": job.vectors}
+    converted.write(path, replace(job.metadata, parity=record).to_json())
+    # The gate saw the artefact without its record; the vectors show that the final one computes the same.
+    artefact = load_artefact(path)
+    check_parity_vectors(artefact)
+    report = FormatReport(
+        format=form,
+        path=path.name,
+        bytes=sum(file.stat().st_size for file in (path.iterdir() if path.is_dir() else [path])),
+        sha256=sha256_of(path),
+        convert_seconds=converted_at - start,
+        gate_seconds=time.perf_counter() - converted_at,
+        parity=parity,
+        delegation=getattr(converted, "delegation", None),
+    )
+    return report, artefact
+
+
+def _convert(job: _Job, form: str) -> Converted:
+    with quiet_tools():
+        try:
+            module = import_module(CONVERTERS[form])
+        except ImportError as error:
+            raise missing_extra(str(error.name), "export") from error
+        converted = module.convert(job.traced)
+        return converted.simplified() if form == "onnx" and job.simplify else converted
+
+
+@contextmanager
+def quiet_tools() -> Iterator[None]:
+    """Keep the exporters' log lines and deprecation warnings, some hundred of them, from the user."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), quiet_native():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def check_input_size(size: tuple[int, int], multiple: int) -> None:
+    """Refuse a size that the model cannot take.
+
+    Raises:
+        UserError: a side is no multiple of ``multiple``; names the nearest two sizes that are.
+    """
+    if all(side > 0 and side % multiple == 0 for side in size):
+        return
+    below = [max(side // multiple, 1) * multiple for side in size]
+    above = [max(-(-side // multiple), 1) * multiple for side in size]
+    nearest = sorted({f"{height}x{width}" for height, width in (below, above)})
+    raise UserError(
+        f"input size {size[0]}x{size[1]} is no multiple of {multiple}", fix=f"try {' or '.join(nearest)}"
+    )
+
+
+def _check_formats(formats: Sequence[str]) -> list[str]:
+    unknown = [form for form in formats if form not in CONVERTERS]
+    if unknown or not formats:
+        what = f"unknown format {', '.join(unknown)}" if unknown else "no format is given"
+        raise UserError(what, fix=f"choose from {', '.join(CONVERTERS)}")
+    return list(dict.fromkeys(formats))
+
+
+def _classes(model: StreamingModel, classes: Optional[Sequence[ClassInfo]]) -> tuple[ClassInfo, ...]:
+    if classes is None:
+        return tuple(ClassInfo(i, f"class {i}") for i in range(1, model.num_classes + 1))
+    if len(classes) != model.num_classes:
+        raise UserError(
+            f"{len(classes)} classes are named, the model has {model.num_classes}", fix="name every class"
+        )
+    return tuple(classes)
+
+
+def _specs(tensors: Mapping[str, Shape]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, tuple(shape)) for name, shape in tensors.items())
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the installed packages that take part in an export."""
+    versions = {}
+    for package in TOOLS:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,235 @@
+"""The parity gate: an artefact against eager PyTorch, entry by entry and as a whole, on real frames.
+
+Nothing here knows any entry: a recorder around the eager artefact notes what the model's driver asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.export.tolerances import Tolerance
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.engines.base import Array
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.results import FrameResult, Instance
+from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sources import STILL_FPS, Source
+
+Image = NDArray[np.uint8]
+
+MIN_FRAMES = 10
+MAX_FRAMES = 12
+INSTANCES_PER_FRAME = 5  # enough to compare identities and masks, few enough to have distinct scores
+
+
+@dataclass(frozen=True)
+class Call:
+    """One run of an entry on eager PyTorch, and the frame that it was made for."""
+
+    frame: int
+    entry: str
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What eager PyTorch makes of the gate's frames.
+
+    Attributes:
+        frames: (H, W, 3) uint8 RGB each.
+        score_threshold: keeps about ``INSTANCES_PER_FRAME`` instances a frame.
+        calls: every run of an entry.
+        results: one for each frame.
+    """
+
+    frames: Sequence[Image]
+    score_threshold: float
+    calls: Sequence[Call]
+    results: Sequence[FrameResult]
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """One output over all recorded calls: the worst call and the frame that it belongs to."""
+
+    entry: str
+    output: str
+    max_abs: float
+    relative_l2: float
+    worst_frame: int
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """An artefact against eager PyTorch.
+
+    Attributes:
+        engine: the engine that ran the artefact.
+        frames: number of frames.
+        score_threshold: least score of a kept instance.
+        outputs: the worst case of every output.
+        instances: kept instances, summed over the frames.
+        differing_frames: frames whose kept instances differ in identity or class.
+        mask_iou: least intersection over union of an instance's masks.
+        worst_mask_frame: the frame of that mask.
+    """
+
+    engine: str
+    frames: int
+    score_threshold: float
+    outputs: tuple[OutputParity, ...]
+    instances: int
+    differing_frames: tuple[int, ...]
+    mask_iou: float
+    worst_mask_frame: int
+
+    def failures(self, tolerance: Tolerance) -> list[str]:
+        """What is out of tolerance, in words; empty when the gate is passed."""
+        found = [
+            f"{o.entry}.{o.output} differs by {o.max_abs:.1e} in frame {o.worst_frame}, "
+            f"allowed is {tolerance.max_abs:.0e}"
+            for o in self.outputs
+            if not o.max_abs <= tolerance.max_abs
+        ]
+        if self.differing_frames:
+            found.append(f"kept instances differ in frames {', '.join(map(str, self.differing_frames))}")
+        if not self.mask_iou >= tolerance.mask_iou:
+            found.append(
+                f"mask IoU {self.mask_iou:.4f} in frame {self.worst_mask_frame}, "
+                f"least is {tolerance.mask_iou}"
+            )
+        return found
+
+
+class _Frames(Source):
+    """Frames in memory; knows which one is under way."""
+
+    def __init__(self, frames: Sequence[Image]) -> None:
+        self.name, self.fps, self.frame_count = "parity frames", STILL_FPS, len(frames)
+        self._frames = frames
+        self.current = 0
+
+    def __iter__(self) -> Iterator[Image]:
+        for index, frame in enumerate(self._frames):
+            self.current = index
+            yield frame
+
+
+class _Recorder(Artefact):
+    """An artefact that notes every run; inputs are copied, as a driver may reuse its buffers."""
+
+    def __init__(self, artefact: Artefact, frames: _Frames) -> None:
+        self.metadata, self.engine, self.path = artefact.metadata, artefact.engine, artefact.path
+        self.calls: list[Call] = []
+        self._artefact = artefact
+        self._frames = frames
+
+    @property
+    def threads(self) -> Optional[int]:
+        return self._artefact.threads
+
+    def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        outputs = self._artefact.run(entry, inputs)
+        copies = {name: array.copy() for name, array in inputs.items()}
+        self.calls.append(Call(self._frames.current, entry, copies, outputs))
+        return outputs
+
+
+def make_reference(eager: Artefact, frames: Iterable[Image]) -> Reference:
+    """Run eager PyTorch over the first frames of a video.
+
+    Raises:
+        UserError: fewer than ``MIN_FRAMES`` frames, or no instance in any of them.
+    """
+    chosen = list(islice(frames, MAX_FRAMES))
+    if len(chosen) < MIN_FRAMES:
+        raise UserError(
+            f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
+        )
+    threshold = choose_threshold(_track(eager, _Frames(chosen), 0.0))
+    source = _Frames(chosen)
+    recorder = _Recorder(eager, source)
+    results = _track(recorder, source, threshold)
+    return Reference(chosen, threshold, recorder.calls, results)
+
+
+def choose_threshold(results: Sequence[FrameResult]) -> float:
+    """The middle of the widest gap between scores that keeps about ``INSTANCES_PER_FRAME`` instances a frame.
+
+    A fixed threshold would keep nothing of a model with random weights, and the gate would compare nothing;
+    one inside a cluster of scores would make rounding decide what is kept.
+
+    Raises:
+        UserError: the results hold no instance.
+    """
+    scores = np.array(sorted((i.score for r in results for i in r.instances), reverse=True))
+    if scores.size == 0:
+        raise UserError("the model finds no instance in the parity frames", fix="give frames with objects")
+    if scores.size == 1:
+        return float(scores[0]) / 2
+    wished = min(INSTANCES_PER_FRAME * len(results), scores.size - 1)
+    first = max(1, wished // 2)
+    window = scores[first - 1 : min(2 * wished, scores.size - 1) + 1]
+    cut = int(np.argmax(window[:-1] - window[1:]))
+    return float(window[cut] + window[cut + 1]) / 2
+
+
+def compare(reference: Reference, artefact: Artefact) -> ParityReport:
+    """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
+    results = _track(artefact, _Frames(reference.frames), reference.score_threshold)
+    differing, worst_iou, worst_frame = [], 1.0, 0
+    for index, (expected, actual) in enumerate(zip(reference.results, results)):
+        masks, others = _by_identity(expected), _by_identity(actual)
+        if masks.keys() != others.keys():
+            differing.append(index)
+        for key in masks.keys() & others.keys():
+            iou = _mask_iou(masks[key], others[key])
+            if iou < worst_iou:
+                worst_iou, worst_frame = iou, index
+    return ParityReport(
+        engine=artefact.engine,
+        frames=len(reference.frames),
+        score_threshold=reference.score_threshold,
+        outputs=_replay(reference.calls, artefact),
+        instances=sum(len(result.instances) for result in reference.results),
+        differing_frames=tuple(differing),
+        mask_iou=worst_iou,
+        worst_mask_frame=worst_frame,
+    )
+
+
+def _track(artefact: Artefact, frames: _Frames, threshold: float) -> list[FrameResult]:
+    segmenter = VideoSegmenter(artefact, score_threshold=threshold)
+    return [result for _, result in segmenter.stream(frames)]
+
+
+def _replay(calls: Sequence[Call], artefact: Artefact) -> tuple[OutputParity, ...]:
+    worst: dict[tuple[str, str], OutputParity] = {}
+    for call in calls:
+        outputs = artefact.run(call.entry, call.inputs)
+        for name, expected in call.outputs.items():
+            difference = outputs[name] - expected
+            max_abs = float(np.abs(difference).max())
+            norm = float(np.linalg.norm(expected))
+            relative = float(np.linalg.norm(difference)) / max(norm, float(np.finfo(np.float32).tiny))
+            before = worst.get((call.entry, name))
+            if before is None or max_abs > before.max_abs:
+                worst[call.entry, name] = OutputParity(call.entry, name, max_abs, relative, call.frame)
+    return tuple(worst.values())
+
+
+def _by_identity(result: FrameResult) -> dict[tuple[int, int], Instance]:
+    return {(instance.track_id, instance.class_index): instance for instance in result.instances}
+
+
+def _mask_iou(first: Instance, second: Instance) -> float:
+    intersection = np.count_nonzero(first.full_mask() & second.full_mask())
+    union = first.area + second.area - intersection
+    return float(intersection / union) if union else 1.0
