@@ -1,4 +1,4 @@
-"""Draw frames: warp sprites over a ground, with shadows, blur, light and noise, and keep who owns each pixel."""
+"""Draw frames: sprites warped over a ground, with shadows, blur, light and noise, and each pixel's owner."""
 
 from __future__ import annotations
 

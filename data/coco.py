@@ -1,0 +1,126 @@
+"""COCO instances: annotation files and results files (https://cocodataset.org/#format-data)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from mobilevis.data.datasets import Annotation, Image, ImageDataset, ImageResult
+from mobilevis.data.records import (
+    Record,
+    check_files,
+    read_categories,
+    read_json,
+    records,
+    top_level,
+    unique_id,
+    write_json,
+)
+from mobilevis.data.segmentations import bounding_box, read_segmentation
+from mobilevis.runtime import rle
+
+
+def load_coco(path: Union[str, Path], images: Optional[Union[str, Path]] = None) -> ImageDataset:
+    """Read an annotation file.
+
+    Args:
+        path: such as ``annotations/instances_val2017.json``; without ``annotations`` it is a test split.
+        images: the folder of images; if given, every image must lie there.
+
+    Raises:
+        UserError: the file or a record of it is malformed; the record is named.
+    """
+    path = Path(path)
+    file = top_level(read_json(path), path)
+    categories = {category.id: category for category in read_categories(file)}
+    stills: dict[int, Image] = {}
+    files: dict[str, str] = {}
+    for record in records(file.items("images"), "images", path):
+        still = _image(record, unique_id(record, stills))
+        stills[still.id] = still
+        files[still.file_name] = record.label
+    if images is not None:
+        check_files(files, Path(images), path)
+    annotations: dict[int, Annotation] = {}
+    for record in records(file.fields.get("annotations") or [], "annotations", path):
+        identity = unique_id(record, annotations)
+        still = record.reference("image_id", stills)
+        category = record.reference("category_id", categories)
+        annotations[identity] = _annotation(record, identity, still, category.id)
+    return ImageDataset(tuple(categories.values()), tuple(stills.values()), tuple(annotations.values()))
+
+
+def _image(record: Record, identity: int) -> Image:
+    name = record.path(record.text("file_name"))
+    try:
+        return Image(identity, name, record.integer("height"), record.integer("width"))
+    except ValueError as error:
+        raise record.fault(str(error)) from error
+
+
+def _annotation(record: Record, identity: int, image: Image, category_id: int) -> Annotation:
+    raw = record.fields.get("segmentation")
+    segmentation = read_segmentation(raw, (image.height, image.width), record)
+    area = record.number("area") if "area" in record.fields else float(rle.area(segmentation))
+    if "bbox" in record.fields:
+        x, y, width, height = (record.check_number(v, "bbox") for v in record.items("bbox", 4))
+    else:
+        x, y, width, height = bounding_box(segmentation)
+    crowd = record.flag("iscrowd")
+    return Annotation(identity, image.id, category_id, segmentation, area, (x, y, width, height), crowd)
+
+
+def save_coco(dataset: ImageDataset, path: Union[str, Path]) -> None:
+    """Write an annotation file; segmentations are compressed RLE."""
+    content: dict[str, Any] = {
+        "categories": [{"id": c.id, "name": c.name} for c in dataset.categories],
+        "images": [
+            {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width}
+            for i in dataset.images
+        ],
+        "annotations": [
+            {
+                "id": a.id,
+                "image_id": a.image_id,
+                "category_id": a.category_id,
+                "segmentation": a.segmentation,
+                "area": a.area,
+                "bbox": list(a.bbox),
+                "iscrowd": int(a.iscrowd),
+            }
+            for a in dataset.annotations
+        ],
+    }
+    write_json(path, content)
+
+
+def load_coco_results(path: Union[str, Path], dataset: ImageDataset) -> list[ImageResult]:
+    """Read a results file: a list of ``{image_id, category_id, score, segmentation}``.
+
+    Raises:
+        UserError: the file or a record of it is malformed, or names what the data set lacks.
+    """
+    path = Path(path)
+    results = []
+    for record in records(read_json(path), "results", path):
+        image = record.reference("image_id", dataset.image_by_id)
+        category = record.reference("category_id", dataset.category_by_id)
+        raw = record.fields.get("segmentation")
+        segmentation = read_segmentation(raw, (image.height, image.width), record)
+        results.append(ImageResult(image.id, category.id, record.number("score"), segmentation))
+    return results
+
+
+def save_coco_results(results: Iterable[ImageResult], path: Union[str, Path]) -> None:
+    """Write a results file."""
+    content = [
+        {
+            "image_id": result.image_id,
+            "category_id": result.category_id,
+            "score": result.score,
+            "segmentation": result.segmentation,
+        }
+        for result in results
+    ]
+    write_json(path, content)

@@ -1,0 +1,180 @@
+"""Read JSON that someone else wrote: every fault is refused with the file and the record named."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Any, Optional, TypeVar, Union
+
+from mobilevis.data.datasets import Category
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path
+
+MAX_FILE_BYTES = 4 << 30  # the largest published annotation file, LVIS, is 1.2 GB
+FIX = "mend this record, or write the file again"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One JSON object of a file, hostile until its fields were read.
+
+    Attributes:
+        fields: the object.
+        label: which object of the file it is, such as ``annotations[3] (id 17)``.
+        file: where it was read.
+    """
+
+    fields: Mapping[str, Any]
+    label: str
+    file: Path
+
+    def fault(self, what: str) -> UserError:
+        """The error that names this record."""
+        return UserError(f"{self.label}: {what}", self.file, FIX)
+
+    def integer(self, key: str) -> int:
+        """A whole number."""
+        value = self._required(key)
+        # Some writers store ids and sizes as 640.0.
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.fault(f"{key} {value!r:.60} is not a whole number")
+        return value
+
+    def number(self, key: str) -> float:
+        """A finite number."""
+        return self.check_number(self._required(key), key)
+
+    def check_number(self, value: Any, name: str) -> float:
+        """The value, if it is a finite number."""
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise self.fault(f"{name} {value!r:.60} is not a number")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise self.fault(f"{name} is not finite")
+        return number
+
+    def text(self, key: str) -> str:
+        """A string that is not empty."""
+        value = self._required(key)
+        if not isinstance(value, str) or not value:
+            raise self.fault(f"{key} {value!r:.60} is not a text")
+        return value
+
+    def items(self, key: str, length: Optional[int] = None) -> Sequence[Any]:
+        """A list, of the given length if one is given."""
+        value = self._required(key)
+        if not isinstance(value, list):
+            raise self.fault(f"{key} is not a list")
+        if length is not None and len(value) != length:
+            raise self.fault(f"{key} has {len(value)} items, not {length}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """0 or 1; absent is 0."""
+        value = self.fields.get(key, 0)
+        if value not in (0, 1):
+            raise self.fault(f"{key} {value!r:.60} is not 0 or 1")
+        return bool(value)
+
+    def reference(self, key: str, known: Mapping[int, T]) -> T:
+        """What an id of another record refers to."""
+        value = self.integer(key)
+        if value not in known:
+            raise self.fault(f"{key} {value} is unknown")
+        return known[value]
+
+    def path(self, name: Any) -> str:
+        """A relative path of forward slashes that stays inside its folder."""
+        if not isinstance(name, str) or not name:
+            raise self.fault(f"file name {name!r:.60} is not a text")
+        windows = PureWindowsPath(name)  # splits at both kinds of slash
+        if windows.drive or windows.root or ".." in windows.parts or "\0" in name:
+            raise self.fault(f"file name {name!r:.60} leaves its folder")
+        return name
+
+    def _required(self, key: str) -> Any:
+        if key not in self.fields:
+            raise self.fault(f"{key} is missing")
+        return self.fields[key]
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of at most ``MAX_FILE_BYTES``.
+
+    Raises:
+        UserError: the file is missing, too large or no JSON.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UserError(f"{size >> 20} MiB is larger than any annotation file", path, "check the path")
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"cannot read: {error.strerror}", path, "check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not a JSON file: {str(error)[:120]}", path, "write the file again") from error
+
+
+def write_json(path: Union[str, Path], content: Any) -> None:
+    """Write compact JSON, whole or not at all; equal content gives equal bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
+
+
+def top_level(raw: Any, path: Path) -> Record:
+    """The file's one object."""
+    if not isinstance(raw, dict):
+        raise UserError("the file is not a JSON object", path, "give an annotation file")
+    return Record(raw, "the file", path)
+
+
+def records(items: Any, name: str, path: Path) -> Iterator[Record]:
+    """The objects of a list, labelled with their place and id."""
+    if not isinstance(items, list):
+        raise UserError(f"{name} is not a list", path, "write the file again")
+    for index, item in enumerate(items):
+        label = f"{name}[{index}]"
+        if not isinstance(item, dict):
+            raise UserError(f"{label} is not a JSON object", path, FIX)
+        identity = item.get("id")
+        yield Record(item, label if identity is None else f"{label} (id {identity!r:.20})", path)
+
+
+def unique_id(record: Record, known: Mapping[int, Any]) -> int:
+    """The record's id, which no earlier record has."""
+    identity = record.integer("id")
+    if identity in known:
+        raise record.fault(f"id {identity} was used before")
+    return identity
+
+
+def read_categories(file: Record) -> tuple[Category, ...]:
+    """The file's categories."""
+    known: dict[int, Category] = {}
+    for record in records(file.items("categories"), "categories", file.file):
+        identity = unique_id(record, known)
+        known[identity] = Category(identity, record.text("name"))
+    return tuple(known.values())
+
+
+def check_files(names: Mapping[str, str], folder: Path, path: Path) -> None:
+    """Refuse a set whose images are not all there.
+
+    Args:
+        names: file name → label of the record that names it.
+        folder: where the files must lie.
+        path: the annotation file, for the error message.
+    """
+    for name, label in names.items():
+        if not (folder / name).is_file():
+            raise UserError(f"{label}: image {folder / name} is missing", path, "check the folder of images")

@@ -1,0 +1,69 @@
+"""One segmentation of a file, in any of COCO's three spellings, as compressed RLE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mobilevis.data.records import Record
+from mobilevis.runtime import rle
+from mobilevis.runtime.errors import missing_extra
+from mobilevis.runtime.rle import Rle
+
+
+def read_segmentation(raw: Any, size: tuple[int, int], record: Record, name: str = "segmentation") -> Rle:
+    """Parse compressed RLE, uncompressed RLE or polygons.
+
+    Args:
+        raw: the JSON value.
+        size: (height, width) that the mask must have.
+        record: the record that holds it, for the error message.
+        name: of the value in that record.
+
+    Raises:
+        UserError: it is none of the three, or of another size.
+    """
+    if isinstance(raw, list):
+        return _polygons(raw, size, record, name)
+    if not isinstance(raw, dict):
+        raise record.fault(f"{name} is neither RLE nor polygons")
+    if raw.get("size") != list(size):
+        raise record.fault(f"{name} is of size {raw.get('size')!r:.60}, not {list(size)}")
+    segmentation = {"size": list(size), "counts": raw.get("counts")}
+    try:
+        if isinstance(segmentation["counts"], str):
+            rle.run_lengths(segmentation)
+            return segmentation
+        return rle.encode(rle.decode(segmentation))
+    except ValueError as error:
+        raise record.fault(f"{name}: {error}") from error
+
+
+def _polygons(raw: list[Any], size: tuple[int, int], record: Record, name: str) -> Rle:
+    """The union of polygons, rasterised by COCO's own code: evaluators must see its very pixels."""
+    height, width = size
+    # The rasteriser allocates in proportion to an edge's length: points far outside are no annotation.
+    reach = 2 * max(height, width)
+    if not raw:
+        raise record.fault(f"{name} has no polygon")
+    for polygon in raw:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            raise record.fault(f"{name}: a polygon is not a list of at least three x, y pairs")
+        for value in polygon:
+            if abs(record.check_number(value, f"{name}: polygon coordinate")) > reach:
+                raise record.fault(f"{name}: polygon coordinate {value} is far outside {height}x{width}")
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise missing_extra("pycocotools", "data") from error
+    merged = mask.merge(mask.frPyObjects(raw, height, width))
+    return {"size": [height, width], "counts": merged["counts"].decode("ascii")}
+
+
+def bounding_box(segmentation: Rle) -> tuple[float, float, float, float]:
+    """(x, y, width, height) of the mask in pixels; zeros where it is empty."""
+    mask = rle.decode(segmentation)
+    columns, rows = mask.any(axis=0).nonzero()[0], mask.any(axis=1).nonzero()[0]
+    if not columns.size:
+        return 0.0, 0.0, 0.0, 0.0
+    x, y = float(columns[0]), float(rows[0])
+    return x, y, float(columns[-1]) + 1 - x, float(rows[-1]) + 1 - y
