@@ -1,0 +1,253 @@
+"""Building blocks shared by the models, in forms that every exporter's delegate takes whole.
+
+The forms are chosen by measurement: written with these, each entry of a model lowers to one XNNPACK delegate
+call, where the everyday PyTorch operators leave some twenty pieces (scaled_dot_product_attention brings masks
+along, layer_norm and adaptive pooling fall out of the delegate).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple, Optional
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Pyramid(NamedTuple):
+    """A backbone's features, (B, C, H/stride, W/stride) at strides 8, 16, 32 and 64."""
+
+    x3: Tensor
+    x4: Tensor
+    x5: Tensor
+    x6: Tensor
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution without bias, batch norm, and an activation where one is given.
+
+    Args:
+        zero_init: start the norm's scale at 0, so that a residual branch starts as the identity.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Optional[nn.Module] = None,
+        zero_init: bool = False,
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(out_channels)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+        if zero_init:
+            nn.init.zeros_(self.norm.weight)
+        if activation is not None:
+            self.activation = activation
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block with ReLU: expand 1×1, depth-wise k×k, project 1×1 without activation."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int
+    ) -> None:
+        super().__init__()
+        hidden = in_channels * expansion
+        self.residual = stride == 1 and in_channels == out_channels
+        self.expand = ConvNorm(in_channels, hidden, activation=nn.ReLU()) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvNorm(hidden, hidden, kernel_size, stride, groups=hidden, activation=nn.ReLU())
+        self.project = ConvNorm(hidden, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.project(self.depthwise(self.expand(x)))
+        return x + out if self.residual else out
+
+
+class ConvMlp(nn.Module):
+    """The feed-forward part of TopFormer's and SeaFormer's blocks: 1×1, depth-wise 3×3 with bias, ReLU6, 1×1."""
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.expand = ConvNorm(channels, hidden)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.project = ConvNorm(hidden, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(F.relu6(self.depthwise(self.expand(x))))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: drops a residual branch per sample with probability ``rate`` in training."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype) >= self.rate
+        return x * kept / (1.0 - self.rate)
+
+
+class SemanticInjection(nn.Module):
+    """Gate local features by global ones and add these (TopFormer §3.3): local · h_sigmoid(gate) + feature.
+
+    Gate and feature are upsampled after their convolutions.
+    """
+
+    def __init__(self, local_channels: int, global_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.local = ConvNorm(local_channels, out_channels)
+        self.gate = ConvNorm(global_channels, out_channels)
+        self.feature = ConvNorm(global_channels, out_channels)
+
+    def forward(self, local_features: Tensor, global_features: Tensor) -> Tensor:
+        size = local_features.shape[-2:]
+        gate = resize(hard_sigmoid(self.gate(global_features)), size)
+        return self.local(local_features) * gate + resize(self.feature(global_features), size)
+
+
+class LayerNorm(nn.Module):
+    """``nn.LayerNorm`` over the last dimension, its means as products with a constant vector.
+
+    Equal to PyTorch's to rounding, and stays in the delegate without a change of layout.
+    """
+
+    averaging: Tensor
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("averaging", torch.full((1, dim), 1.0 / dim), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - F.linear(x, self.averaging)
+        variance = F.linear(centred * centred, self.averaging)
+        return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+
+
+class MultiHeadAttention(nn.Module):
+    """Scaled dot-product attention of (B, N, D) queries over (B, M, D) keys and values, by 3-D products."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, dim)
+        for layer in (self.query, self.key, self.value, self.out):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, N, D) → (B·heads, N, D/heads)."""
+        batch, length, dim = x.shape
+        x = x.view(batch, length, self.heads, dim // self.heads).permute(0, 2, 1, 3)
+        return x.reshape(batch * self.heads, length, dim // self.heads)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        batch, length, dim = query.shape
+        q, k, v = (
+            self._split(self.query(query) * self.scale),
+            self._split(self.key(key)),
+            self._split(self.value(value)),
+        )
+        weights = torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1)
+        out = torch.bmm(weights, v).view(batch, self.heads, length, dim // self.heads)
+        return self.out(out.permute(0, 2, 1, 3).reshape(batch, length, dim))
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """ReLU6(x + 3) / 6."""
+    return F.relu6(x + 3.0) * (1.0 / 6.0)
+
+
+def resize(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Bilinear resampling of (B, C, H, W) to a fixed (height, width)."""
+    return F.interpolate(x, size=(int(size[0]), int(size[1])), mode="bilinear", align_corners=False)
+
+
+@lru_cache(maxsize=32)
+def _sine_table(height: int, width: int, dim: int) -> np.ndarray:
+    frequencies = 10000.0 ** (-2.0 * (np.arange(dim // 2) // 2) / (dim // 2))
+    rows = 2.0 * math.pi * (np.arange(height) + 1) / height
+    columns = 2.0 * math.pi * (np.arange(width) + 1) / width
+
+    def waves(positions: np.ndarray) -> np.ndarray:
+        angles = positions[:, None] * frequencies
+        return np.stack([np.sin(angles[:, 0::2]), np.cos(angles[:, 1::2])], axis=2).reshape(
+            len(positions), -1
+        )
+
+    table = np.empty((height, width, dim), dtype=np.float32)
+    table[..., : dim // 2] = waves(rows)[:, None]
+    table[..., dim // 2 :] = waves(columns)[None]
+    return table.reshape(1, height * width, dim)
+
+
+def sine_positions(height: int, width: int, dim: int, like: Tensor) -> Tensor:
+    """Normalised 2-D sine embedding (Mask2Former), (1, H·W, dim) on the device and in the dtype of ``like``.
+
+    A constant of the size, made outside the graph: an exported entry holds it as data, with no operator.
+    """
+    return torch.from_numpy(_sine_table(height, width, dim)).to(like)
+
+
+def coordinates(like: Tensor) -> Tensor:
+    """Column and row in [-1, 1] as two constant channels, (B, 2, H, W) for features (B, C, H, W)."""
+    batch, _, height, width = like.shape
+    columns, rows = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    table = torch.from_numpy(np.stack([columns, rows]).astype(np.float32))[None]
+    return table.to(like).expand(batch, -1, -1, -1)
+
+
+@lru_cache(maxsize=32)
+def _bins_table(length: int, bins: int) -> np.ndarray:
+    table = np.zeros((bins, length), dtype=np.float32)
+    for i in range(bins):
+        start, stop = i * length // bins, -(-(i + 1) * length // bins)
+        table[i, start:stop] = 1.0 / (stop - start)
+    return table
+
+
+def pool_bins(x: Tensor, bins: int) -> Tensor:
+    """``F.adaptive_avg_pool2d`` of (B, C, H, W) to bins × bins as a product with a constant matrix.
+
+    The bins of adaptive pooling overlap where they do not divide the size, which no fixed kernel expresses.
+    """
+    batch, channels, height, width = x.shape
+    table = np.kron(_bins_table(height, bins), _bins_table(width, bins))
+    pooled = F.linear(x.reshape(batch, channels, height * width), torch.from_numpy(table).to(x))
+    return pooled.view(batch, channels, bins, bins)
+
+
+@lru_cache(maxsize=32)
+def _interpolation_table(source: int, target: int) -> np.ndarray:
+    centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0.0, source - 1.0)
+    weights = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - np.arange(source)))
+    return np.ascontiguousarray(weights.T[None], dtype=np.float32)
+
+
+def interpolate_linear(x: Tensor, length: int) -> Tensor:
+    """Linear interpolation of (1, C, L) to (1, C, length) as a product with a constant matrix.
+
+    Equal to ``F.interpolate(mode="linear", align_corners=False)``, which exporters turn into gathers.
+    """
+    weights = torch.from_numpy(_interpolation_table(x.shape[-1], length)).to(x)
+    return torch.bmm(x, weights)

@@ -1,0 +1,209 @@
+"""MobileInst (Zhang et al., 2023): video instance segmentation on phones, one frame at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, nn
+
+from mobilevis.models.backbones import BACKBONES, create_backbone, default_dim
+from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.models.instance_decoder import POOLINGS, STAGES, DecodedQueries, InstanceDecoder
+from mobilevis.models.layers import ConvNorm, Pyramid, resize
+from mobilevis.models.mask_decoder import MASK_DECODERS
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class MobileInstConfig:
+    """The architecture, with every ablation of the paper's Tables 3–6.
+
+    Attributes:
+        backbone: TopFormer's or SeaFormer's size, such as ``topformer-base``.
+        num_classes: C.
+        num_queries: N (Table 6: 20, 50, 100, 200).
+        dim: D, channels of features, queries and kernels; None for the backbone's own (256 for ``base``, the
+            paper's; 128 for ``tiny`` and 192 for ``small`` are ours, TopFormer's own widths).
+        heads: attention heads of the instance decoder.
+        instance_decoder: stages of the instance decoder (Table 3).
+        pooling: from mask features to local features (Table 4).
+        mask_decoder: see ``mask_decoder`` (Table 5).
+        drop_path: stochastic depth of the backbone in training.
+    """
+
+    backbone: str = "topformer-base"
+    num_classes: int = 80
+    num_queries: int = 100
+    dim: Optional[int] = None
+    heads: int = 8
+    instance_decoder: str = "global-local"
+    pooling: str = "max8"
+    mask_decoder: str = "iterative-se"
+    drop_path: float = 0.1
+
+    def __post_init__(self) -> None:
+        known = {
+            "backbone": BACKBONES,
+            "instance_decoder": STAGES,
+            "pooling": POOLINGS,
+            "mask_decoder": MASK_DECODERS,
+        }
+        for key, names in known.items():
+            if getattr(self, key) not in names:
+                raise ValueError(f"{key} {getattr(self, key)!r} is not known; known are {', '.join(names)}")
+        for key in ("num_classes", "num_queries", "heads"):
+            if not isinstance(getattr(self, key), int) or getattr(self, key) < 1:
+                raise ValueError(f"{key} {getattr(self, key)!r} is not a positive integer")
+        if self.dim is None:
+            object.__setattr__(self, "dim", default_dim(self.backbone))
+        if not isinstance(self.dim, int) or self.dim < 1 or self.dim % (4 * self.heads):
+            raise ValueError(f"dim {self.dim!r} is not a multiple of 4 × {self.heads} heads")
+        if not 0.0 <= self.drop_path < 1.0:
+            raise ValueError(f"drop_path {self.drop_path!r} is not in [0, 1)")
+
+
+@dataclass(frozen=True)
+class MobileInstOutput:
+    """What training and eager inference read from a batch of B frames.
+
+    Attributes:
+        class_logits: (B, N, C).
+        objectness_logits: (B, N).
+        kernels: (B, N, D).
+        mask_logits: (B, N, H/4, W/4).
+        mask_features: (B, D, H/8, W/8).
+        global_features: (B, D, H/64, W/64).
+        passing_queries: (B, N, D), the queries after the decoder's first stage, Q_G of Fig. 4.
+    """
+
+    class_logits: Tensor
+    objectness_logits: Tensor
+    kernels: Tensor
+    mask_logits: Tensor
+    mask_features: Tensor
+    global_features: Tensor
+    passing_queries: Tensor
+
+
+class MobileInst(StreamingModel):
+    """MobileInst with any backbone and ablation; see ``MobileInstConfig``."""
+
+    driver = "mobileinst"
+    size_multiple = 64
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: MobileInstConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = int(config.dim or 0)
+        self.dim = dim
+        self.backbone = create_backbone(config.backbone, dim, config.drop_path)
+        channels = self.backbone.channels
+        self.laterals = nn.ModuleList(nn.Identity() if c == dim else ConvNorm(c, dim) for c in channels[:3])
+        self.global_projection = ConvNorm(channels[3], dim)
+        self.mask_decoder = MASK_DECODERS[config.mask_decoder](dim, channels[3])
+        self.instance_decoder = InstanceDecoder(
+            dim, config.heads, config.num_queries, config.num_classes, config.instance_decoder, config.pooling
+        )
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1.0 / torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (B, 3, H, W), RGB in [0, 255] → X_mask (B, D, H/8, W/8), X_G (B, D, H/64, W/64)."""
+        x3, x4, x5, x6 = self.backbone((frame - self.mean) * self.scale)
+        x3, x4, x5 = (lateral(x) for lateral, x in zip(self.laterals, (x3, x4, x5)))
+        return self.mask_decoder(Pyramid(x3, x4, x5, x6)), self.global_projection(x6)
+
+    def decode(self, mask_features: Tensor, global_features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features → kernels (B, N, D) and scores (B, N, C) = sqrt(σ(class) · σ(objectness))."""
+        decoder = self.instance_decoder
+        queries = decoder.initial_queries(mask_features.shape[0])
+        queries = decoder.run_stage(0, queries, mask_features, global_features)
+        read = self.decode_from_queries(queries, mask_features, global_features)
+        scores = torch.sqrt(read.class_logits.sigmoid() * read.objectness_logits.sigmoid())
+        return read.kernels, scores
+
+    def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
+        """Kernels (B, S, D) and X_mask → mask logits (B, S, H/4, W/4): Eq. 2, then bilinear ×2."""
+        height, width = mask_features.shape[-2:]
+        masks = torch.bmm(kernels, mask_features.flatten(2))
+        return resize(masks.view(-1, kernels.shape[1], height, width), (2 * height, 2 * width))
+
+    def forward(self, frames: Tensor) -> MobileInstOutput:
+        """Frames (B, 3, H, W), RGB in [0, 255], any B; H and W multiples of 64."""
+        mask_features, global_features = self.encode(frames)
+        decoder = self.instance_decoder
+        passing = decoder.run_stage(
+            0, decoder.initial_queries(frames.shape[0]), mask_features, global_features
+        )
+        read = self.decode_from_queries(passing, mask_features, global_features)
+        return MobileInstOutput(
+            class_logits=read.class_logits,
+            objectness_logits=read.objectness_logits.squeeze(-1),
+            kernels=read.kernels,
+            mask_logits=self.segment(read.kernels, mask_features),
+            mask_features=mask_features,
+            global_features=global_features,
+            passing_queries=passing,
+        )
+
+    def decode_from_queries(
+        self, queries: Tensor, mask_features: Tensor, global_features: Tensor
+    ) -> DecodedQueries:
+        """Run the decoder's remaining stages and heads on queries that left its first stage.
+
+        This is temporal query passing (§3.5, Fig. 4): give it ``passing_queries`` of frame t and the features of
+        frame t + δ, and ``segment`` its kernels with the mask features of frame t + δ. With the paper's
+        ``global-local`` decoder the remaining stage is the local one.
+
+        Args:
+            queries: (B, N, D).
+            mask_features: (B, D, H/8, W/8).
+            global_features: (B, D, H/64, W/64); read only where a remaining stage is global.
+        """
+        decoder = self.instance_decoder
+        for stage in range(1, len(decoder.stages)):
+            queries = decoder.run_stage(stage, queries, mask_features, global_features)
+        return decoder.read(queries)
+
+    def entries(self, input_size: tuple[int, int], max_instances: int = 20) -> dict[str, Entry]:
+        """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` live slots.
+
+        Raises:
+            ValueError: a side is no multiple of 64, or ``max_instances`` is not in 1…N.
+        """
+        height, width = input_size
+        if height < 64 or width < 64 or height % 64 or width % 64:
+            raise ValueError(f"input size {height}x{width}: both sides must be multiples of 64")
+        N, C, D = self.config.num_queries, self.config.num_classes, self.dim
+        if not 1 <= max_instances <= N:
+            raise ValueError(f"max_instances {max_instances} is not in 1…{N}, the number of queries")
+        features = {
+            "mask_features": (1, D, height // 8, width // 8),
+            "global_features": (1, D, height // 64, width // 64),
+        }
+        kernels = {"kernels": (1, max_instances, D)}
+        masks = {"mask_logits": (1, max_instances, height // 4, width // 4)}
+        return {
+            "encode": Entry("encode", {"frame": (1, 3, height, width)}, features),
+            "decode": Entry("decode", features, {"kernels": (1, N, D), "scores": (1, N, C)}),
+            "segment": Entry("segment", {**kernels, "mask_features": features["mask_features"]}, masks),
+        }
+
+    def driver_options(
+        self, input_size: tuple[int, int], max_instances: int = 20, keyframe_interval: int = 3
+    ) -> dict[str, Any]:
+        """What the ``mobileinst`` driver reads: sizes, score rule, the default T and the masks' stride."""
+        return {
+            "num_queries": self.config.num_queries,
+            "max_instances": max_instances,
+            "kernel_dim": self.dim,
+            "score_rule": "sqrt(class*objectness)",
+            "keyframe_interval": keyframe_interval,
+            "mask_stride": 4,
+        }
