@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from mobilevis.benchmarks.latency.statistics import Samples, Summary, summarise
+from mobilevis.benchmarks.latency.stats import Samples, Summary, summarise
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 

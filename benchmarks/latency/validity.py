@@ -8,7 +8,7 @@ from typing import Any, Optional
 from mobilevis.benchmarks.latency.job import TOTAL
 from mobilevis.benchmarks.latency.protocol import Protocol
 from mobilevis.benchmarks.latency.schema import ArtefactResult, Series
-from mobilevis.benchmarks.latency.statistics import quarter_spread
+from mobilevis.benchmarks.latency.stats import quarter_spread
 
 MAX_FREQUENCY_DROP = 0.05
 MAX_MEDIAN_SPREAD = 0.05

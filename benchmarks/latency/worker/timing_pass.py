@@ -99,6 +99,8 @@ class _Group:
             journal.write(
                 "warm_up", target=index, kind=kind, milliseconds=log.milliseconds, settled=log.settled
             )
+        for workload in workloads.values():
+            workload.restart()
         recordings = [Recording() for _ in workloads]
         last_flush = 0.0
 

@@ -41,6 +41,10 @@ class Workload(Protocol):
 
     kind: str
 
+    def restart(self) -> None:
+        """Begin again where the first step began, so that two runs measure the same frames."""
+        ...
+
     def step(self) -> Step:
         """Do one round and say how long its stages took."""
         ...
@@ -54,6 +58,9 @@ class EntriesWorkload:
     def __init__(self, run: Run, inputs: Inputs) -> None:
         self._run = run
         self._inputs = inputs
+
+    def restart(self) -> None:
+        """Every round is the same: nothing to do."""
 
     def step(self) -> Step:
         """Run all entries once."""
@@ -77,16 +84,17 @@ class FramesWorkload:
     def __init__(self, segmenter: VideoSegmenter, clip: str) -> None:
         self._segmenter = segmenter
         self._clip = clip
-        self._results = self._stream()
+        self.restart()
 
-    def _stream(self) -> Iterator[FrameResult]:
-        return (result for _, result in self._segmenter.stream(self._clip))
+    def restart(self) -> None:
+        """Begin the clip again."""
+        self._results: Iterator[FrameResult] = (result for _, result in self._segmenter.stream(self._clip))
 
     def step(self) -> Step:
         """Process the next frame."""
         result = next(self._results, None)
         if result is None:
-            self._results = self._stream()
+            self.restart()
             result = next(self._results)
         return Step(result.milliseconds, result.is_keyframe, len(result.instances))
 

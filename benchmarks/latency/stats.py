@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,28 +88,23 @@ def summarise(values: ArrayLike) -> Summary:
     )
 
 
-def bootstrap_medians(samples: Samples, seed: int = 0) -> Samples:
-    """Medians of RESAMPLES resamples, by moving-block bootstrap (Künsch 1989).
+def block_resamples(n: int, seed: int = 0) -> Iterator[NDArray[np.intp]]:
+    """RESAMPLES rows of n indices by moving-block bootstrap (Künsch 1989), some rows at a time.
 
     Successive latencies are correlated (clock, heat, neighbours), so resampling them one by one would claim
-    too narrow an interval; blocks of n^(1/3) keep the short correlations.
-
-    Args:
-        samples: (n,).
-        seed: of the resampling; the same samples give the same medians.
+    too narrow an interval; blocks of n^(1/3) keep the short correlations. The same seed gives the same rows.
     """
-    n = samples.size
     block = max(1, round(n ** (1 / 3)))
     blocks = -(-n // block)
     starts = np.random.default_rng(seed).integers(0, n - block + 1, size=(RESAMPLES, blocks, 1))
     step = max(1, _CHUNK_VALUES // n)
-    medians = [
-        np.median(
-            samples[(starts[i : i + step] + np.arange(block)).reshape(-1, blocks * block)[:, :n]], axis=1
-        )
-        for i in range(0, RESAMPLES, step)
-    ]
-    return np.concatenate(medians)
+    for i in range(0, RESAMPLES, step):
+        yield (starts[i : i + step] + np.arange(block)).reshape(-1, blocks * block)[:, :n]
+
+
+def bootstrap_medians(samples: Samples, seed: int = 0) -> Samples:
+    """The medians of RESAMPLES resamples of (n,) samples."""
+    return np.concatenate([np.median(samples[rows], axis=1) for rows in block_resamples(samples.size, seed)])
 
 
 def _interval(resampled: Samples) -> tuple[float, float]:
@@ -124,14 +119,37 @@ def paired_ratio(a: ArrayLike, b: ArrayLike) -> Ratio:
     Raises:
         ValueError: different lengths, or a zero in b.
     """
+    first, second = _pairs(a, b)
+    ratios = first / second
+    low, high = _interval(bootstrap_medians(ratios))
+    return Ratio(float(np.median(ratios)), low, high, pairs=ratios.size)
+
+
+def mean_ratio(a: ArrayLike, b: ArrayLike, paired: bool) -> Ratio:
+    """The ratio of the means: for key and other frames together, two modes that no median sums up.
+
+    Raises:
+        ValueError: different lengths of pairs, or a mean of 0 in b.
+    """
+    first, second = _pairs(a, b) if paired else (as_samples(a), as_samples(b))
+    if second.mean() == 0:
+        raise ValueError("a mean of 0 has no ratio")
+    seeds = (0, 0) if paired else (1, 2)
+    means = [
+        np.concatenate([samples[rows].mean(axis=1) for rows in block_resamples(samples.size, seed)])
+        for samples, seed in zip((first, second), seeds)
+    ]
+    low, high = _interval(means[0] / means[1])
+    return Ratio(float(first.mean() / second.mean()), low, high, pairs=first.size if paired else 0)
+
+
+def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Samples, Samples]:
     first, second = as_samples(a), as_samples(b)
     if first.shape != second.shape:
         raise ValueError(f"{first.size} and {second.size} samples are not pairs")
     if second.min() == 0:
         raise ValueError("a sample of 0 has no ratio")
-    ratios = first / second
-    low, high = _interval(bootstrap_medians(ratios))
-    return Ratio(float(np.median(ratios)), low, high, pairs=ratios.size)
+    return first, second
 
 
 def unpaired_ratio(a: ArrayLike, b: ArrayLike) -> Ratio:
