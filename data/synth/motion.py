@@ -14,7 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 
 Curve = NDArray[np.float64]
 
-FRAMES_BETWEEN_WAYPOINTS = 16
+FRAMES_BETWEEN_WAYPOINTS = 20
+WAYPOINT_DISTANCE = (0.25, 0.75)
 OUTSIDE_MARGIN = 0.12  # how far beyond its own radius an object that leaves goes past the frame's border
 
 
@@ -47,9 +48,9 @@ def smooth_curve(rng: np.random.Generator, frames: int, amplitude: float, period
     return amplitude * np.sum(waves, axis=0)
 
 
-def random_camera(rng: np.random.Generator, frames: int, pan: float = 0.3) -> Camera:
+def random_camera(rng: np.random.Generator, frames: int, pan: float = 0.25) -> Camera:
     """A hand-held camera that pans up to ``pan`` frame heights either way, zooms and rolls a little."""
-    period = rng.uniform(40, 90)
+    period = rng.uniform(50, 110)
     across = smooth_curve(rng, frames, rng.uniform(0.2, 1) * pan, period)
     down = smooth_curve(rng, frames, rng.uniform(0.1, 0.5) * pan, period)
     return Camera(
@@ -69,19 +70,26 @@ def _waypoints(rng: np.random.Generator, count: int, aspect: float, radius: floa
         radius: of the object.
         visit: ``stay``, ``enter``, ``leave`` or ``return`` (leaves and comes back).
     """
-    inside = np.column_stack([rng.uniform(0.12, 0.88, count) * aspect, rng.uniform(0.18, 0.82, count)])
+    border = np.array([0.12 * aspect, 0.18])
+    low, high = border, (aspect, 1.0) - border
+    points = [rng.uniform(low, high)]
+    while len(points) < count:
+        turn, length = rng.uniform(0, 2 * np.pi), rng.uniform(*WAYPOINT_DISTANCE)
+        # Reflecting at the border keeps the walk inside without drawing again.
+        step = points[-1] + length * np.array([np.cos(turn), np.sin(turn)])
+        points.append(high - np.abs(high - low - np.abs(step - low)))
     away = {
         "stay": [],
         "enter": [0],
         "leave": [count - 1],
         "return": list(range(1 + (count > 3), count - 1, 3)),
     }[visit]
+    beyond = radius + OUTSIDE_MARGIN
     for index in away:
-        beyond = radius + OUTSIDE_MARGIN
-        x, y = inside[index]
-        sides = [(-beyond, y), (aspect + beyond, y), (x, -beyond), (x, 1 + beyond)]
-        inside[index] = sides[rng.integers(4)]
-    return inside
+        x, y = points[index]
+        sides = np.array([(-beyond, y), (aspect + beyond, y), (x, -beyond), (x, 1 + beyond)])
+        points[index] = sides[np.argmin(np.hypot(*(sides - points[index]).T))]
+    return np.array(points)
 
 
 def random_path(
@@ -89,10 +97,19 @@ def random_path(
     camera: Camera,
     aspect: float,
     diameter: float,
-    faces_motion: bool,
+    heading: str,
     visit: str,
 ) -> ObjectPath:
-    """A smooth path through random waypoints that are fixed to the ground while the camera moves on."""
+    """A smooth path through random waypoints that are fixed to the ground while the camera moves on.
+
+    Args:
+        rng: source of randomness.
+        camera: its length is the path's.
+        aspect: width of the frame in frame heights.
+        diameter: typical, in frame heights.
+        heading: as in ``Character``.
+        visit: ``stay``, ``enter``, ``leave`` or ``return`` (leaves and comes back).
+    """
     frames = len(camera.zoom)
     spacing = FRAMES_BETWEEN_WAYPOINTS * rng.uniform(0.8, 1.5)
     count = max(3 if visit == "return" else 2, round(frames / spacing) + 1)
@@ -102,12 +119,15 @@ def random_path(
     spline = CubicSpline(times, points, bc_type="natural")
     t = np.arange(frames)
     centre, velocity = spline(t), spline(t, 1)
-    if faces_motion:
-        heading = np.unwrap(np.arctan2(velocity[:, 1], velocity[:, 0]))
-        angle = gaussian_filter1d(heading, 2.0, mode="nearest")
-    else:
+    sway = smooth_curve(rng, frames, 0.3, 40)
+    if heading == "motion":
+        direction = np.unwrap(np.arctan2(velocity[:, 1], velocity[:, 0]))
+        angle = gaussian_filter1d(direction, 3.0, mode="nearest")
+    elif heading == "spin":
         spin = rng.uniform(0.01, 0.06) * rng.choice([-1, 1])
-        angle = rng.uniform(0, 2 * np.pi) + spin * t + smooth_curve(rng, frames, 0.3, 40)
+        angle = rng.uniform(0, 2 * np.pi) + spin * t + sway
+    else:
+        angle = sway
     return ObjectPath(
         centre=centre,
         angle=angle,

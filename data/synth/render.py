@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.data.synth.canvas import Sprite
+from mobilevis.data.synth.cast import Character
 from mobilevis.data.synth.motion import Camera, Curve, ObjectPath
 from mobilevis.data.synth.textures import Image
 
@@ -17,18 +18,16 @@ SHADOW_OPACITY = 0.45
 MIN_VISIBLE_PIXELS = 12  # fewer are no target: nobody could label them
 
 Frame = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 Owners = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Actor:
-    """One object of a scene."""
+    """A character on its path."""
 
-    category_id: int
-    sprite: Sprite
+    character: Character
     path: ObjectPath
-    bend: float = 0.0
-    flap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,16 @@ class Scene:
         """Number of frames."""
         return len(self.camera.zoom)
 
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """Category of each actor."""
+        return tuple(actor.character.category_id for actor in self.actors)
+
+    def draw(self, t: int) -> tuple[Frame, list[Optional[Mask]]]:
+        """Frame t and each actor's visible part in it; see ``render_frame`` and ``visible_masks``."""
+        frame, owners = render_frame(self, t)
+        return frame, visible_masks(owners, len(self.actors))
+
 
 def _view_matrix(scene: Scene, t: int) -> NDArray[np.float64]:
     """The (2, 3) affine map from scene coordinates (frame heights) to pixels of frame t."""
@@ -103,7 +112,7 @@ def _draw_ground(scene: Scene, t: int) -> Image:
     )
 
 
-def _line_kernel(motion: NDArray[np.float64]) -> NDArray[np.float32] | None:
+def _line_kernel(motion: NDArray[np.float64]) -> Optional[Image]:
     """A normalised kernel that averages along ``motion`` pixels; None where that is less than a pixel."""
     length = float(np.hypot(*motion))
     if length < 1.5:
@@ -134,14 +143,14 @@ class _Patch:
     coverage: Image
 
 
-def _warp(scene: Scene, actor: Actor, t: int) -> _Patch | None:
+def _warp(scene: Scene, actor: Actor, t: int) -> Optional[_Patch]:
     """The actor's pixels in frame t, None where it is out of the frame."""
     height, width = scene.size
     view, path = _view_matrix(scene, t), actor.path
     centre = view @ [*path.centre[t], 1]
     radius = path.diameter[t] / 2 * height * scene.camera.zoom[t]
     blur = _line_kernel(_pixel_motion(scene, actor, t))
-    margin = radius * (1.45 + actor.bend) + (0 if blur is None else blur.shape[0])
+    margin = radius * (1.45 + actor.character.bend) + (0 if blur is None else blur.shape[0])
     x0, y0 = (max(int(np.floor(c - margin)), 0) for c in centre)
     x1, y1 = (min(int(np.ceil(c + margin)), limit) for c, limit in zip(centre, (width, height)))
     if x1 <= x0 or y1 <= y0:
@@ -152,9 +161,12 @@ def _warp(scene: Scene, actor: Actor, t: int) -> _Patch | None:
     dy = (np.arange(y0, y1, dtype=np.float32) + np.float32(0.5 - centre[1]))[:, None]
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
     phase = path.phase[t]
-    v = v / np.float32(1 + actor.flap * np.sin(phase)) - actor.bend * np.sin(2.2 * u - np.float32(phase))
-    level = int(np.clip(np.log2(actor.sprite.side / (2 * radius)), 0, len(actor.sprite.levels) - 1))
-    texture, normals = actor.sprite.levels[level], actor.sprite.normals[level]
+    v = v / np.float32(1 + actor.character.flap * np.sin(phase)) - actor.character.bend * np.sin(
+        2.2 * u - np.float32(phase)
+    )
+    sprite = actor.character.sprite
+    level = int(np.clip(np.log2(sprite.side / (2 * radius)), 0, len(sprite.levels) - 1))
+    texture, normals = sprite.levels[level], sprite.normals[level]
     scale = np.float32(texture.shape[0] / 2)
     map_u, map_v = (u + 1) * scale - np.float32(0.5), (v + 1) * scale - np.float32(0.5)
     surface = cv2.remap(texture, map_u, map_v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
@@ -226,7 +238,7 @@ def render_frame(scene: Scene, t: int) -> tuple[Frame, Owners]:
     return _expose(scene, frame, t), owners
 
 
-def visible_masks(owners: Owners, actors: int) -> list[NDArray[np.bool_] | None]:
+def visible_masks(owners: Owners, actors: int) -> list[Optional[Mask]]:
     """The visible part of each actor, (H, W) bool, or None where too little of it is seen."""
     counts = np.bincount(owners.ravel() + 1, minlength=actors + 1)[1:]
     return [owners == k if counts[k] >= MIN_VISIBLE_PIXELS else None for k in range(actors)]

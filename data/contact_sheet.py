@@ -1,0 +1,198 @@
+"""A sheet of frames with masks, ids and classes, for a person to look at a data set or at results."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.data.coco import load_coco, load_coco_results
+from mobilevis.data.images import read_image
+from mobilevis.data.records import read_json
+from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
+from mobilevis.runtime import rle
+from mobilevis.runtime.draw import draw_label, draw_mask, track_color
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.rle import Rle
+
+Sheet = NDArray[np.uint8]
+
+GAP = 4  # white pixels between tiles
+CAPTION_COLOR = (40, 40, 40)
+
+
+@dataclass(frozen=True)
+class SheetLayout:
+    """How much is shown.
+
+    Attributes:
+        rows: of tiles.
+        columns: of tiles; a video's frames are spread evenly over them.
+        tile_width: in pixels.
+        min_score: results below it are left out.
+    """
+
+    rows: int = 8
+    columns: int = 5
+    tile_width: int = 320
+    min_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.rows <= 64 and 1 <= self.columns <= 64 and 32 <= self.tile_width <= 2048):
+            raise UserError(
+                f"{self.rows}x{self.columns} tiles of {self.tile_width} pixels are no sheet",
+                fix="give 1 to 64 rows and columns of 32 to 2048 pixels",
+            )
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """An object: its identity, which chooses the colour, its label, and its mask in each frame."""
+
+    identity: int
+    label: str
+    masks: tuple[Optional[Rle], ...]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A video, or an image as a video of one frame."""
+
+    files: tuple[str, ...]
+    size: tuple[int, int]
+    objects: list[_Marked]
+
+
+def contact_sheet(
+    path: Union[str, Path],
+    images: Optional[Path] = None,
+    ground_truth: Optional[Path] = None,
+    layout: Optional[SheetLayout] = None,
+) -> Sheet:
+    """Draw a sheet: a row for each of the first videos, or the first images in reading order.
+
+    Args:
+        path: a COCO or YouTube-VIS annotation file, a results file of either, or a folder with an
+            ``instances.json``.
+        images: the folder of images; by default where the published layouts have it.
+        ground_truth: the annotation file that a results file refers to.
+        layout: how much is shown.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UserError: a file is malformed, or the images are not found.
+    """
+    path, layout = Path(path), layout or SheetLayout()
+    if path.is_dir():
+        path = path / "instances.json"
+    raw, results = read_json(path), None
+    if isinstance(raw, list):
+        if ground_truth is None:
+            raise UserError("results name no images", path, "give the annotation file with --gt")
+        path, results = Path(ground_truth), path
+        raw = read_json(path)
+    read = _videos if isinstance(raw, dict) and "videos" in raw else _images
+    clips = read(path, results, layout.min_score)
+    if not clips:
+        raise UserError("the set is empty", path, "give a set with images")
+    folder = images or _image_folder(path, clips[0].files[0])
+    return _paste(_tiles(clips, folder, layout), layout.columns)
+
+
+def _videos(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
+    dataset = load_ytvis(path)
+    names = {category.id: category.name for category in dataset.categories}
+    marked: dict[int, list[_Marked]] = defaultdict(list)
+    if results is None:
+        for track in dataset.tracks:
+            label = f"{track.id} {names[track.category_id]}"
+            marked[track.video_id].append(_Marked(track.id, label, track.segmentations))
+    else:
+        for number, result in enumerate(load_ytvis_results(results, dataset), start=1):
+            if result.score >= min_score:
+                label = f"{number} {names[result.category_id]} {result.score:.2f}"
+                marked[result.video_id].append(_Marked(number, label, result.segmentations))
+    return [_Clip(v.file_names, (v.height, v.width), marked[v.id]) for v in dataset.videos]
+
+
+def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
+    dataset = load_coco(path)
+    names = {category.id: category.name for category in dataset.categories}
+    marked: dict[int, list[_Marked]] = defaultdict(list)
+    if results is None:
+        for annotation in dataset.annotations:
+            label = f"{annotation.id} {names[annotation.category_id]}" + " crowd" * annotation.iscrowd
+            marked[annotation.image_id].append(_Marked(annotation.id, label, (annotation.segmentation,)))
+    else:
+        for number, result in enumerate(load_coco_results(results, dataset), start=1):
+            if result.score >= min_score:
+                label = f"{number} {names[result.category_id]} {result.score:.2f}"
+                marked[result.image_id].append(_Marked(number, label, (result.segmentation,)))
+    return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images]
+
+
+def _image_folder(path: Path, first: str) -> Path:
+    """Where the published layouts put the images of an annotation file."""
+    split = path.stem.rpartition("_")[2]  # annotations/instances_val2017.json goes with val2017/
+    for folder in (path.parent / "JPEGImages", path.parent.parent / split, path.parent / "images"):
+        if (folder / first).is_file():
+            return folder
+    raise UserError("the images of this file are not found", path, "give their folder with --images")
+
+
+def _tiles(clips: list[_Clip], folder: Path, layout: SheetLayout) -> list[Sheet]:
+    """The tiles in reading order: every clip fills a row, but images stand side by side."""
+    if all(len(clip.files) == 1 for clip in clips):
+        shown = [(clip, 0) for clip in clips[: layout.rows * layout.columns]]
+    else:
+        shown = [
+            (clip, int(frame))
+            for clip in clips[: layout.rows]
+            for frame in np.linspace(0, len(clip.files) - 1, layout.columns).round()
+        ]
+    return [_draw(clip, frame, folder, layout.tile_width) for clip, frame in shown]
+
+
+def _draw(clip: _Clip, frame: int, folder: Path, width: int) -> Sheet:
+    image = read_image(folder / clip.files[frame], clip.size)
+    scale = width / image.shape[1]
+    size = (width, max(1, round(image.shape[0] * scale)))
+    tile = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    labels = []
+    for marked in clip.objects:
+        segmentation = marked.masks[frame]
+        if segmentation is None:
+            continue
+        full = rle.decode(segmentation).astype(np.uint8)
+        mask = cv2.resize(full, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        if mask.any():
+            color = track_color(marked.identity)
+            draw_mask(tile, mask, (0, 0), color)
+            rows, columns = np.nonzero(mask)
+            labels.append((marked.label, (int(columns.min()), int(rows.min())), color))
+    for label, corner, color in labels:
+        draw_label(tile, label, corner, color)
+    draw_label(tile, clip.files[frame], (0, size[1]), CAPTION_COLOR)
+    return tile
+
+
+def _paste(tiles: list[Sheet], columns: int) -> Sheet:
+    """Tiles of one width in rows, each row as high as its highest tile."""
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    bands = []
+    for row in rows:
+        height = max(tile.shape[0] for tile in row) + GAP
+        width = columns * (row[0].shape[1] + GAP)
+        band = np.full((height, width, 3), 255, dtype=np.uint8)
+        for column, tile in enumerate(row):
+            x = column * (tile.shape[1] + GAP)
+            band[: tile.shape[0], x : x + tile.shape[1]] = tile
+        bands.append(band)
+    return np.concatenate(bands)

@@ -1,0 +1,48 @@
+"""Read the images that an annotation file names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path
+
+
+def read_image(path: Path, size: Optional[tuple[int, int]] = None) -> NDArray[np.uint8]:
+    """The image as (H, W, 3) uint8 RGB.
+
+    Args:
+        path: the file.
+        size: (height, width) that its annotations were made for.
+
+    Raises:
+        UserError: it is missing, no image, or of another size.
+    """
+    if not path.is_file():
+        raise UserError("the image is missing", path, "check the folder of images")
+    # Annotations are made for the stored pixels: an orientation flag in the file must not turn them.
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise UserError("the file is not an image", path, "restore it from its source")
+    if size is not None and image.shape[:2] != size:
+        found, wanted = ("x".join(map(str, s)) for s in (image.shape[:2], size))
+        raise UserError(f"the image is {found}, its annotations say {wanted}", path, "check the set")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) uint8 RGB as PNG, whole or not at all.
+
+    Raises:
+        UserError: the name does not end in .png, or the place cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError("the picture is a PNG", path, "name it .png")
+    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())
