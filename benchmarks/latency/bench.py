@@ -62,11 +62,13 @@ class Plan:
             raise UserError(f"{self.threads} threads", fix="give 1 or more")
 
 
-def run_plan(transport: Transport, plan: Plan, on_event: OnEvent = lambda event: None) -> LatencyReport:
+def run_plan(
+    transport: Transport, plan: Plan, on_event: OnEvent = lambda event: None
+) -> tuple[LatencyReport, Optional[UserError]]:
     """Measure a plan on a device.
 
     Returns:
-        The report; when the device failed in the middle it holds what was measured until then, and the error.
+        The report, and why it ended early, if it did: it then holds what was measured until then.
 
     Raises:
         UserError: nothing could be started: the device is out of reach, or has no such cores.
@@ -85,7 +87,7 @@ def run_plan(transport: Transport, plan: Plan, on_event: OnEvent = lambda event:
             "version": version("mobilevis"),
             "worker_sha256": hashlib.sha256(worker.read_bytes()).hexdigest(),
         }
-    return _report(transport, plan, topology, cpus, harness, outcome, results)
+    return _report(transport, plan, topology, cpus, harness, outcome, results), outcome.error
 
 
 class _Runner:

@@ -41,7 +41,7 @@ def describe_setup(report: LatencyReport) -> list[str]:
     options = ", ".join(f"{key} {value}" for key, value in setup.driver_options.items())
     lines = [
         f"- device: {model or 'not known'}; CPUs {'; '.join(kinds)}",
-        f"- cores: {setup.cpus_asked}, {format_cpus(setup.cpus)}, allowed {allowed}; threads: {setup.threads}",
+        f"- cores: {setup.cpus_asked}, {format_cpus(setup.cpus)}, allowed {allowed}; threads {setup.threads}",
         f"- protocol: {protocol['name']}, ≥ {protocol['min_runs']} runs and ≥ {protocol['min_seconds']:g} s"
         + (", interleaved" if setup.interleaved else ""),
         f"- clip: {setup.source['name']}; {options or 'the driver’s own options'}" if setup.source else None,
@@ -73,7 +73,7 @@ DISTRIBUTION = ("runs", "p50 [95 %]", "mean", "std", "min", "p90", "p95", "p99",
 def _distribution(summary: Summary) -> list[str]:
     return [
         str(summary.count),
-        f"{summary.p50:.2f} [{summary.median_low:.2f}, {summary.median_high:.2f}]",
+        f"{_ms(summary.p50)} [{_ms(summary.median_low)}, {_ms(summary.median_high)}]",
         *(_ms(getattr(summary, name)) for name in ("mean", "std", "min", "p90", "p95", "p99", "max")),
     ]
 
@@ -201,4 +201,6 @@ def _name(artefact: ArtefactResult) -> str:
 
 
 def _ms(value: Optional[float]) -> str:
-    return "" if value is None else f"{value:.2f}"
+    if value is None:
+        return ""
+    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"

@@ -29,7 +29,7 @@ def run(job: Job, journal: Journal) -> None:
         source = job.source
         workload: Workload = EntriesWorkload(loaded.runner.run, loaded.inputs)
         if loaded.artefact and source and not frames_obstacle(target.is_baseline, source, packages):
-            workload = make_frames(loaded.artefact, job.driver_options, source)
+            workload = make_frames(loaded.artefact, job.driver_options, source, job.threads)
         for _ in range(ROUNDS):
             workload.step()
         _, peak = resident_mib(Path("/proc/self/status").read_text())

@@ -80,14 +80,15 @@ class _Group:
 
     def _frames(self, loaded: dict[int, Loaded]) -> dict[int, Workload]:
         packages = [package for package in ("cv2", "scipy") if find_spec(package) is not None]
+        job = self._job
         workloads: dict[int, Workload] = {}
         for index, one in loaded.items():
-            source = self._job.source
+            source = job.source
             obstacle = frames_obstacle(one.artefact is None, source, packages)
             if one.artefact is None or source is None or obstacle:
                 self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
             else:
-                workloads[index] = make_frames(one.artefact, self._job.driver_options, source)
+                workloads[index] = make_frames(one.artefact, job.driver_options, source, job.threads)
         return workloads
 
     def _time(self, kind: str, workloads: dict[int, Any]) -> None:

@@ -144,12 +144,17 @@ def frames_obstacle(is_baseline: bool, source: Optional[str], packages: Sequence
     return None
 
 
-def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str) -> FramesWorkload:
+def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
     """Frames of the clip through the artefact's driver; OpenCV and SciPy are imported only here.
+
+    OpenCV gets no more threads than the engine: its own pool would share the pinned cores.
 
     Raises:
         UserError: the driver does not take the options, or the clip cannot be read.
     """
+    import cv2
+
     from mobilevis.runtime.segmenter import VideoSegmenter
 
+    cv2.setNumThreads(threads)
     return FramesWorkload(VideoSegmenter(artefact, **options), clip)

@@ -1,0 +1,147 @@
+"""``mobilevis bench latency`` and ``mobilevis bench compare``."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from mobilevis.benchmarks.latency.bench import Plan
+    from mobilevis.benchmarks.latency.session import OnEvent
+
+
+def latency(
+    artefacts: Annotated[
+        Optional[list[Path]],
+        typer.Argument(help="Artefacts: .pte or .tflite files, or folders of .onnx files."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")] = "local",
+    cpus: Annotated[
+        str, typer.Option(help="prime, big, gold, little, all, a mask such as 0x80, or a list such as 4-7.")
+    ] = "all",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    protocol: Annotated[str, typer.Option(help="quick, standard or sustained.")] = "standard",
+    keyframe_interval: Annotated[
+        Optional[int],
+        typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),
+    ] = None,
+    score_threshold: Annotated[
+        Optional[float], typer.Option(min=0, max=1, help="Of instances; 0 fills every slot (random weights).")
+    ] = None,
+    source: Annotated[
+        Optional[Path], typer.Option(help="Clip for whole frames: video file or folder of images.")
+    ] = None,
+    baseline: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="Plain .onnx, .tflite or .pte to time beside; may be repeated."),
+    ] = None,
+    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="Step A B A B, for paired ratios.")
+    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Add a pass for the peak memory.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Add a pass with the engine's profiler.")
+    ] = False,
+    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all samples and facts.")] = None,
+    html_path: Annotated[Optional[Path], typer.Option("--html", help="Write a page with plots.")] = None,
+    python: Annotated[Optional[str], typer.Option(help="The Python on the device.")] = None,
+    scratch: Annotated[Optional[str], typer.Option(help="Folder on the device for temporary files.")] = None,
+    ssh_config: Annotated[Optional[Path], typer.Option(help="Instead of your own ~/.ssh/config.")] = None,
+) -> None:
+    """Measure latency on a device, on named cores, stage by stage, and say whether to believe it."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.latency.bench import Plan, run_plan
+    from mobilevis.benchmarks.latency.devices import open_device
+    from mobilevis.benchmarks.latency.page import to_html
+    from mobilevis.benchmarks.latency.protocol import find_protocol
+    from mobilevis.benchmarks.latency.report import to_markdown
+    from mobilevis.runtime.files import atomic_path
+
+    options = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
+    plan = Plan(
+        artefacts=tuple(artefacts or ()),
+        baselines=tuple(baseline or ()),
+        protocol=find_protocol(protocol),
+        engine=engine,
+        cpus=cpus,
+        threads=threads,
+        source=source,
+        driver_options={name: value for name, value in options.items() if value is not None},
+        interleave=interleave,
+        memory=memory,
+        profile=profile,
+        command=["mobilevis", *sys.argv[1:]],
+    )
+    transport = open_device(device, python, scratch, ssh_config)
+    with _progress(Console(stderr=True)) as progress:
+        report, error = run_plan(transport, plan, _show_on(progress, plan))
+    if json_path is not None:
+        report.save(json_path)
+    if html_path is not None:
+        with atomic_path(html_path) as temporary:
+            temporary.write_text(to_html(report), encoding="utf-8")
+    print(to_markdown(report))
+    if error is not None:
+        raise error
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="JSON of a run; numerators.")],
+    second: Annotated[
+        Optional[Path], typer.Argument(help="JSON of another; without it, the pairs of one interleaved run.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare unlike measurements, with warnings.")
+    ] = False,
+) -> None:
+    """Print the ratios of two results with their 95 % intervals; unlike measurements are refused."""
+    from mobilevis.benchmarks.latency.compare import compare_reports, compare_within
+    from mobilevis.benchmarks.latency.report import comparison_table
+    from mobilevis.benchmarks.latency.schema import load_report
+
+    report = load_report(first)
+    comparisons = (
+        compare_within(report) if second is None else compare_reports(report, load_report(second), force)
+    )
+    for comparison in comparisons:
+        print(comparison_table(comparison))
+
+
+def _progress(console: Console) -> Progress:
+    """Drawn once a second: on this very machine, a livelier bar would be among the other CPU users."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, refresh_per_second=1)
+
+
+def _show_on(progress: Progress, plan: Plan) -> OnEvent:
+    """Follow the journal: one bar for each artefact and workload, full when the protocol is served."""
+    names = [path.name for path in (*plan.artefacts, *plan.baselines)]
+    bars: dict[tuple[int, str], TaskID] = {}
+    runs: dict[tuple[int, str], int] = defaultdict(int)
+    starts: dict[tuple[int, str], float] = {}
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["event"] != "samples" or not event["at_s"]:
+            return
+        key = event["target"], event["kind"]
+        if key not in bars:
+            bars[key] = progress.add_task(f"{names[key[0]]}: {key[1]}", total=1.0)
+            starts[key] = event["at_s"][0]
+        runs[key] += len(event["at_s"])
+        seconds = event["at_s"][-1] - starts[key]
+        shares = runs[key] / plan.protocol.min_runs, seconds / max(plan.protocol.min_seconds, 1e-9)
+        progress.update(bars[key], completed=min(*shares, 1.0))
+
+    return on_event

@@ -1,0 +1,84 @@
+"""``mobilevis devices``: what can be measured on, and what each device has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobilevis.benchmarks.latency.devices import DeviceFacts
+
+app = typer.Typer(help="Devices that latency can be measured on.", invoke_without_command=True)
+
+SshConfig = Annotated[Optional[Path], typer.Option("--ssh-config", help="Instead of your own ~/.ssh/config.")]
+
+
+@app.callback()
+def list_devices(
+    context: typer.Context,
+    ssh: Annotated[
+        Optional[list[str]], typer.Option(help="Try this host too, USER@HOST[:PORT]; may be repeated.")
+    ] = None,
+    ssh_config: SshConfig = None,
+) -> None:
+    """List what is reachable: this machine, what adb knows, and the ssh hosts that are given."""
+    if context.invoked_subcommand is not None:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from mobilevis.benchmarks.latency.devices import list_addresses
+
+    table = Table("device", "state")
+    for address, state in list_addresses(tuple(ssh or ()), ssh_config):
+        table.add_row(address, state)
+    Console().print(table)
+
+
+@app.command("show")
+def show_device(
+    device: Annotated[str, typer.Argument(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")],
+    python: Annotated[Optional[str], typer.Option(help="The Python there.")] = None,
+    ssh_config: SshConfig = None,
+) -> None:
+    """Show a device's CPUs, clocks and temperatures, its Python, and how to install a missing engine."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.latency.devices import describe_device, open_device
+
+    _print_facts(Console(), describe_device(open_device(device, python=python, ssh_config=ssh_config)))
+
+
+def _print_facts(console: Console, facts: DeviceFacts) -> None:
+    from rich.table import Table
+
+    from mobilevis.benchmarks.latency.cpus import cpus_to_mask, format_cpus
+
+    model = ", ".join(facts.identity[key] for key in ("model", "cpu") if key in facts.identity)
+    console.print(f"[bold]{facts.address}[/]: {model or 'model not shown by this device'}")
+    table = Table("CPUs", "mask", "highest clock", "capacity", "governor", "--cpus")
+    for cluster in reversed(facts.topology.clusters):
+        governors = {facts.governors.get(str(cpu), "not shown") for cpu in cluster.cpus}
+        names = [name for name, cpus in sorted(facts.names.items()) if set(cluster.cpus) <= set(cpus)]
+        table.add_row(
+            format_cpus(cluster.cpus),
+            hex(cpus_to_mask(cluster.cpus)),
+            f"{cluster.max_khz / 1e6:.2f} GHz" if cluster.max_khz else "not shown",
+            str(cluster.capacity or "not shown"),
+            ", ".join(sorted(governors)),
+            ", ".join(names),
+        )
+    console.print(table)
+    heat = [f"{zone} {degrees:.1f} °C" for zone, degrees in facts.temperatures_c.items()]
+    console.print(f"temperatures: {', '.join(heat) or 'not shown by this device'}")
+    if facts.python is None:
+        console.print(facts.missing, soft_wrap=True)
+        return
+    console.print(f"Python {facts.python.version} on {facts.python.machine}: {facts.python.executable}")
+    for engine, installed in facts.python.engines.items():
+        words = installed or f"missing; install it there with: {facts.python.pip_line(engine)}"
+        console.print(f"  {engine}: {words}", soft_wrap=True)
