@@ -9,14 +9,16 @@ D detections and G annotations of one category in one video.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.result import ABSENT
+from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy
+from mobilevis.data.datasets import Category
+from mobilevis.runtime.errors import UserError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -89,6 +91,7 @@ def match(candidates: Candidates, area_ranges: Floats) -> Matches:
     later annotation in the file wins.
 
     Args:
+        candidates: of one category in one video.
         area_ranges: (A, 2) lowest and highest area in pixels, both inclusive.
     """
     order = np.argsort(-candidates.scores, kind="stable")[: MAX_DETECTIONS[-1]]
@@ -122,6 +125,7 @@ def precision_recall(matches: Sequence[Matches], n_areas: int) -> tuple[Floats, 
 
     Args:
         matches: one for each video that has detections or annotations, by rising video id.
+        n_areas: A.
 
     Returns:
         precision (T, R, A, M) and recall (T, A, M); ``ABSENT`` where there is nothing to find.
@@ -166,3 +170,35 @@ def summarise(precision: Floats, recall: Floats) -> dict[str, float]:
         present = values[values > ABSENT]
         figures[name] = float(np.mean(present)) if present.size else ABSENT
     return figures
+
+
+def average_precision_result(
+    metric: str,
+    curves: Mapping[int, tuple[Floats, Floats]],
+    categories: Iterable[Category],
+    counts: Mapping[str, int],
+    annotation_ids: Iterable[int],
+) -> AccuracyResult:
+    """The figures over all classes and of each class.
+
+    Args:
+        metric: its name.
+        curves: category id → precision (T, R, A, M) and recall (T, A, M).
+        categories: of the dataset.
+        counts: what was evaluated.
+        annotation_ids: of the ground truth.
+
+    Raises:
+        UserError: there is no category.
+    """
+    if not curves:
+        raise UserError("the annotations have no category", fix="list the categories that they are of")
+    precision = np.stack([curve[0] for curve in curves.values()], axis=2)
+    recall = np.stack([curve[1] for curve in curves.values()], axis=1)
+    per_class = tuple(
+        ClassAccuracy(c.id, c.name, summarise(curves[c.id][0][:, :, None], curves[c.id][1][:, None]))
+        for c in categories
+    )
+    zero_id = "the annotation of id 0 counts as never found, as in the reference: number annotations from 1"
+    notes = (zero_id,) if 0 in annotation_ids else ()
+    return AccuracyResult(metric, summarise(precision, recall), per_class, counts, notes)

@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, Union
+from pathlib import Path, PurePath
+from typing import Optional, Union
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.records import field, malformed, plain_name, read_object
+from mobilevis.data.records import Record, read_json, records, top_level, unique_id
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.sources import MAX_PIXELS
 
@@ -33,20 +33,7 @@ VOID = 0
 TRUTH_FOLDER = "panomasksRGB"
 SUBMISSION_FOLDER = "pan_pred"
 
-Overlaps = Mapping[tuple[int, int], int]
 Ids = NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment in one frame, or a tube of them; its area in pixels."""
-
-    category_id: int
-    area: int
-    is_crowd: bool = False
-
-
-Segments = dict[int, Segment]
 
 
 @dataclass(frozen=True)
@@ -59,11 +46,21 @@ class Category:
 
 
 @dataclass(frozen=True)
-class PanopticFrame:
-    """One frame: its PNG, and the records of its segments by id, not yet checked against the PNG."""
+class Segment:
+    """The record of a segment in one frame; its area in pixels, if the record says it."""
 
+    category_id: int
+    area: Optional[int]
+    is_crowd: bool
+
+
+@dataclass(frozen=True)
+class PanopticFrame:
+    """One frame: its PNG, and its segments by id in the order of their records, not yet checked."""
+
+    name: str
     png: Path
-    records: Mapping[int, Mapping[str, Any]]
+    segments: Mapping[int, Segment]
 
 
 @dataclass(frozen=True)
@@ -86,18 +83,30 @@ class PanopticDataset:
         return {
             "videos": len(self.videos),
             "frames": sum(len(video.frames) for video in self.videos),
-            "annotations": sum(len(f.records) for video in self.videos for f in video.frames),
-            "results": sum(len(f.records) for video in submission.values() for f in video.frames),
+            "annotations": sum(len(f.segments) for video in self.videos for f in video.frames),
+            "results": sum(len(f.segments) for video in submission.values() for f in video.frames),
         }
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A segment over one frame or many; its area in pixels is counted in the PNGs."""
+
+    category_id: int
+    area: int
+    is_crowd: bool
+
+
+Tubes = dict[int, Tube]
 
 
 @dataclass(frozen=True)
 class FramePair:
     """One frame of truth and prediction: the segments and {(true id, predicted id): pixels}."""
 
-    truth: Segments
-    prediction: Segments
-    overlaps: Overlaps
+    truth: Tubes
+    prediction: Tubes
+    overlaps: Mapping[tuple[int, int], int]
 
 
 def joint_histogram(truth: Ids, prediction: Ids) -> dict[tuple[int, int], int]:
@@ -114,27 +123,23 @@ def load_truth(path: Union[str, Path]) -> PanopticDataset:
         UserError: the file is malformed; the record is named.
     """
     path = Path(path)
-    document = read_object(path)
+    file = top_level(read_json(path), path)
     categories: dict[int, Category] = {}
-    for index, record in enumerate(field(document, "categories", list, "the file", path)):
-        where = f"category record {index}"
-        category_id = field(record, "id", int, where, path)
-        if category_id < 0 or category_id in categories:
-            raise malformed(f"{where}: id {category_id} is negative or repeats", path)
-        is_thing = field(record, "isthing", int, where, path) == 1
-        categories[category_id] = Category(category_id, field(record, "name", str, where, path), is_thing)
-    names = {}
-    for index, record in enumerate(field(document, "videos", list, "the file", path)):
-        video = plain_name(record, "video_id", f"video record {index}", path)
+    for record in records(file.items("categories"), "categories", path):
+        identity = unique_id(record, categories)
+        if identity < 0:
+            raise record.fault("the id is negative")
+        categories[identity] = Category(identity, record.text("name"), record.flag("isthing"))
+    names: dict[str, list[str]] = {}
+    for record in records(file.items("videos"), "videos", path):
+        video = record.path(record.text("video_id"))
         if video in names:
-            raise malformed(f"video {video} is listed twice", path)
-        images = field(record, "images", list, f"video {video}", path)
-        names[video] = [
-            plain_name(image, "file_name", f"an image of video {video}", path) for image in images
-        ]
+            raise record.fault(f"video_id {video} was used before")
+        images = records(record.items("images"), f"video {video}: images", path)
+        names[video] = [image.path(image.text("file_name")) for image in images]
     if not names or not categories:
-        raise malformed("there is no video, or no category", path)
-    videos = _load_videos(document, names, categories, path, TRUTH_FOLDER)
+        raise file.fault("there is no video, or no category")
+    videos = _load_videos(file, names, categories, TRUTH_FOLDER)
     return PanopticDataset(categories, tuple(videos[video] for video in names))
 
 
@@ -144,23 +149,54 @@ def load_submission(path: Union[str, Path], dataset: PanopticDataset) -> dict[st
     Raises:
         UserError: the file is malformed, or answers other videos, frames or categories; the record is named.
     """
-    names = {video.id: [frame.png.name for frame in video.frames] for video in dataset.videos}
     path = Path(path)
-    return _load_videos(read_object(path), names, dataset.categories, path, SUBMISSION_FOLDER)
+    names = {video.id: [frame.name for frame in video.frames] for video in dataset.videos}
+    return _load_videos(top_level(read_json(path), path), names, dataset.categories, SUBMISSION_FOLDER)
 
 
-def pair_frames(
-    dataset: PanopticDataset, submission: Mapping[str, PanopticVideo]
-) -> Iterator[tuple[str, list[FramePair]]]:
-    """Yield each video's id with its frames, PNGs read and checked against their records.
+def _load_videos(
+    file: Record, names: Mapping[str, Sequence[str]], categories: Mapping[int, Category], folder: str
+) -> dict[str, PanopticVideo]:
+    videos: dict[str, PanopticVideo] = {}
+    for record in records(file.items("annotations"), "annotations", file.file):
+        video = record.text("video_id")
+        if video not in names or video in videos:
+            raise record.fault(f"video_id {video} is unknown, or was used before")
+        frames = records(
+            record.items("annotations", len(names[video])), f"video {video}: annotations", file.file
+        )
+        place = file.file.parent / folder / video
+        videos[video] = PanopticVideo(
+            video,
+            tuple(_load_frame(frame, name, place, categories) for frame, name in zip(frames, names[video])),
+        )
+    for video in names.keys() - videos.keys():
+        raise file.fault(f"there is no annotation of video {video}")
+    return videos
+
+
+def _load_frame(record: Record, name: str, folder: Path, categories: Mapping[int, Category]) -> PanopticFrame:
+    if "file_name" in record.fields and PurePath(record.text("file_name")).stem != PurePath(name).stem:
+        raise record.fault(f"file_name {record.text('file_name')} where frame {name} is due")
+    segments: dict[int, Segment] = {}
+    for segment in records(record.items("segments_info"), f"{record.label}: segments_info", record.file):
+        identity = unique_id(segment, segments)
+        if not VOID < identity < 1 << 24:
+            raise segment.fault("the id is void, or no colour")
+        category = segment.reference("category_id", categories)
+        area = segment.integer("area") if "area" in segment.fields else None
+        segments[identity] = Segment(category.id, area, segment.flag("iscrowd"))
+    return PanopticFrame(name, folder / name, segments)
+
+
+def pair_frames(truth: PanopticVideo, prediction: PanopticVideo) -> list[FramePair]:
+    """The frames of a video and of its answer, PNGs read and checked against their records.
 
     Raises:
         UserError: a PNG is missing, is no 8-bit RGB image, has another size than the truth's, or disagrees
             with its records.
     """
-    for video in dataset.videos:
-        answer = submission[video.id]
-        yield video.id, [_pair(*frames) for frames in zip(video.frames, answer.frames)]
+    return [_pair(*frames) for frames in zip(truth.frames, prediction.frames)]
 
 
 def _pair(truth: PanopticFrame, prediction: PanopticFrame) -> FramePair:
@@ -173,29 +209,25 @@ def _pair(truth: PanopticFrame, prediction: PanopticFrame) -> FramePair:
     for (true_id, predicted_id), count in overlaps.items():
         true_areas[true_id] += count
         predicted_areas[predicted_id] += count
-    for segment_id, record in truth.records.items():
-        if record.get("area", true_areas[segment_id]) != true_areas[segment_id]:
-            raise UserError(
-                f"segment {segment_id} has {true_areas[segment_id]} pixels, its record says {record['area']}",
-                truth.png,
-                "make PNG and JSON agree",
-            )
-    for segment_id in prediction.records.keys() - predicted_areas.keys():
-        raise UserError(
-            f"segment {segment_id} is in the JSON and not in the PNG", prediction.png, "make them agree"
-        )
-    return FramePair(_segments(truth, true_areas), _segments(prediction, predicted_areas), overlaps)
+    for identity, segment in truth.segments.items():
+        if segment.area not in (None, true_areas[identity]):
+            raise _disagreement(truth, f"segment {identity} has not the area {segment.area} of its record")
+    for identity in prediction.segments.keys() - predicted_areas.keys():
+        raise _disagreement(prediction, f"segment {identity} is in the JSON and not in the PNG")
+    return FramePair(_tubes(truth, true_areas), _tubes(prediction, predicted_areas), overlaps)
 
 
-def _segments(frame: PanopticFrame, areas: Counter[int]) -> Segments:
-    for segment_id in areas.keys() - frame.records.keys() - {VOID}:
-        raise UserError(
-            f"segment {segment_id} is in the PNG and not in the JSON", frame.png, "make them agree"
-        )
+def _tubes(frame: PanopticFrame, areas: Counter[int]) -> Tubes:
+    for identity in areas.keys() - frame.segments.keys() - {VOID}:
+        raise _disagreement(frame, f"segment {identity} is in the PNG and not in the JSON")
     return {
-        segment_id: Segment(record["category_id"], areas[segment_id], record.get("iscrowd") == 1)
-        for segment_id, record in frame.records.items()
+        identity: Tube(segment.category_id, areas[identity], segment.is_crowd)
+        for identity, segment in frame.segments.items()
     }
+
+
+def _disagreement(frame: PanopticFrame, what: str) -> UserError:
+    return UserError(what, frame.png, "make PNG and JSON agree")
 
 
 def read_ids(png: Path) -> NDArray[np.int32]:
@@ -217,49 +249,3 @@ def read_ids(png: Path) -> NDArray[np.int32]:
     if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UserError("the PNG is broken, or not 8-bit RGB", png, "write ids as R + 256 G + 65536 B")
     return image.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)
-
-
-def _load_videos(
-    document: Mapping[str, Any],
-    names: Mapping[str, Sequence[str]],
-    categories: Mapping[int, Category],
-    path: Path,
-    folder: str,
-) -> dict[str, PanopticVideo]:
-    videos: dict[str, PanopticVideo] = {}
-    for index, record in enumerate(field(document, "annotations", list, "the file", path)):
-        video = field(record, "video_id", str, f"annotation record {index}", path)
-        if video not in names or video in videos:
-            raise malformed(f"annotation record {index}: video {video} is unknown or repeats", path)
-        frames = field(record, "annotations", list, f"video {video}", path)
-        if len(frames) != len(names[video]):
-            raise malformed(f"video {video} has {len(frames)} records for {len(names[video])} frames", path)
-        videos[video] = PanopticVideo(
-            video,
-            tuple(
-                _load_frame(frame, path.parent / folder / video / name, categories, path)
-                for frame, name in zip(frames, names[video])
-            ),
-        )
-    missing = sorted(names.keys() - videos.keys())
-    if missing:
-        raise malformed(f"there is no annotation for video {missing[0]}", path)
-    return videos
-
-
-def _load_frame(record: Any, png: Path, categories: Mapping[int, Category], path: Path) -> PanopticFrame:
-    where = f"video {png.parent.name}, frame {png.name}"
-    segments: dict[int, Mapping[str, Any]] = {}
-    for segment in field(record, "segments_info", list, where, path):
-        segment_id = field(segment, "id", int, where, path)
-        if not VOID < segment_id < 1 << 24 or segment_id in segments:
-            raise malformed(f"{where}: segment id {segment_id} is no colour, or repeats", path)
-        if field(segment, "category_id", int, f"{where}, segment {segment_id}", path) not in categories:
-            raise malformed(
-                f"{where}, segment {segment_id}: unknown category_id {segment['category_id']}", path
-            )
-        segments[segment_id] = segment
-    named = record.get("file_name", png.name)
-    if not isinstance(named, str) or PurePosixPath(named).stem != png.stem:
-        raise malformed(f"{where}: the record is of frame {named}", path)
-    return PanopticFrame(png, segments)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 RESULT_SCHEMA = 1
 RESULT_KIND = "mobilevis.accuracy"
 ABSENT = -1.0  # the references' figure where there is no ground truth to find
 
 Figures = Mapping[str, float]
+ProgressBar = Callable[[Sequence[Any]], Iterable[Any]]  # wraps the items of an evaluator's longest loop
 
 
 def _check(figures: Figures) -> None:

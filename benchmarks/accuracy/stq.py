@@ -1,33 +1,33 @@
 """Segmentation and tracking quality: how well every pixel is classified and how well it is tracked.
 
 STQ = sqrt(AQ · IoU), from "STEP: Segmenting and Tracking Every Pixel" (arXiv:2102.11859), as DeepLab2's
-NumPy evaluator counts it. On VIPSeg's format the labels are those of VIPSeg's ``eval_stq_vspw.py``.
+NumPy evaluator counts it. Crowds are the true things marked ``iscrowd``. VIPSeg's ``eval_stq_vspw.py`` takes
+the first segment that a video lists for a crowd, if it is a thing, and no other; the two agree on VIPSeg's own
+data, which list stuff first and mark no crowd.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.average_precision import ABSENT
 from mobilevis.benchmarks.accuracy.panoptic import (
     VOID,
     FramePair,
-    Segments,
+    Tubes,
     joint_histogram,
     load_submission,
     load_truth,
     pair_frames,
 )
-from mobilevis.benchmarks.accuracy.result import AccuracyResult, ClassAccuracy
+from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
 
 Labels = NDArray[np.integer]
-ID_BITS = 24  # of a panoptic PNG: more instances than that cannot be told apart there
+ID_BITS = 24  # of a panoptic PNG's ids
 
 
 class TrackingQuality:
@@ -80,13 +80,17 @@ class TrackingQuality:
     def class_iou(self) -> NDArray[np.float64]:
         """(num_classes + 1,) IoU by class, void last; NaN for a class without pixels."""
         void = self.num_classes
-        confusion = np.zeros((void + 1, void + 1), dtype=np.int64)
+        overlap, true, predicted = np.zeros((3, void + 1))
         for pixels in self._pixels.values():
             truth, prediction, count = _columns(pixels)
-            np.add.at(confusion, (self._classes(truth), self._classes(prediction)), count)
-        confusion[void] = 0
-        overlap = np.diagonal(confusion)
-        union = confusion.sum(axis=0) + confusion.sum(axis=1) - overlap
+            truth, prediction = self._classes(truth), self._classes(prediction)
+            for total, classes, chosen in (
+                (overlap, truth, (truth != void) & (truth == prediction)),
+                (true, truth, truth != void),
+                (predicted, prediction, truth != void),
+            ):
+                total += np.bincount(classes[chosen], count[chosen], minlength=void + 1)
+        union = true + predicted - overlap
         return np.divide(overlap, union, out=np.full(void + 1, np.nan), where=union > 0)
 
     def figures(self) -> dict[str, float]:
@@ -119,54 +123,51 @@ def _sizes(labels: Labels, count: Labels, chosen: NDArray[np.bool_]) -> tuple[La
     return row_index, np.bincount(index, count[chosen], minlength=tubes.size).astype(np.int64)
 
 
-def sequence_labels(frames: Sequence[Segments], void_label: int) -> list[dict[int, int]]:
-    """For each frame, segment id → label, as VIPSeg's evaluator numbers the instances of a video.
+def label_pixels(pair: FramePair, class_index: Mapping[int, int], void: int) -> Counter[tuple[int, int]]:
+    """One frame as {(true label, predicted label): number of pixels}, instances named by their ids.
 
-    Instances are numbered from 0 in the order in which the video's records first list them, whatever their
-    class. So the first segment that a video lists, where it is a thing, counts as crowd. VIPSeg lists stuff
-    before things; ``iscrowd`` plays no part.
+    Args:
+        pair: the frame.
+        class_index: category id → class, from 0.
+        void: the class of void pixels.
     """
-    numbers: dict[int, int] = {}
-    labels = []
-    for segments in frames:
-        for segment_id in segments:
-            numbers.setdefault(segment_id, len(numbers))
-        frame = {i: (segment.category_id << ID_BITS) + numbers[i] for i, segment in segments.items()}
-        labels.append({VOID: void_label, **frame})
-    return labels
+
+    def label(identity: int, tubes: Tubes) -> int:
+        if identity == VOID:
+            return void << ID_BITS
+        return (class_index[tubes[identity].category_id] << ID_BITS) + identity
+
+    pixels = Counter[tuple[int, int]]()
+    for (true_id, predicted_id), count in pair.overlaps.items():
+        true_label = label(true_id, pair.truth)
+        if true_id != VOID and pair.truth[true_id].is_crowd:
+            true_label -= true_id  # instance 0
+        pixels[true_label, label(predicted_id, pair.prediction)] += count
+    return pixels
 
 
-def _add_video(quality: TrackingQuality, pairs: Sequence[FramePair], video: str) -> None:
-    void = quality.ignore_label << ID_BITS
-    truths = sequence_labels([pair.truth for pair in pairs], void)
-    predictions = sequence_labels([pair.prediction for pair in pairs], void)
-    for pair, truth, prediction in zip(pairs, truths, predictions):
-        pixels = Counter[tuple[int, int]]()
-        for (true_id, predicted_id), count in pair.overlaps.items():
-            pixels[truth[true_id], prediction[predicted_id]] += count
-        quality.add(pixels, video)
-
-
-def evaluate_stq(gt: Union[str, Path], results: Union[str, Path]) -> AccuracyResult:
+def evaluate_stq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
     """STQ, AQ and IoU of a VIPSeg submission, and the IoU of each class.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
+        progress: wraps the loop over the videos.
 
     Raises:
         UserError: a file is malformed, or the two do not belong together.
     """
     dataset = load_truth(gt)
     submission = load_submission(results, dataset)
-    num_classes = max(dataset.categories) + 1
-    things = [c.id for c in dataset.categories.values() if c.is_thing]
-    quality = TrackingQuality(num_classes, things, ignore_label=num_classes, instance_bits=ID_BITS)
-    for video, pairs in pair_frames(dataset, submission):
-        _add_video(quality, pairs, video)
-    iou = quality.class_iou()
+    class_index = {identity: index for index, identity in enumerate(dataset.categories)}
+    void = len(class_index)
+    things = [class_index[c.id] for c in dataset.categories.values() if c.is_thing]
+    quality = TrackingQuality(void, things, ignore_label=void, instance_bits=ID_BITS)
+    for video in progress(dataset.videos):
+        for pair in pair_frames(video, submission[video.id]):
+            quality.add(label_pixels(pair, class_index, void), video.id)
     per_class = tuple(
-        ClassAccuracy(c.id, c.name, {"IoU": ABSENT if np.isnan(iou[c.id]) else float(iou[c.id])})
-        for c in dataset.categories.values()
+        ClassAccuracy(c.id, c.name, {"IoU": ABSENT if np.isnan(iou) else float(iou)})
+        for c, iou in zip(dataset.categories.values(), quality.class_iou())
     )
     return AccuracyResult("stq", quality.figures(), per_class, dataset.counts(submission))

@@ -34,7 +34,9 @@ def make_tube(segmentations: Sequence[Optional[Mapping[str, Any]]]) -> Tube:
     Raises:
         ValueError: an RLE is malformed.
     """
-    return Tube(tuple(None if segmentation is None else _runs(segmentation) for segmentation in segmentations))
+    return Tube(
+        tuple(None if segmentation is None else _runs(segmentation) for segmentation in segmentations)
+    )
 
 
 def mean_area(areas: Sequence[Optional[float]]) -> float:

@@ -10,18 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Union
 
-from mobilevis.benchmarks.accuracy.average_precision import ABSENT
 from mobilevis.benchmarks.accuracy.panoptic import (
     VOID,
     FramePair,
-    Segments,
+    Tubes,
     load_submission,
     load_truth,
     pair_frames,
 )
-from mobilevis.benchmarks.accuracy.result import AccuracyResult, ClassAccuracy
+from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
 from mobilevis.runtime.errors import UserError
 
 WINDOWS = (1, 2, 4, 6)
@@ -46,13 +44,13 @@ class Tally:
 Tallies = defaultdict[int, Tally]
 
 
-def tubes(frames: Iterable[Segments]) -> Segments:
+def join(frames: Iterable[Tubes]) -> Tubes:
     """Join the segments of one id over frames; class and crowd flag are those of its first frame."""
-    joined: Segments = {}
+    joined: Tubes = {}
     for segments in frames:
-        for segment_id, segment in segments.items():
-            tube = joined.get(segment_id)
-            joined[segment_id] = replace(tube, area=tube.area + segment.area) if tube else segment
+        for identity, segment in segments.items():
+            tube = joined.get(identity)
+            joined[identity] = replace(tube, area=tube.area + segment.area) if tube else segment
     return joined
 
 
@@ -62,8 +60,8 @@ def match_window(pairs: Sequence[FramePair], tallies: Tallies) -> None:
     A pair of one class matches where its IoU exceeds 0.5, void pixels aside. A false positive that lies by
     more than half on void, or on the crowd of its class, is forgiven.
     """
-    truths = tubes(pair.truth for pair in pairs)
-    predictions = tubes(pair.prediction for pair in pairs)
+    truths = join(pair.truth for pair in pairs)
+    predictions = join(pair.prediction for pair in pairs)
     overlaps = Counter[tuple[int, int]]()
     for pair in pairs:
         overlaps.update(pair.overlaps)
@@ -98,12 +96,13 @@ def mean_quality(tallies: Tallies, categories: Iterable[int]) -> float:
     return sum(qualities) / len(qualities) if qualities else ABSENT
 
 
-def evaluate_vpq(gt: Union[str, Path], results: Union[str, Path]) -> AccuracyResult:
+def evaluate_vpq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
     """VPQ of a VIPSeg submission: over all classes, things and stuff, for each window and their mean.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
+        progress: wraps the loop over the videos.
 
     Raises:
         UserError: a file is malformed, the two do not belong together, or every video is shorter than the
@@ -116,7 +115,8 @@ def evaluate_vpq(gt: Union[str, Path], results: Union[str, Path]) -> AccuracyRes
             f"no video has {WINDOWS[-1]} frames, the longest window of VPQ", gt, "evaluate longer videos"
         )
     by_window: dict[int, Tallies] = {k: defaultdict(Tally) for k in WINDOWS}
-    for _, pairs in pair_frames(dataset, submission):
+    for video in progress(dataset.videos):
+        pairs = pair_frames(video, submission[video.id])
         for k, tallies in by_window.items():
             for start in range(len(pairs) - k + 1):
                 match_window(pairs[start : start + k], tallies)

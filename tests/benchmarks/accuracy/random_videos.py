@@ -42,7 +42,8 @@ def _mask(box: Box) -> dict[str, Any]:
 
 def _box(dice: Dice) -> Box:
     side = dice.pick([30, 100, 160, 250, 290])
-    width, height = 4 + dice.below(side), 4 + dice.below(side)
+    width = 4 + side // 2 + dice.below(side * 2 // 3)
+    height = 4 + side // 2 + dice.below(side // 2 - 4)
     x0, y0 = dice.below(WIDTH - width), dice.below(HEIGHT - height)
     return x0, y0, x0 + width, y0 + height
 
@@ -86,7 +87,9 @@ def make(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 annotations.append(_annotation(dice, first_id + len(annotations), video, category, masks))
             for _ in range(dice.below(4)):
                 amount = dice.pick([0, 0, 2, 4, 12])
-                found = [None if box is None or dice.chance(0.05) else _jitter(dice, box, amount) for box in boxes]
+                found = [
+                    None if box is None or dice.chance(0.05) else _jitter(dice, box, amount) for box in boxes
+                ]
                 guess = category if dice.chance(0.8) else dice.pick(categories)
                 results.append(_result(dice, video, guess, _segmentations(dice, found), scores))
         for _ in range(dice.pick([0, 0, 2, 12])):

@@ -47,7 +47,7 @@ def figures(*videos: Candidates) -> dict[str, float]:
 
 
 def test_precision_is_interpolated_at_101_recalls() -> None:
-    """Right, wrong, right on two objects: precision 1 up to recall 0.5 (51 points), 2/3 beyond (50 points)."""
+    """Right, wrong, right on two objects: precision 1 at 51 recalls up to 0.5, 2/3 at the 50 beyond."""
     got = figures(candidates([[1, 0], [0, 0], [0, 1]], [0.9, 0.8, 0.7]))
     assert got["AP"] == pytest.approx((51 * 1 + 50 * 2 / 3) / 101)
 

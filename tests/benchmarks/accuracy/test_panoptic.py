@@ -21,7 +21,8 @@ CLASSES = {20: 1, 70000: 0, 21: 1}
 
 def read(gt: Path, pred: Path) -> dict[str, Any]:
     dataset = load_truth(gt)
-    return dict(pair_frames(dataset, load_submission(pred, dataset)))
+    submission = load_submission(pred, dataset)
+    return {video.id: pair_frames(video, submission[video.id]) for video in dataset.videos}
 
 
 @pytest.fixture
@@ -52,16 +53,25 @@ def first_segment(document: Any) -> Any:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["annotations"].clear(), "no annotation for video v"),
-        (lambda d: d["annotations"].append(d["annotations"][0]), "video v is unknown or repeats"),
-        (lambda d: d["annotations"][0].update(video_id="w"), "video w is unknown"),
-        (lambda d: d["annotations"][0]["annotations"].pop(), "1 records for 2 frames"),
-        (lambda d: d["annotations"][0]["annotations"].reverse(), "the record is of frame 00001.png"),
-        (lambda d: first_segment(d).update(id=0), "segment id 0 is no colour"),
+        (lambda d: d["annotations"].clear(), "no annotation of video v"),
+        (
+            lambda d: d["annotations"].append(d["annotations"][0]),
+            "annotations.1.: video_id v is unknown, or was used before",
+        ),
+        (lambda d: d["annotations"][0].update(video_id="w"), "annotations.0.: video_id w is unknown"),
+        (lambda d: d["annotations"][0]["annotations"].pop(), "annotations has 1 items, not 2"),
+        (
+            lambda d: d["annotations"][0]["annotations"].reverse(),
+            "file_name 00001.png where frame 00000.png is due",
+        ),
+        (lambda d: first_segment(d).update(id=0), "the id is void, or no colour"),
         (lambda d: first_segment(d).update(id=21), "segment 21 is in the JSON and not in the PNG"),
-        (lambda d: first_segment(d).update(category_id=9), "unknown category_id 9"),
-        (lambda d: first_segment(d).update(category_id="cat"), "category_id is not int"),
-        (lambda d: d["annotations"][0]["annotations"][0]["segments_info"].pop(), "in the PNG and not in the JSON"),
+        (lambda d: first_segment(d).update(category_id=9), "category_id 9 is unknown"),
+        (lambda d: first_segment(d).update(category_id="cat"), "category_id 'cat' is not a whole number"),
+        (
+            lambda d: d["annotations"][0]["annotations"][0]["segments_info"].pop(),
+            "in the PNG and not in the JSON",
+        ),
     ],
 )
 def test_a_bad_submission_is_refused_by_record(
@@ -75,10 +85,10 @@ def test_a_bad_submission_is_refused_by_record(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: first_segment(d).update(area=7), "has 2 pixels, its record says 7"),
-        (lambda d: d["videos"][0].update(video_id="../v"), "no plain name"),
-        (lambda d: d["videos"][0]["images"][0].update(file_name="/etc/passwd"), "no plain name"),
-        (lambda d: d["categories"].append(d["categories"][0]), "id 0 is negative or repeats"),
+        (lambda d: first_segment(d).update(area=7), "segment 20 has not the area 7 of its record"),
+        (lambda d: d["videos"][0].update(video_id="../v"), "leaves its folder"),
+        (lambda d: d["videos"][0]["images"][0].update(file_name="/etc/passwd"), "leaves its folder"),
+        (lambda d: d["categories"].append(d["categories"][0]), "id 0 was used before"),
         (lambda d: d["videos"].clear(), "there is no video"),
     ],
 )

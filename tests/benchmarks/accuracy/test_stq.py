@@ -1,14 +1,17 @@
-"""STQ: DeepLab2's own vectors, and VIPSeg's way of numbering instances."""
+"""STQ: DeepLab2's own vectors, as label maps and as VIPSeg files."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.benchmarks.accuracy.panoptic import Segment
-from mobilevis.benchmarks.accuracy.stq import ID_BITS, TrackingQuality, sequence_labels
+from mobilevis.benchmarks.accuracy.stq import TrackingQuality, evaluate_stq
+
+from .vipseg import write
 
 SKY = 1 << 16  # stuff class 1; thing class 0 has labels 0 (crowd), 1, 2, …
 
@@ -85,12 +88,20 @@ def test_without_labelled_truth_there_is_no_figure() -> None:
     assert figures([255 << 16], [1]) == [-1.0, -1.0, -1.0]
 
 
-def test_instances_are_numbered_from_zero_as_the_video_lists_them() -> None:
-    frames = [{70: Segment(3, 1), 50: Segment(0, 1)}, {50: Segment(0, 1), 60: Segment(3, 1)}]
-    assert sequence_labels(frames, void_label=-1) == [
-        {0: -1, 70: 3 << ID_BITS, 50: 1},
-        {0: -1, 50: 1, 60: (3 << ID_BITS) + 2},
-    ]
+@pytest.mark.parametrize(("truth", "prediction", "expected"), VECTORS)
+def test_deeplab2_vector_as_vipseg_files(
+    tmp_path: Path, truth: list[int], prediction: list[int], expected: list[float]
+) -> None:
+    """Crowd pixels become segment 9, marked as a crowd; the sky is stuff."""
+    classes = {**dict.fromkeys(range(1, 10), 1), SKY: 0}
+    rows = [[9 if label == 0 else label for label in row] for row in (truth, prediction)]
+    result = evaluate_stq(*write(tmp_path, rows[:1], rows[1:], classes, crowds={9}))
+    assert list(result.metrics.values()) == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_class_that_nobody_sees_has_no_figure(tmp_path: Path) -> None:
+    result = evaluate_stq(*write(tmp_path, [[10, 20]], [[10, 10]], {10: 0, 20: 1}))
+    assert {c.name: c.metrics["IoU"] for c in result.per_class} == {"wall": 0.5, "cat": 0.0, "dog": -1.0}
 
 
 labels = st.lists(st.sampled_from([0, 1, 2, 3, SKY]), min_size=2, max_size=30)

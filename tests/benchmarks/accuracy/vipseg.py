@@ -53,7 +53,7 @@ def write(
     classes: Mapping[int, int],
     crowds: Collection[int] = (),
 ) -> tuple[Path, Path]:
-    """One video ``v`` as ``gt.json`` and ``pred.json`` with their folders; ids keep their class on both sides."""
+    """One video ``v`` as ``gt.json`` and ``pred.json`` with their PNGs; an id has one class throughout."""
     annotation = records(root / "panomasksRGB", "v", truth, classes, crowds)
     images = [{"file_name": record["file_name"]} for record in annotation["annotations"]]
     document = {

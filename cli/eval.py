@@ -1,0 +1,77 @@
+"""``mobilevis eval``: results held against ground truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobilevis.benchmarks.accuracy.result import AccuracyResult
+
+HEADLINE = ("AP", "AP50", "AP75", "AR1", "AR10")  # what COCO and YouTube-VIS tables quote
+
+
+def evaluate(
+    metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
+    gt: Annotated[Path, typer.Option(help="Annotations; PNGs of vpq and stq in panomasksRGB/ beside them.")],
+    results: Annotated[Path, typer.Option(help="Results; PNGs of vpq and stq in pan_pred/ beside them.")],
+    json_path: Annotated[
+        Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
+    ] = None,
+) -> None:
+    """Evaluate results as the field's own evaluators do."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.accuracy.evaluate import evaluate as evaluate_files
+    from mobilevis.benchmarks.accuracy.evaluate import result_record
+
+    console = Console()
+    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"))
+    print_accuracy(console, result)
+    if json_path is not None:
+        write_json(console, json_path, result_record(result, gt, results))
+
+
+def tracked(console: Console, items: Sequence[Any], what: str) -> Iterable[Any]:
+    """The items under a progress bar."""
+    from mobilevis.cli.stream import progress_bar
+
+    with progress_bar(console) as progress:
+        yield from progress.track(items, description=what)
+
+
+def print_accuracy(console: Console, result: AccuracyResult) -> None:
+    """Print the figures, over all classes and for each; a dash where there is nothing to find."""
+    from rich.table import Table
+
+    names = [name for name in HEADLINE if name in result.metrics] or list(result.metrics)
+    table = Table(title=f"{result.metric}, fractions in [0, 1]", title_justify="left")
+    table.add_column("class")
+    for name in names:
+        table.add_column(name, justify="right")
+    table.add_row("[bold]all[/]", *(_cell(result.metrics.get(name)) for name in names), end_section=True)
+    for item in result.per_class:
+        table.add_row(item.name, *(_cell(item.metrics.get(name)) for name in names))
+    console.print(table)
+    console.print(", ".join(f"{count} {what}" for what, count in result.counts.items()))
+    for note in result.notes:
+        console.print(f"[yellow]{note}[/]")
+
+
+def _cell(value: Optional[float]) -> str:
+    return "–" if value is None or value < 0 else f"{value:.4f}"
+
+
+def write_json(console: Console, path: Path, record: dict[str, Any]) -> None:
+    """Write a JSON file and say so."""
+    from mobilevis.runtime.files import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    console.print(f"wrote {path}", soft_wrap=True)
