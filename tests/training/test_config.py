@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mobilevis.runtime.errors import UserError
+from mobilevis.training.config import CONFIG_FOLDER, load_config
+
+MINIMAL = """
+[model]
+name = "mobileinst-topformer-tiny"
+[data]
+format = "coco"
+annotations = "train.json"
+images = "train"
+batch_size = 2
+canvas = [64, 128]
+[schedule]
+iterations = 10
+[run]
+output = "runs/x"
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.toml"
+    path.write_text(MINIMAL)
+    return path
+
+
+def test_overrides_are_typed_like_the_file(config_file: Path) -> None:
+    config = load_config(
+        config_file,
+        [
+            "optimizer.learning_rate=1e-3",
+            "data.augment.scale=[0.5, 2]",
+            "run.output=elsewhere",
+            "model.options.num_queries=7",
+        ],
+    )
+    assert config.optimizer.learning_rate == 1e-3
+    assert config.data.augment.scale == (0.5, 2.0)
+    assert config.run.output == "elsewhere"
+    assert config.model.options == {"num_queries": 7}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.batchsize=4", r"unknown key 'data.batchsize'; known: .*batch_size"),
+        ("data.augment.flop=1", r"unknown key 'data.augment.flop'; known: flip, scale, colour"),
+        ("training.x=1", r"unknown key 'training'; known: model, data"),
+        ("data.batch_size=two", "'data.batch_size' must be of type int, not str"),
+        ("data.batch_size=true", "'data.batch_size' must be of type int, not bool"),
+        ("data.canvas=[64]", "'data.canvas' must have 2 values, not 1"),
+        ("data.canvas=[64, 100]", "multiples of 64"),
+        ("data.format=voc", "unknown data.format 'voc'; known: coco, youtube-vis"),
+        ("data=3", "'data' must be a table"),
+        ("schedule.epochs=3", "either iterations or epochs"),
+        ("run.precision=int8", "unknown run.precision 'int8'; known: auto, fp32, bf16, fp16"),
+        ("temporal.enabled=true", "temporal training needs data.format 'youtube-vis'"),
+        ("nonsense", "write --set table.key=value"),
+        ("model.name.x=1", "'name' in 'model.name.x' is a value, not a table"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(config_file: Path, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(config_file, [override])
+
+
+def test_a_missing_key_is_named(config_file: Path) -> None:
+    config_file.write_text(MINIMAL.replace('output = "runs/x"', ""))
+    with pytest.raises(UserError, match=r"'run\.output' is missing"):
+        load_config(config_file)
+
+
+def test_a_broken_file_is_refused(config_file: Path) -> None:
+    config_file.write_text("[model")
+    with pytest.raises(UserError, match="cannot read the configuration"):
+        load_config(config_file)
+
+
+def test_an_unknown_configuration_lists_the_shipped_ones() -> None:
+    with pytest.raises(UserError, match="coco-tiny, synth-frames"):
+        load_config("nothing")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_config(path.stem) == load_config(path)
+
+
+def test_the_papers_schedules_are_shipped() -> None:
+    coco = load_config("coco")
+    assert (coco.schedule.iterations, coco.schedule.milestones) == (270_000, (210_000, 250_000))
+    assert (coco.data.batch_size, coco.optimizer.learning_rate) == (64, 1e-4)
+    assert (min(coco.data.short_sides), max(coco.data.short_sides), coco.data.long_side) == (416, 640, 864)
+    video = load_config("youtube-vis")
+    assert (video.schedule.epochs, video.schedule.milestones) == (12, (8, 11))
+    assert (video.optimizer.learning_rate, video.data.short_sides) == (5e-5, (360,))
+    assert video.temporal.enabled

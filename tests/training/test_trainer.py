@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mobilevis.runtime.errors import UserError
+from mobilevis.training.build import create_schedule, total_iterations
+from mobilevis.training.checkpoint import STATE_FILE
+from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from mobilevis.training.logging import read_log
+from mobilevis.training.plots import CURVES_FILE
+from mobilevis.training.trainer import MODEL_FILE, StepReport, Trainer
+from tests.training.conftest import small_config
+
+
+class KilledError(Exception):
+    pass
+
+
+def run_until(config: TrainConfig, iteration: int) -> None:
+    """Run a training that dies right after an iteration, as if it were killed."""
+
+    def die(report: StepReport) -> None:
+        if report.iteration == iteration:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        Trainer(config).run(die)
+
+
+def test_a_run_leaves_its_model_its_log_and_its_curves(config: TrainConfig) -> None:
+    reports: list[StepReport] = []
+    path = Trainer(config).run(reports.append)
+    folder = Path(config.run.output)
+    assert path == folder / MODEL_FILE
+    assert path.is_file()
+    assert [report.iteration for report in reports] == [1, 2, 3, 4, 5, 6]
+    rows = read_log(folder)
+    assert [row["iteration"] for row in rows] == [2, 4, 6]
+    mean = (reports[0].values["loss"] + reports[1].values["loss"]) / 2
+    assert rows[0]["loss"] == pytest.approx(mean)
+    assert (folder / CURVES_FILE).stat().st_size > 1000
+    assert list((folder / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("temporal", [False, True])
+def test_a_killed_run_resumes_bit_for_bit(video_set: Path, tmp_path: Path, temporal: bool) -> None:
+    option = f"temporal.enabled={str(temporal).lower()}"
+    straight = small_config(video_set, tmp_path / "straight", option)
+    Trainer(straight).run()
+    killed = small_config(video_set, tmp_path / "killed", option)
+    run_until(killed, 5)  # one step after the state of iteration 4 was saved
+    resumed = Trainer(killed, resume=True)
+    assert resumed.state.iteration == 4
+    resumed.run()
+    for name in (STATE_FILE, MODEL_FILE):
+        first, second = (load_file(Path(c.run.output) / name) for c in (straight, killed))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert read_log(Path(straight.run.output)) == read_log(Path(killed.run.output))
+
+
+def test_the_loss_falls(video_set: Path, tmp_path: Path) -> None:
+    config = small_config(video_set, tmp_path / "run", "schedule.iterations=40", "run.log_every=10")
+    Trainer(config).run()
+    rows = read_log(Path(config.run.output))
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
+
+
+def test_resuming_with_another_configuration_is_refused(config: TrainConfig) -> None:
+    run_until(config, 3)
+    other = replace(config, optimizer=replace(config.optimizer, learning_rate=1.0))
+    with pytest.raises(UserError, match=r"another optimizer\.learning_rate"):
+        Trainer(other, resume=True)
+
+
+def test_resuming_without_a_state_is_refused(config: TrainConfig) -> None:
+    with pytest.raises(UserError, match="no training state to resume"):
+        Trainer(config, resume=True)
+
+
+def test_a_broken_state_is_refused(config: TrainConfig) -> None:
+    folder = Path(config.run.output)
+    folder.mkdir(parents=True)
+    (folder / STATE_FILE).write_bytes(b"\x00" * 100)
+    with pytest.raises(UserError, match="not a training state"):
+        Trainer(config, resume=True)
+
+
+def test_a_loss_that_explodes_stops_the_run(video_set: Path, tmp_path: Path) -> None:
+    overrides = ["optimizer.learning_rate=1e30", "optimizer.clip_norm=0", "schedule.iterations=40"]
+    config = small_config(video_set, tmp_path / "run", *overrides)
+    with pytest.raises(UserError, match=r"not finite after \d+ iterations"):
+        Trainer(config).run()
+
+
+def test_the_backbone_is_slower_and_norms_do_not_decay(config: TrainConfig) -> None:
+    optimizer = OptimizerConfig(learning_rate=1e-3, backbone_multiplier=0.5, weight_decay=0.05)
+    trainer = Trainer(replace(config, optimizer=optimizer))
+    settings = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in trainer.state.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    model = trainer.state.model
+    assert settings[id(model.backbone.stem.conv.weight)] == (5e-4, 0.05)
+    assert settings[id(model.backbone.stem.norm.weight)] == (5e-4, 0.0)
+    assert settings[id(model.instance_decoder.class_head.weight)] == (1e-3, 0.05)
+    assert settings[id(model.instance_decoder.stages[0].cross_norm.weight)] == (1e-3, 0.0)
+    assert len(settings) == len(list(model.parameters()))
+
+
+def test_epochs_count_passes_over_the_frames() -> None:
+    schedule = ScheduleConfig(epochs=12, milestones=(8, 11))
+    iterations = total_iterations(schedule, samples=1000, batch_size=16)
+    assert iterations == 750
+    factor = create_schedule(schedule, iterations)
+    assert (factor(499), factor(500)) == (1, pytest.approx(0.1))
+
+
+def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Path) -> None:
+    config = small_config(
+        video_set, tmp_path / "run", "model.freeze_batch_norm=true", "optimizer.ema_decay=0.0"
+    )
+    trainer = Trainer(config)
+    before = {k: v.clone() for k, v in trainer.state.model.state_dict().items() if "running" in k}
+    weight = trainer.state.model.backbone.stem.conv.weight.detach().clone()
+    trainer.run()
+    after = trainer.state.model.state_dict()
+    assert before
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not torch.equal(weight, trainer.state.model.backbone.stem.conv.weight)
+
+
+@pytest.mark.slow
+def test_mixed_precision_stays_near_full_precision(video_set: Path, tmp_path: Path) -> None:
+    losses = {}
+    for precision in ("fp32", "bf16"):
+        config = small_config(video_set, tmp_path / precision, f"run.precision={precision}")
+        Trainer(config).run()
+        losses[precision] = read_log(Path(config.run.output))[0]["loss"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+
+
+@pytest.mark.slow
+def test_the_state_survives_sigkill(video_set: Path, tmp_path: Path) -> None:
+    config = small_config(video_set, tmp_path / "run", "schedule.iterations=1000", "run.checkpoint_every=1")
+    command = [sys.executable, "-m", "mobilevis.cli.main", "train", str(tmp_path / "run.toml")]
+    overrides = ["--set", "schedule.iterations=1000", "--set", "run.checkpoint_every=1"]
+    with subprocess.Popen([*command, *overrides], stderr=subprocess.PIPE) as process:
+        state = Path(config.run.output) / STATE_FILE
+        while not state.exists():
+            assert process.poll() is None, process.stderr and process.stderr.read()
+        process.kill()
+    assert Trainer(config, resume=True).state.iteration >= 1

@@ -1,0 +1,96 @@
+"""Random geometry and colour of training frames, with their masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.training.config import AugmentConfig
+
+Image = NDArray[np.uint8]
+Size = tuple[int, int]
+
+# Predicted masks are at a quarter of the frame.
+MASK_STRIDE = 4
+
+
+@dataclass(frozen=True)
+class View:
+    """How a source frame is shown to the network: flipped, resized, then cropped or padded.
+
+    Attributes:
+        flip: mirror left and right.
+        size: (height, width) that the whole source frame is resized to.
+        canvas: (height, width) of the result, multiples of 4.
+        offset: (y, x) of the canvas inside the resized frame; 0 where the frame is the smaller of the two.
+            The rest of the canvas, at its right and bottom, is 0, as in the runtime's letterbox.
+    """
+
+    flip: bool
+    size: Size
+    canvas: Size
+    offset: tuple[int, int]
+
+    def frame(self, image: Image) -> Image:
+        """(H, W, 3) source frame to (canvas height, canvas width, 3)."""
+        return self._place(_resize(image, self.size))
+
+    def mask(self, mask: NDArray[np.bool_]) -> Image:
+        """(H, W) source mask to its coverage of each quarter-resolution pixel, 0 to 255."""
+        placed = self._place(_resize(mask.astype(np.uint8) * np.uint8(255), self.size))
+        height, width = self.canvas
+        quarter = (width // MASK_STRIDE, height // MASK_STRIDE)
+        return cv2.resize(placed, quarter, interpolation=cv2.INTER_AREA)
+
+    def _place(self, resized: Image) -> Image:
+        if self.flip:
+            resized = resized[:, ::-1]
+        (y, x), (height, width) = self.offset, self.canvas
+        content = resized[y : y + height, x : x + width]
+        result = np.zeros((height, width, *resized.shape[2:]), dtype=np.uint8)
+        result[: content.shape[0], : content.shape[1]] = content
+        return result
+
+
+def _resize(image: Image, size: Size) -> Image:
+    shrinks = size[0] < image.shape[0]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def random_view(
+    rng: np.random.Generator, source: Size, fitted: Size, canvas: Size, config: AugmentConfig
+) -> View:
+    """Draw the geometry of one sample.
+
+    Args:
+        rng: source of randomness.
+        source: (height, width) of the frame.
+        fitted: (height, width) that the frame is resized to at scale 1 at most, its aspect kept.
+        canvas: (height, width) of the result.
+        config: what is random.
+    """
+    low, high = config.scale
+    scale = min(fitted[0] / source[0], fitted[1] / source[1])
+    scale *= float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    height, width = (max(1, round(side * scale)) for side in source)
+    room = (max(0, height - canvas[0]), max(0, width - canvas[1]))
+    offset = (int(rng.integers(room[0] + 1)), int(rng.integers(room[1] + 1)))
+    return View(bool(rng.random() < config.flip), (height, width), canvas, offset)
+
+
+def colour_matrix(rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
+    """A random (3, 4) affine map of RGB: brightness, contrast about mid-grey and saturation, each within
+    1 ± strength."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    luma = np.array([0.299, 0.587, 0.114])
+    mix = saturation * np.eye(3) + (1 - saturation) * luma[None]
+    offset = np.full((3, 1), 127.5 * (1 - contrast) * brightness)
+    return np.hstack([brightness * contrast * mix, offset]).astype(np.float32)
+
+
+def apply_colour(image: Image, matrix: NDArray[np.float32]) -> Image:
+    """Map each pixel's (r, g, b, 1) by a (3, 4) matrix, clipped to [0, 255]."""
+    return cv2.transform(image, matrix)

@@ -1,0 +1,77 @@
+"""From a configuration to what a run is built of."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.registry import create_model
+from mobilevis.runtime.errors import UserError
+from mobilevis.training import distributed
+from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
+from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
+from mobilevis.training.temporal import FrameObjective, PairObjective
+
+
+def total_iterations(schedule: ScheduleConfig, samples: int, batch_size: int) -> int:
+    """The run's length in steps; the last batch of the last epoch is filled up from the next epoch."""
+    return schedule.iterations or -(-schedule.epochs * samples // batch_size)
+
+
+def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
+    """The learning rate's factor at each iteration, for a run of so many iterations."""
+    if config.kind == "cosine":
+        schedule = cosine_decay(iterations)
+    else:
+        unit = iterations / config.epochs if config.epochs else 1
+        schedule = step_decay([round(milestone * unit) for milestone in config.milestones], config.gamma)
+    return with_warmup(schedule, config.warmup)
+
+
+def create_network(config: ModelConfig, num_classes: int) -> MobileInst:
+    """The network of a configuration, with random weights.
+
+    Raises:
+        UserError: unknown name or options, or a model that this trainer has no loss for.
+    """
+    try:
+        model = create_model(config.name, num_classes=num_classes, **config.options)
+    except (ValueError, TypeError) as error:
+        raise UserError(str(error), fix="correct the [model] table") from error
+    if not isinstance(model, MobileInst):
+        raise UserError(f"'{config.name}' has no training recipe", fix="train a mobileinst model")
+    return model
+
+
+def create_objective(model: MobileInst, config: TrainConfig, device: torch.device) -> nn.Module:
+    """The module whose forward pass is the loss, in training mode, spread over the processes if there are
+    several.
+
+    Raises:
+        UserError: the model cannot be trained on pairs.
+    """
+    model.train()
+    if config.model.freeze_batch_norm:
+        freeze_batch_norm(model)
+    try:
+        objective: nn.Module = (
+            PairObjective(model, config.loss, config.temporal.weight)
+            if config.temporal.enabled
+            else FrameObjective(model, config.loss)
+        )
+    except ValueError as error:
+        raise UserError(str(error), fix="set model.options.instance_decoder or temporal.enabled") from error
+    if distributed.world_size() == 1:
+        return objective
+    if device.type == "cuda" and config.run.sync_batch_norm:
+        objective = nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+    return DistributedDataParallel(objective)
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Let batch norms use their running statistics, and leave these as they are."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -1,0 +1,50 @@
+"""Mixed precision: which number format a run computes in, and the contexts that bring it about."""
+
+from __future__ import annotations
+
+import torch
+
+from mobilevis.runtime.errors import UserError
+
+_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a configuration: "auto" is the current CUDA device where there is one, else the CPU.
+
+    Raises:
+        UserError: the device is unknown or absent.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"cannot use device '{name}'", fix="set run.device to auto, cpu or cuda") from error
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """The precision of a configuration on a device: "auto" is mixed on CUDA and fp32 on the CPU.
+
+    Raises:
+        UserError: fp16 on the CPU, whose range needs a loss scaler that only CUDA has.
+    """
+    if name == "auto":
+        if device.type != "cuda":
+            return "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if name == "fp16" and device.type != "cuda":
+        raise UserError("fp16 training needs CUDA", fix="set run.precision to bf16 or fp32")
+    return name
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The context in which the forward pass runs."""
+    return torch.autocast(device.type, _TYPES.get(precision, torch.bfloat16), enabled=precision != "fp32")
+
+
+def create_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | None:
+    """The loss scaler that fp16 needs; None for the others."""
+    return torch.amp.GradScaler(device.type) if precision == "fp16" else None

@@ -1,0 +1,132 @@
+"""Temporal training by query passing (MobileInst §3.5, Fig. 4).
+
+Two frames of one video, t and t + δ. The queries Q_G of frame t, as they leave the global decoder, enter the
+local decoder with the features of frame t + δ; the masks that follow are supervised with the masks of t + δ
+for the instances that frame t's queries were assigned to. Both frames also have their ordinary losses.
+
+The paper leaves open what becomes of an instance that frame t + δ does not show. Its query must fall silent
+there, as a kernel that is reused after its object has left must: so it keeps the pixel loss against an empty
+mask. It has no dice loss, which is constant on an empty mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mobilevis.models.mobileinst import MobileInst
+from mobilevis.training import losses
+from mobilevis.training.config import LossConfig
+from mobilevis.training.criterion import frame_losses, instance_count
+from mobilevis.training.matcher import Assignment, Target
+
+
+class FrameObjective(nn.Module):
+    """The training loss of single frames (Eq. 3).
+
+    Args:
+        model: the network.
+        weights: of the terms.
+    """
+
+    def __init__(self, model: MobileInst, weights: LossConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
+        return frame_losses(self.model(frames), targets, self.weights)[0]
+
+
+class PairObjective(nn.Module):
+    """The training loss of pairs of frames: Eq. 3 on each frame, and the mask losses of the passed queries.
+
+    Args:
+        model: the network; its instance decoder must have a second stage to pass the queries to.
+        weights: of the terms.
+        passed_weight: factor of the passed queries' mask losses.
+
+    Raises:
+        ValueError: the instance decoder has one stage only.
+    """
+
+    def __init__(self, model: MobileInst, weights: LossConfig, passed_weight: float = 1.0) -> None:
+        super().__init__()
+        if len(model.instance_decoder.stages) < 2:
+            raise ValueError("temporal training needs an instance decoder of two stages")
+        self.model = model
+        self.weights = weights
+        self.passed_weight = passed_weight
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Losses of B pairs.
+
+        Args:
+            frames: (2·B, 3, H, W): the B frames t, then the B frames t + δ.
+            targets: 2·B, in the same order; identities link the two frames of a pair.
+
+        Returns:
+            The weighted terms of :func:`frame_losses` over all 2·B frames, and ``passed_dice`` and
+            ``passed_pixel``.
+        """
+        outputs = self.model(frames)
+        terms, assignments = frame_losses(outputs, targets, self.weights)
+        pairs = len(targets) // 2
+        later = outputs.mask_features[pairs:]
+        passed = self.model.decode_from_queries(
+            outputs.passing_queries[:pairs], later, outputs.global_features[pairs:]
+        )
+        passed_terms = passed_losses(
+            self.model.segment(passed.kernels, later),
+            assignments[:pairs],
+            targets[:pairs],
+            targets[pairs:],
+            self.weights,
+        )
+        return {**terms, **{name: self.passed_weight * term for name, term in passed_terms.items()}}
+
+
+def passed_losses(
+    mask_logits: Tensor,
+    assignments: Sequence[Assignment],
+    targets: Sequence[Target],
+    later_targets: Sequence[Target],
+    weights: LossConfig,
+) -> dict[str, Tensor]:
+    """Mask losses of the queries that frame t passed to frame t + δ.
+
+    Args:
+        mask_logits: (B, N, h, w), the passed queries' masks in frame t + δ.
+        assignments: of the queries to ``targets`` in frame t.
+        targets: of frame t.
+        later_targets: of frame t + δ.
+        weights: of the dice and pixel terms.
+
+    Returns:
+        ``passed_dice`` over the instances that frame t + δ shows, ``passed_pixel`` over all, both divided by
+        the number of assigned instances.
+    """
+    carried = [carry(*items) for items in zip(assignments, targets, later_targets)]
+    masks = torch.cat([masks for masks, _ in carried]).flatten(1)
+    present = torch.cat([present for _, present in carried])
+    rows = [row[assignment.queries] for row, assignment in zip(mask_logits, assignments)]
+    logits = torch.cat(rows).flatten(1).float()
+    count = instance_count(len(logits), logits.device)
+    return {
+        "passed_dice": weights.dice * (losses.dice_loss(logits, masks) * present).sum() / count,
+        "passed_pixel": weights.pixel * losses.pixel_loss(logits, masks).sum() / count,
+    }
+
+
+def carry(assignment: Assignment, target: Target, later: Target) -> tuple[Tensor, Tensor]:
+    """Frame t's assigned instances as frame t + δ shows them.
+
+    Returns:
+        Their masks (K, h, w), all 0 where the instance is absent, and (K,) bool: whether it is present.
+    """
+    same = target.identities[assignment.instances][:, None] == later.identities[None]
+    masks = torch.einsum("km,mhw->khw", same.to(later.masks.dtype), later.masks)
+    return masks, same.any(1)

@@ -1,0 +1,197 @@
+"""The training run: step, log, save, and go on where it was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from mobilevis.runtime.errors import UserError
+from mobilevis.training import distributed
+from mobilevis.training.batches import BatchSampler
+from mobilevis.training.build import create_network, create_objective, create_schedule, total_iterations
+from mobilevis.training.checkpoint import STATE_FILE, TrainingState, load_state, save_state
+from mobilevis.training.config import TrainConfig
+from mobilevis.training.dataset import Batch, TrainingSet, collate
+from mobilevis.training.ema import WeightAverage
+from mobilevis.training.logging import RunLog, read_log
+from mobilevis.training.optimizer import create_optimizer, set_learning_rate
+from mobilevis.training.plots import plot_curves
+from mobilevis.training.precision import autocast, choose_device, choose_precision, create_scaler
+from mobilevis.training.sources import open_source
+from mobilevis.training.weights import save_checkpoint
+
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """One completed step.
+
+    Attributes:
+        iteration: completed iterations.
+        iterations: of the whole run.
+        values: the loss, its weighted terms and the gradient's norm, of the joint batch.
+    """
+
+    iteration: int
+    iterations: int
+    values: Mapping[str, float]
+
+
+class Trainer:
+    """One training run, in this process; under ``torchrun``, inside :func:`distributed.process_group`.
+
+    Args:
+        config: the run.
+        resume: go on from the state in the run's folder.
+
+    Raises:
+        UserError: the data, the initial weights or the state to resume cannot be used.
+    """
+
+    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+        self.config = config
+        self.folder = Path(config.run.output)
+        self.device = choose_device(config.run.device)
+        self.precision = choose_precision(config.run.precision, self.device)
+        if config.run.threads:
+            torch.set_num_threads(config.run.threads)
+        torch.manual_seed(config.run.seed)
+        source = open_source(config.data)
+        self.classes = source.classes
+        self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed)
+        self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
+        self.schedule = create_schedule(config.schedule, self.iterations)
+        model = create_network(config.model, len(source.classes))
+        model.to(self.device, memory_format=torch.channels_last)
+        self.objective = create_objective(model, config, self.device)
+        self.state = TrainingState(
+            model=model,
+            optimizer=create_optimizer(model, config.optimizer),
+            average=WeightAverage(model, config.optimizer.ema_decay) if config.optimizer.ema_decay else None,
+            scaler=create_scaler(self.precision, self.device),
+        )
+        # The weights came from the common seed; what is dropped at random differs between processes.
+        torch.manual_seed(config.run.seed + distributed.rank())
+        if resume:
+            load_state(self.state, self.folder / STATE_FILE, _comparable(config))
+
+    def run(self, on_step: Callable[[StepReport], None] = lambda report: None) -> Path:
+        """Train to the end.
+
+        Args:
+            on_step: called after each step.
+
+        Returns:
+            The final checkpoint; the first process writes it.
+
+        Raises:
+            UserError: the loss is no longer finite.
+        """
+        if distributed.rank() > 0:
+            for report in self._steps():
+                on_step(report)
+            return self.folder / MODEL_FILE
+        window: list[Mapping[str, float]] = []
+        with RunLog(self.folder, self.state.iteration) as log:
+            for report in self._steps():
+                window.append(report.values)
+                if self._due(self.config.run.log_every):
+                    log.write(report.iteration, {"learning_rate": self._learning_rate(), **_means(window)})
+                    window.clear()
+                if self._due(self.config.run.checkpoint_every):
+                    save_state(self.state, self.folder / STATE_FILE, _comparable(self.config))
+                on_step(report)
+        plot_curves(self.folder)
+        return self._save_model()
+
+    def _due(self, every: int) -> bool:
+        return self.state.iteration % every == 0 or self.state.iteration == self.iterations
+
+    def _learning_rate(self) -> float:
+        return self.config.optimizer.learning_rate * self.schedule(self.state.iteration - 1)
+
+    def _steps(self) -> Iterator[StepReport]:
+        for batch in self._batches():
+            set_learning_rate(self.state.optimizer, self.schedule(self.state.iteration))
+            values = self._step(batch.to(self.device))
+            self.state.iteration += 1
+            yield StepReport(self.state.iteration, self.iterations, values)
+
+    def _batches(self) -> Iterable[Batch]:
+        data, seed = self.config.data, self.config.run.seed
+        share = (distributed.rank(), distributed.world_size())
+        sampler = BatchSampler(
+            len(self.dataset), data.batch_size, self.iterations, seed, self.state.iteration, *share
+        )
+        # With its own generator the loader leaves the global one alone, which the saved state covers.
+        return DataLoader(
+            self.dataset,
+            batch_sampler=sampler,
+            num_workers=data.workers,
+            collate_fn=collate,
+            generator=torch.Generator(),
+        )
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        frames = batch.frames.to(torch.float32, memory_format=torch.channels_last)
+        try:
+            with autocast(self.precision, self.device):
+                terms = self.objective(frames, batch.targets)
+            loss = torch.stack(list(terms.values())).sum()
+            if not bool(loss.isfinite()):
+                raise FloatingPointError("the loss is not finite")
+        except FloatingPointError as error:
+            fix = "lower optimizer.learning_rate, set optimizer.clip_norm, or use run.precision=fp32"
+            raise UserError(f"{error} after {self.state.iteration} iterations", self.folder, fix) from error
+        norm = self._update(loss)
+        if self.state.average:
+            self.state.average.update(self.state.model)
+        values = {"loss": loss, **terms, "gradient_norm": norm}
+        joint = distributed.mean_over_processes(torch.stack([value.detach() for value in values.values()]))
+        return dict(zip(values, joint.tolist()))
+
+    def _update(self, loss: Tensor) -> Tensor:
+        optimizer, scaler = self.state.optimizer, self.state.scaler
+        limit = self.config.optimizer.clip_norm or float("inf")
+        optimizer.zero_grad(set_to_none=True)
+        (scaler.scale(loss) if scaler else loss).backward()
+        if scaler:
+            scaler.unscale_(optimizer)
+        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), limit)
+        if scaler:
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            optimizer.step()
+        return norm
+
+    def _save_model(self) -> Path:
+        model = create_network(self.config.model, len(self.classes))
+        average = self.state.average
+        model.load_state_dict(average.state if average else self.state.model.state_dict())
+        record = {
+            "config": asdict(self.config),
+            "iterations": self.iterations,
+            "final": read_log(self.folder)[-1],
+            "torch": torch.__version__,
+        }
+        save_checkpoint(model, self.folder / MODEL_FILE, self.classes, record)
+        return self.folder / MODEL_FILE
+
+
+def _comparable(config: TrainConfig) -> dict[str, Any]:
+    """What must be the same for a run to be resumed: all but where and how it is run, plus the seed."""
+    tables = asdict(config)
+    return {**tables, "run": {"seed": tables["run"]["seed"]}}
+
+
+def _means(rows: list[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(row[name] for row in rows) for name in rows[0]}
