@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.data.coco import load_coco, load_coco_results
-from mobilevis.data.images import read_image
+from mobilevis.data.images import image_folder, read_image
 from mobilevis.data.records import read_json
 from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 from mobilevis.runtime import rle
@@ -102,7 +102,7 @@ def contact_sheet(
     clips = read(path, results, layout.min_score)
     if not clips:
         raise UserError("the set is empty", path, "give a set with images")
-    folder = images or _image_folder(path, clips[0].files[0])
+    folder = images or image_folder(path, clips[0].files[0])
     return _paste(_tiles(clips, folder, layout), layout.columns)
 
 
@@ -136,15 +136,6 @@ def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip
                 label = f"{number} {names[result.category_id]} {result.score:.2f}"
                 marked[result.image_id].append(_Marked(number, label, (result.segmentation,)))
     return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images]
-
-
-def _image_folder(path: Path, first: str) -> Path:
-    """Where the published layouts put the images of an annotation file."""
-    split = path.stem.rpartition("_")[2]  # annotations/instances_val2017.json goes with val2017/
-    for folder in (path.parent / "JPEGImages", path.parent.parent / split, path.parent / "images"):
-        if (folder / first).is_file():
-            return folder
-    raise UserError("the images of this file are not found", path, "give their folder with --images")
 
 
 def _tiles(clips: list[_Clip], folder: Path, layout: SheetLayout) -> list[Sheet]:

@@ -13,6 +13,24 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 
 
+def image_folder(annotations: Path, first: str) -> Path:
+    """Where the published layouts put the images of an annotation file.
+
+    Args:
+        annotations: the file.
+        first: the name in it of one of the images.
+
+    Raises:
+        UserError: the image is in none of the places.
+    """
+    split = annotations.stem.rpartition("_")[2]  # annotations/instances_val2017.json goes with val2017/
+    beside = annotations.parent
+    for folder in (beside / "JPEGImages", beside.parent / split, beside / "images"):
+        if (folder / first).is_file():
+            return folder
+    raise UserError("the images of this file are not found", annotations, "give their folder with --images")
+
+
 def read_image(path: Path, size: Optional[tuple[int, int]] = None) -> NDArray[np.uint8]:
     """The image as (H, W, 3) uint8 RGB.
 
