@@ -178,7 +178,7 @@ def _profile(artefact: ArtefactResult) -> Optional[str]:
         return f"\n## Operators of {artefact.name}\n\n{NOT_MEASURED}: {artefact.profile['not_available']}"
     rows = []
     for entry, operators in artefact.profile["entries"].items():
-        total = sum(operator["milliseconds"] for operator in operators)
+        total = sum(operator["milliseconds"] for operator in operators) or 1.0
         busiest = sorted(operators, key=lambda operator: -operator["milliseconds"])[:TOP_OPERATORS]
         rows += [[entry, op["type"], op["name"], f"{op['milliseconds'] / total:.1%}"] for op in busiest]
     return (

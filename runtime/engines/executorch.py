@@ -56,7 +56,7 @@ class ExecuTorchArtefact(Artefact):
     @property
     def threads(self) -> int:
         """Threads of the process-wide pool that every .pte computes with."""
-        return int(_portable_lib()._threadpool_get_thread_count())
+        return int(portable_lib()._threadpool_get_thread_count())
 
     def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         import torch
@@ -96,7 +96,7 @@ def open_program(path: Path, threads: int) -> Any:
         UserError: ExecuTorch is not installed, cannot read the file, or already computes with another number
             of threads.
     """
-    library = _portable_lib()
+    library = portable_lib()
     _check_identifier(path)
     with quiet_native():
         if library._threadpool_get_thread_count() != threads:
@@ -136,7 +136,7 @@ def _check_identifier(path: Path) -> None:
     raise UserError("the file is not an ExecuTorch program", path, AGAIN)
 
 
-def _portable_lib() -> Any:
+def portable_lib() -> Any:
     """The C++ extension itself: ``executorch.runtime`` wraps it but imports all exporters first (3 s)."""
     try:
         import torch  # noqa: F401  the extension links against the libraries that this import loads
