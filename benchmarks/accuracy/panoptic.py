@@ -230,6 +230,11 @@ def _disagreement(frame: PanopticFrame, what: str) -> UserError:
     return UserError(what, frame.png, "make PNG and JSON agree")
 
 
+def id_colors(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Segment ids, (H, W) below 2^24, as the colours (H, W, 3) uint8 RGB of a panoptic PNG."""
+    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
+
+
 def read_ids(png: Path) -> NDArray[np.int32]:
     """The segment ids of a panoptic PNG, (H, W).
 

@@ -2,8 +2,8 @@
 
 STQ = sqrt(AQ · IoU), from "STEP: Segmenting and Tracking Every Pixel" (arXiv:2102.11859), as DeepLab2's
 NumPy evaluator counts it. Crowds are the true things marked ``iscrowd``. VIPSeg's ``eval_stq_vspw.py`` takes
-the first segment that a video lists for a crowd, if it is a thing, and no other; the two agree on VIPSeg's own
-data, which list stuff first and mark no crowd.
+for a crowd the first segment that a video lists, if it is a thing, and no other; the two agree on VIPSeg's
+own data, which list stuff first and mark no crowd.
 """
 
 from __future__ import annotations

@@ -1,0 +1,231 @@
+"""Run an artefact over a data set through the streaming runtime, and evaluate what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Callable, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.benchmarks.accuracy import panoptic
+from mobilevis.benchmarks.accuracy.evaluate import evaluate
+from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
+from mobilevis.data.coco import load_coco, save_coco_results
+from mobilevis.data.datasets import Category, ImageResult, VideoResult
+from mobilevis.data.images import image_folder, read_image, write_png
+from mobilevis.data.records import write_json
+from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
+from mobilevis.runtime import drivers, rle
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.metadata import ClassInfo, Metadata
+from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sinks import TrackSpool
+from mobilevis.runtime.sources import STILL_FPS, Source
+
+# Recall counts for AP: a viewer would not want to see instances of so low a score.
+AP_SCORE_THRESHOLD = 0.05
+
+
+class DatasetFrames(Source):
+    """Frames of a data set, which must have the size that their annotations were made for."""
+
+    def __init__(self, name: str, files: Sequence[Path], size: Optional[tuple[int, int]]) -> None:
+        self.name, self.fps, self.frame_count = name, STILL_FPS, len(files)
+        self._files, self._size = files, size
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frames; a broken one is an error, since an evaluation of a part is none."""
+        for file in self._files:
+            yield read_image(file, self._size)
+
+
+def run_accuracy(
+    segmenter: VideoSegmenter,
+    metric: str,
+    gt: Union[str, Path],
+    results: Union[str, Path],
+    images: Optional[Path] = None,
+    progress: ProgressBar = iter,
+) -> AccuracyResult:
+    """Segment a data set, write the results and evaluate them.
+
+    Args:
+        segmenter: runs the artefact.
+        metric: a name in ``PREDICTORS``.
+        gt: annotations in the metric's format.
+        results: file to write in the metric's submission format; vpq and stq also write ``pan_pred/`` beside.
+        images: folder of the images; None looks where the published layouts have it.
+        progress: wraps the loops over images or videos.
+
+    Raises:
+        UserError: the metric is unknown, the artefact's classes are not the data set's, a file is malformed,
+            or an image is missing or of another size than the annotations say.
+    """
+    if metric not in PREDICTORS:
+        raise UserError(f"unknown metric {metric}", fix=f"choose one of {', '.join(PREDICTORS)}")
+    gt, results = Path(gt), Path(results)
+    results.parent.mkdir(parents=True, exist_ok=True)
+    PREDICTORS[metric](segmenter, gt, images, results, progress)
+    return evaluate(metric, gt, results, progress)
+
+
+def driver_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options that the artefact's driver will run with.
+
+    Args:
+        metadata: the artefact's.
+        metric: AP takes a lower score threshold than the driver's own.
+        given: the user's choices; None stands for no choice.
+    """
+    options = {name: value for name, value in given.items() if value is not None}
+    if metadata.driver not in drivers.DRIVERS:
+        return options  # the segmenter will refuse the artefact and list the drivers
+    options_class = drivers.DRIVERS[metadata.driver][1]
+    known = {option.name for option in fields(options_class)}
+    if metric in ("coco", "ytvis") and "score_threshold" in known:
+        options.setdefault("score_threshold", AP_SCORE_THRESHOLD)
+    if "keyframe_interval" in known:
+        options.setdefault("keyframe_interval", metadata.options["keyframe_interval"])
+    return {**asdict(options_class()), **options}
+
+
+def check_classes(classes: Iterable[ClassInfo], categories: Mapping[int, str], gt: Path) -> None:
+    """Refuse annotations whose categories are not those of the artefact.
+
+    Args:
+        classes: the artefact's.
+        categories: id → name of the annotations' categories.
+        gt: the annotations, for the error message.
+
+    Raises:
+        UserError: the two disagree; the first such class is named.
+    """
+    for info in classes:
+        name = categories.get(info.id)
+        if name != info.name:
+            other = "has no such category" if name is None else f"calls category {info.id} {name}"
+            raise UserError(
+                f"the artefact's class {info.id} is {info.name}; the data set {other}",
+                gt,
+                "export with the classes of this data set",
+            )
+
+
+def predict_coco(
+    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+) -> None:
+    """Segment every image as a video of one frame, and write COCO results."""
+    dataset = load_coco(gt)
+    classes = segmenter.metadata.classes
+    check_classes(classes, _names(dataset.categories), gt)
+    found: list[ImageResult] = []
+    folder = images or image_folder(gt, next((image.file_name for image in dataset.images), ""))
+    for image in progress(dataset.images):
+        frame = DatasetFrames(image.file_name, [folder / image.file_name], (image.height, image.width))
+        for _, result in segmenter.stream(frame):
+            found += [
+                ImageResult(
+                    image.id,
+                    classes[item.class_index].id,
+                    item.score,
+                    rle.encode_in_box(item.box_mask, item.box, item.frame_size),
+                )
+                for item in result.instances
+            ]
+    save_coco_results(found, results)
+
+
+def predict_ytvis(
+    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+) -> None:
+    """Segment and track every video, and write YouTube-VIS results."""
+    dataset = load_ytvis(gt)
+    check_classes(segmenter.metadata.classes, _names(dataset.categories), gt)
+    found: list[VideoResult] = []
+    folder = images or image_folder(gt, next((video.file_names[0] for video in dataset.videos), ""))
+    for video in progress(dataset.videos):
+        files = [folder / name for name in video.file_names]
+        frames = DatasetFrames(f"video {video.id}", files, (video.height, video.width))
+        found += track(segmenter, frames, results, video.id)
+    save_ytvis_results(found, results)
+
+
+def predict_panoptic(
+    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+) -> None:
+    """Segment and track every video, and write a VIPSeg submission.
+
+    Of two tracks on a pixel the one of higher score has it; what no track covers is void. The frames are
+    ``images/<video>/<frame>.jpg`` beside the annotations.
+    """
+    dataset = panoptic.load_truth(gt)
+    check_classes(segmenter.metadata.classes, _names(dataset.categories.values()), gt)
+    annotations = []
+    with atomic_path(results.parent / panoptic.SUBMISSION_FOLDER, directory=True) as target:
+        for video in progress(dataset.videos):
+            folder = (images or gt.parent / "images") / video.id
+            files = [(folder / frame.name).with_suffix(".jpg") for frame in video.frames]
+            height, width = panoptic.read_ids(video.frames[0].png).shape
+            tracks = track(segmenter, DatasetFrames(video.id, files, (height, width)), results)
+            records = []
+            for index, frame in enumerate(video.frames):
+                ids = _paint(tracks, index, (height, width))
+                write_png(target / video.id / frame.name, panoptic.id_colors(ids))
+                records.append({"file_name": frame.name, "segments_info": _segments(ids, tracks)})
+            annotations.append({"video_id": video.id, "annotations": records})
+    write_json(results, {"annotations": annotations})
+
+
+PREDICTORS: dict[str, Callable[[VideoSegmenter, Path, Optional[Path], Path, ProgressBar], None]] = {
+    "coco": predict_coco,
+    "stq": predict_panoptic,
+    "vpq": predict_panoptic,
+    "ytvis": predict_ytvis,
+}
+
+
+def track(segmenter: VideoSegmenter, frames: Source, beside: Path, video_id: int = 0) -> list[VideoResult]:
+    """The tracks of one video, with the scores and classes of the runtime's YouTube-VIS results.
+
+    Args:
+        segmenter: runs the artefact.
+        frames: the video.
+        beside: masks wait in a temporary file beside this one.
+        video_id: for the results.
+    """
+    spool = TrackSpool(segmenter.metadata.classes, beside)
+    try:
+        for _, result in segmenter.stream(frames):
+            spool.add(result)
+        return [
+            VideoResult(**{**record, "segmentations": tuple(record["segmentations"])})
+            for record in spool.records(video_id)
+        ]
+    finally:
+        spool.close()
+
+
+def _names(categories: Iterable[Union[Category, panoptic.Category]]) -> dict[int, str]:
+    return {category.id: category.name for category in categories}
+
+
+def _paint(tracks: Sequence[VideoResult], frame: int, size: tuple[int, int]) -> NDArray[np.int32]:
+    """The map of one frame: 1 + index of the track, 0 where there is none."""
+    ids = np.zeros(size, dtype=np.int32)
+    for index in sorted(range(len(tracks)), key=lambda index: tracks[index].score):
+        segmentation = tracks[index].segmentations[frame]
+        if segmentation is not None:
+            ids[rle.decode(segmentation)] = 1 + index
+    return ids
+
+
+def _segments(ids: NDArray[np.int32], tracks: Sequence[VideoResult]) -> list[dict[str, int]]:
+    present, areas = np.unique(ids[ids > 0], return_counts=True)
+    return [
+        {"id": identity, "category_id": tracks[identity - 1].category_id, "iscrowd": 0, "area": area}
+        for identity, area in zip(present.tolist(), areas.tolist())
+    ]
