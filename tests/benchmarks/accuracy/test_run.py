@@ -120,7 +120,7 @@ def test_coco_images_may_differ_in_size(segmenter: VideoSegmenter, coco: Path, t
 def test_panoptic(segmenter: VideoSegmenter, vipseg: Path, tmp_path: Path, metric: str, figure: str) -> None:
     result = run_accuracy(segmenter, metric, vipseg, tmp_path / "out" / "pred.json")
     # Masks of a quarter of the network's resolution are off by a pixel along their edges.
-    assert 0.7 < result.metrics[figure] < 1.0
+    assert 0.5 < result.metrics[figure] < 1.0
     assert len(list((tmp_path / "out" / "pan_pred" / "v").glob("*.png"))) == LENGTH
 
 
