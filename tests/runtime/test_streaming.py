@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -246,13 +247,13 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
 
 
 def resident_bytes() -> int:
-    with open("/proc/self/statm") as stream:
-        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_length_of_the_video(artefact, moving_squares, tmp_path):
-    """2,700 more frames may cost what 7 of them weigh; holding one byte in 400 of them would fail."""
+    """2,700 more frames may hold what 7 of them weigh, and the results' 16 bytes an instance."""
     frames = moving_squares.repeat(2, axis=1).repeat(2, axis=2)
     sinks = [
         YoutubeVisResults(tmp_path / "r.json", artefact.metadata.classes),
