@@ -100,6 +100,7 @@ class MobileInst(StreamingModel):
     def __init__(self, config: MobileInstConfig) -> None:
         super().__init__()
         self.config = config
+        self.num_classes = config.num_classes
         dim = int(config.dim or 0)
         self.dim = dim
         self.backbone = create_backbone(config.backbone, dim, config.drop_path)

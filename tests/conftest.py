@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,17 @@ def toy_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     from mobilevis.runtime import drivers
 
     monkeypatch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, ToyOptions)})
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small MobileInst with seeded random weights in every format: engine → path."""
+    from mobilevis.export import export_model
+    from mobilevis.models import create_model
+
+    torch.manual_seed(0)
+    model = create_model("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
+    folder = tmp_path_factory.mktemp("artefacts")
+    report = export_model(model, folder, input_size=(128, 192), name="mobileinst-topformer-tiny")
+    engines = {"onnx": "onnxruntime", "pte": "executorch", "tflite": "litert"}
+    return {engines[item.format]: folder / item.path for item in report.artefacts}

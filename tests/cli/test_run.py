@@ -1,0 +1,161 @@
+"""``mobilevis run``: what it writes, and one clear line for each bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.sources import open_source
+
+ENGINES = ("onnxruntime", "executorch", "litert")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """The first six frames of the bundled clip."""
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    source = open_source(bundled_clip())
+    frames = [frame for frame, _ in zip(source, range(6))]
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), source.fps, (width, height))
+    for frame in frames:
+        writer.write(frame[..., ::-1].copy())
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def onnx(artefacts):
+    return artefacts["onnxruntime"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_video_becomes_an_overlay_results_and_json_lines(mobilevis, artefacts, clip, tmp_path, engine):
+    done = mobilevis(
+        "run", artefacts[engine], clip, "--engine", engine, "-T", 2, "--score-threshold", 0,
+        "--output", "out.mp4", "--results", "results.json", "--json-lines", "out.jsonl",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "6 frames, 3 keyframes" in done.stdout
+    assert "weights are random" in done.stdout
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 6
+    assert all(
+        len(record["segmentations"]) == 6 for record in json.loads((tmp_path / "results.json").read_text())
+    )
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 6
+
+
+def test_debug_shows_the_traceback(mobilevis, onnx):
+    done = mobilevis("run", onnx, "absent.mp4", "--debug")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_a_missing_artefact_is_named(refused, clip):
+    assert "absent.pte" in refused("run", "absent.pte", clip)
+
+
+def test_a_missing_source_is_named(refused, onnx):
+    assert "absent.mp4" in refused("run", onnx, "absent.mp4")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, 0.999])
+def test_a_truncated_artefact_is_named_and_nothing_is_written(
+    refused, artefacts, clip, tmp_path, engine, kept
+):
+    original = artefacts[engine]
+    copy = tmp_path / original.name
+    if original.is_dir():
+        shutil.copytree(original, copy)
+        broken = copy / "encode.onnx"
+    else:
+        shutil.copy(original, copy)
+        broken = copy
+    os.truncate(broken, int(broken.stat().st_size * kept))
+    line = refused("run", copy, clip, "--output", "out.mp4", "--results", "r.json")
+    assert broken.name in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == [copy.name]
+
+
+def test_a_video_that_ends_mid_frame_keeps_the_frames_before(mobilevis, onnx, clip, tmp_path):
+    broken = tmp_path / "broken.avi"
+    data = clip.read_bytes()
+    broken.write_bytes(data[: len(data) * 6 // 10])
+    done = mobilevis(
+        "run", onnx, broken, "--score-threshold", 0, "--output", "out.mp4", "--results", "r.json"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("mobilevis: the video breaks off after")
+    assert "broken.avi" in done.stderr
+    frames = len(list(open_source(tmp_path / "out.mp4")))
+    assert 0 < frames < 6
+    assert all(len(r["segmentations"]) == frames for r in json.loads((tmp_path / "r.json").read_text()))
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"RIFF\x00\x00\x00\x00AVI LIST"])
+def test_what_is_no_video_is_named(refused, onnx, tmp_path, content):
+    (tmp_path / "bad.avi").write_bytes(content)
+    assert "bad.avi" in refused("run", onnx, "bad.avi", "--output", "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (361, 641, 3), (90, 160, 4), (2160, 3840, 3)])
+def test_any_image_is_a_one_frame_video(mobilevis, onnx, tmp_path, shape):
+    cv2.imwrite(str(tmp_path / "image.png"), np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8))
+    done = mobilevis(
+        "run", onnx, "image.png", "--score-threshold", 0, "--output", "out.mp4", "--results", "r.json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(open_source(tmp_path / "out.mp4"))) == 1
+    for record in json.loads((tmp_path / "r.json").read_text()):
+        assert record["segmentations"][0]["size"] == list(shape[:2])
+
+
+def test_images_of_two_sizes_keep_those_before_the_change(mobilevis, onnx, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index, size in enumerate([(90, 160), (90, 160), (80, 160)]):
+        cv2.imwrite(str(folder / f"{index}.png"), np.zeros((*size, 3), dtype=np.uint8))
+    done = mobilevis("run", onnx, "frames", "--json-lines", "out.jsonl")
+    assert done.returncode == 2
+    assert "2.png" in done.stderr
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+
+
+def test_more_threads_than_cores_is_refused(refused, onnx, clip):
+    assert "threads" in refused("run", onnx, clip, "--threads", 4096)
+
+
+def test_an_engine_for_another_format_is_refused(refused, onnx, clip):
+    assert "litert reads a .tflite file" in refused("run", onnx, clip, "--engine", "litert")
+
+
+def test_an_unknown_engine_lists_the_known_ones(refused, onnx, clip):
+    assert "executorch, litert, onnxruntime" in refused("run", onnx, clip, "--engine", "tensorrt")
+
+
+def test_an_unknown_class_lists_the_known_ones(refused, onnx, clip):
+    assert "class 1" in refused("run", onnx, clip, "--classes", "cat")
+
+
+def test_an_output_of_unknown_kind_is_refused_before_the_work(refused, onnx, clip):
+    assert ".mp4" in refused("run", onnx, clip, "--output", "out.gif")
+
+
+def test_an_output_in_a_place_that_is_a_file_is_refused(refused, onnx, clip, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "file" in refused("run", onnx, clip, "--results", "file/results.json")
+
+
+def test_version_and_help(mobilevis):
+    assert mobilevis("--version").stdout.startswith("mobilevis ")
+    shown = mobilevis("--help").stdout
+    assert "run" in shown
+    assert "Traceback" not in shown
