@@ -11,7 +11,17 @@ import numpy as np
 from mobilevis.benchmarks.latency.job import TOTAL
 from mobilevis.benchmarks.latency.schema import ArtefactResult, LatencyReport, Series
 from mobilevis.benchmarks.latency.stats import Samples, amortised
-from mobilevis.benchmarks.latency.svg import Scale, element, label, legend, picture, polyline, x_axis, y_axis
+from mobilevis.benchmarks.latency.svg import (
+    Scale,
+    element,
+    label,
+    legend,
+    picture,
+    polyline,
+    tip,
+    x_axis,
+    y_axis,
+)
 
 WIDTH = 860
 LEFT, RIGHT = 60, 830
@@ -76,10 +86,10 @@ def _ridge(scale: Scale, base: float, height: float, color: str, words: str, sam
     p50, p90 = (float(value) for value in np.percentile(samples, [50, 90]))
     marks: dict[str, Any] = {"stroke": color, "stroke_width": 2, "y2": base}
     x50, x90 = scale(p50), scale(p90)
-    tip = element("title", f"p50 {p50:.2f} ms, p90 {p90:.2f} ms, {samples.size} samples")
+    figures = tip(f"p50 {p50:.2f} ms, p90 {p90:.2f} ms, {samples.size} samples")
     return "".join(
         [
-            element("polygon", tip, points=shape, fill=color, fill_opacity=0.28),
+            element("polygon", figures, points=shape, fill=color, fill_opacity=0.28),
             polyline(outline, stroke=color, stroke_width=1.6),
             element("line", x1=x50, x2=x50, y1=base - height, **marks),
             element("line", x1=x90, x2=x90, y1=base - height / 2, stroke_dasharray="3 3", **marks),
@@ -197,9 +207,8 @@ def _bar(scale: Scale, y: float, words: str, stages: Mapping[str, float]) -> str
     start = 0.0
     for stage, mean in stages.items():
         x, width = scale(start), scale(start + mean) - scale(start)
-        tip = element("title", f"{stage}: {mean:.2f} ms")
         box = {"x": x, "y": y + 14, "width": max(0.0, width - 0.8), "height": 20}
-        parts.append(element("rect", tip, fill=stage_color(stage), **box))
+        parts.append(element("rect", tip(f"{stage}: {mean:.2f} ms"), fill=stage_color(stage), **box))
         if width > 44:
             parts.append(label(x + 6, y + 28, f"{mean:.1f}", class_="inside"))
         start += mean
@@ -233,6 +242,6 @@ def interval_plot(report: LatencyReport) -> Optional[str]:
         line = [(x(t), y(amortised(key_ms, other_ms, t))) for t in range(1, int(x.high) + 1)]
         parts.append(polyline(line, stroke=color, stroke_width=2, stroke_dasharray="5 4"))
         here = amortised(key_ms, other_ms, interval)
-        tip = element("title", f"{name}: {here:.2f} ms at T = {interval}")
-        parts.append(element("circle", tip, cx=x(interval), cy=y(here), r=5.5, fill=color))
+        figures = tip(f"{name}: {here:.2f} ms at T = {interval}")
+        parts.append(element("circle", figures, cx=x(interval), cy=y(here), r=5.5, fill=color))
     return picture(WIDTH, bottom + 44, "Latency against the keyframe interval", *parts)

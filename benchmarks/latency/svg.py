@@ -15,7 +15,7 @@ Point = tuple[float, float]
 def element(tag: str, *content: str, **attributes: Union[str, Number]) -> str:
     """An element; ``stroke_width`` becomes ``stroke-width`` and ``class_`` becomes ``class``.
 
-    Content is markup; pass text through ``label`` or ``html.escape``.
+    Content is markup; text goes through ``label`` or ``tip``.
     """
     named = {name.rstrip("_").replace("_", "-"): _format(value) for name, value in attributes.items()}
     words = "".join(f' {name}="{escape(value)}"' for name, value in named.items())
@@ -31,6 +31,11 @@ def label(x: float, y: float, words: str, **attributes: Union[str, Number]) -> s
     return element("text", escape(words), x=x, y=y, **attributes)
 
 
+def tip(words: str) -> str:
+    """What a reader sees on pointing at the element that holds it."""
+    return element("title", escape(words))
+
+
 def polyline(points: Iterable[Point], **attributes: Union[str, Number]) -> str:
     """A line through points."""
     path = " ".join(f"{_format(x)},{_format(y)}" for x, y in points)
@@ -41,7 +46,7 @@ def picture(width: int, height: int, title: str, *content: str) -> str:
     """An SVG that scales with the page, with a title for screen readers."""
     return element(
         "svg",
-        element("title", escape(title)),
+        tip(title),
         *content,
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {width} {height}",
