@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Callable, NamedTuple, Optional, Union
 
 import cv2
+import numpy as np
 
 from mobilevis.data.datasets import Track, Video, VideoDataset
-from mobilevis.data.synth.render import Frame
+from mobilevis.data.synth.render import Frame, Mask
 from mobilevis.data.synth.sources import SynthOptions, video_source
 from mobilevis.data.ytvis import save_ytvis
 from mobilevis.runtime import rle
@@ -96,7 +97,7 @@ def draw_video(options: SynthOptions, index: int, folder: Path) -> list[Seen]:
         for t, name in enumerate(names):
             frame, masks = video.draw(t)
             for track, mask in zip(segmentations, masks):
-                track.append(None if mask is None else rle.encode(mask))
+                track.append(None if mask is None else _encode(mask))
             _write_jpeg(folder / "JPEGImages" / name, frame)
             if mp4 is not None:
                 mp4.write(frame)
@@ -105,6 +106,13 @@ def draw_video(options: SynthOptions, index: int, folder: Path) -> list[Seen]:
         for category, track in zip(video.category_ids, segmentations)
         if any(track)
     ]
+
+
+def _encode(mask: Mask) -> Rle:
+    """The mask's RLE, found in its bounding box: most of a frame shows other things."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    box = (x, y, x + width, y + height)
+    return rle.encode_in_box(mask[y : y + height, x : x + width], box, mask.shape)
 
 
 def frame_names(index: int, frames: int) -> tuple[str, ...]:
