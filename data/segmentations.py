@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from mobilevis.data.records import Record
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import missing_extra
@@ -62,7 +64,7 @@ def _polygons(raw: list[Any], size: tuple[int, int], record: Record, name: str) 
 def bounding_box(segmentation: Rle) -> tuple[float, float, float, float]:
     """(x, y, width, height) of the mask in pixels; zeros where it is empty."""
     mask = rle.decode(segmentation)
-    columns, rows = mask.any(axis=0).nonzero()[0], mask.any(axis=1).nonzero()[0]
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     if not columns.size:
         return 0.0, 0.0, 0.0, 0.0
     x, y = float(columns[0]), float(rows[0])

@@ -13,6 +13,7 @@ from mobilevis.data.synth.textures import (
     smoothstep,
     spots,
     stripes,
+    tone,
 )
 
 DARK = (34.0, 30.0, 36.0)
@@ -60,7 +61,7 @@ def draw_fish(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
 def draw_turtle(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -> None:
     """Top view: a domed shell of hexagonal scutes, four flippers, a head and a tail."""
     skin, scute, seam = family.color(rng, (0.4, 0.7)), family.color(rng, value=(0.4, 0.7)), DARK
-    for v in (-1, 1):
+    for v in (-1.0, 1.0):
         canvas.paint(canvas.ellipse((0.45, 0.62 * v), (0.34, 0.15), 50.0 * v), skin, 0.1)
         canvas.paint(canvas.ellipse((-0.5, 0.58 * v), (0.26, 0.13), -45.0 * v), skin, 0.1)
     canvas.paint(canvas.polygon(smooth(mirrored([(-0.96, 0.0), (-0.6, -0.1)]), 1)), skin, 0.05)
@@ -78,7 +79,7 @@ def draw_turtle(canvas: Canvas, rng: np.random.Generator, family: TextureFamily)
             second = np.minimum(second, np.maximum(first, distance))
             first = np.minimum(first, distance)
     plate = smoothstep(second - first, 0.02, 0.07)
-    glow = blend(smoothstep(first, 0.0, size), tuple(min(255, 1.5 * c + 20) for c in scute), scute)
+    glow = blend(smoothstep(first, 0.0, size), tone(scute, 1.6), scute)
     canvas.paint(canvas.ellipse((0.0, 0.0), (0.68, 0.58)), blend(plate, seam, glow), 0.5)
 
 
@@ -128,7 +129,7 @@ def draw_starfish(canvas: Canvas, rng: np.random.Generator, family: TextureFamil
     radii = np.where(np.arange(10) % 2 == 0, 1.05, rng.uniform(0.34, 0.42))
     star = smooth(np.column_stack([radii * np.cos(angles), radii * np.sin(angles)]), 2)
     grain = noise(rng, canvas.u.shape, (30, 30), 2)
-    darker = tuple(0.65 * c for c in skin)
+    darker = tone(skin, 0.65)
     canvas.paint(canvas.polygon(star), blend(smoothstep(grain, 0.3, 0.6), darker, skin), 0.22)
     reach = np.arange(1, 6) * 0.15
     centres = [(r * np.cos(a), r * np.sin(a)) for a in angles[::2] for r in reach]
@@ -146,7 +147,7 @@ def draw_bird(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     canvas.paint(canvas.polygon(smooth(mirrored(tail), 1)), tips, 0.08)
     span = np.abs(canvas.v)
     rows = stripes(canvas.u + 0.35 * span, rng.uniform(4, 6), 0.0, 0.6)
-    feathers = blend(smoothstep(span, 0.45, 0.8), blend(rows, tuple(0.75 * c for c in back), back), tips)
+    feathers = blend(smoothstep(span, 0.45, 0.8), blend(rows, tone(back, 0.75), back), tips)
     wing = [(0.36, 0.0), (0.42, -0.4), (0.2, -0.8), (-0.3, -1.0), (-0.16, -0.5), (-0.26, -0.1)]
     for side in (1, -1):
         outline = smooth(np.array([*wing, (-0.2, 0.0)]) * (1, side), 2)

@@ -40,7 +40,7 @@ class ObjectPath:
 
 def smooth_curve(rng: np.random.Generator, frames: int, amplitude: float, period: float) -> Curve:
     """A slow random drift (T,) within about ±amplitude, with about ``period`` frames to a swing."""
-    t = np.arange(frames)
+    t = np.arange(frames, dtype=np.float64)
     waves = [
         np.sin(2 * np.pi * (t / (period * stretch) + rng.random())) * weight
         for stretch, weight in ((1.0, 0.6), (0.57, 0.4))
@@ -117,7 +117,7 @@ def random_path(
     points = _waypoints(rng, count, aspect, diameter / 2, visit)
     points += camera.pan[np.clip(np.rint(times).astype(int), 0, frames - 1)]
     spline = CubicSpline(times, points, bc_type="natural")
-    t = np.arange(frames)
+    t = np.arange(frames, dtype=np.float64)
     centre, velocity = spline(t), spline(t, 1)
     sway = smooth_curve(rng, frames, 0.3, 40)
     if heading == "motion":

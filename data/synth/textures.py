@@ -59,6 +59,12 @@ def hsv(hue: float, saturation: float, value: float) -> Color:
     return 255 * red, 255 * green, 255 * blue
 
 
+def tone(color: Color, factor: float) -> Color:
+    """The colour made darker (below 1) or lighter (above 1), clipped at 255."""
+    red, green, blue = (min(255.0, factor * channel) for channel in color)
+    return red, green, blue
+
+
 def grid(side: int) -> tuple[Image, Image]:
     """The coordinates (u, v) of a (side, side) sprite's pixel centres."""
     axis = (np.arange(side, dtype=np.float32) + 0.5) * (2 / side) - 1
@@ -104,7 +110,7 @@ def smoothstep(values: Image, low: float, high: float) -> Image:
     return t * t * (3 - 2 * t)
 
 
-def stripes(coordinate: Image, frequency: float, phase: float = 0.0, duty: float = 0.5) -> Image:
+def stripes(coordinate: NDArray[np.floating], frequency: float, phase: float = 0.0, duty: float = 0.5) -> Image:
     """Soft-edged stripes in [0, 1] across a coordinate; ``duty`` is the share that is 1."""
     wave = 0.5 + 0.5 * np.cos(2 * np.pi * (frequency * coordinate + phase))
     return smoothstep(wave, 1 - duty - 0.12, 1 - duty + 0.12)

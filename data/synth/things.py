@@ -6,7 +6,7 @@ import numpy as np
 
 from mobilevis.data.synth.animals import DARK, WHITE, mirrored, smooth
 from mobilevis.data.synth.canvas import Canvas
-from mobilevis.data.synth.textures import TextureFamily, blend, hsv, noise, smoothstep, stripes
+from mobilevis.data.synth.textures import TextureFamily, blend, hsv, noise, smoothstep, stripes, tone
 
 GLASS = (60.0, 82.0, 104.0)
 
@@ -22,7 +22,7 @@ def draw_leaf(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     half = list(zip(along, -edge * tooth))
     canvas.paint(canvas.stroke(np.array([(-0.95, 0.1), (-0.75, 0.03), (-0.5, 0.0)]), 0.07), vein, 0.04)
     mottle = noise(rng, canvas.u.shape, (9, 9), 3)
-    color = blend(smoothstep(mottle, 0.25, 0.75), tuple(0.7 * c for c in blade), blade)
+    color = blend(smoothstep(mottle, 0.25, 0.75), tone(blade, 0.7), blade)
     canvas.paint(canvas.polygon(mirrored(half)), color, 0.2)
     canvas.decal(canvas.stroke(np.array([(-0.65, 0.0), (0.93, 0.0)]), 0.04), vein)
     for u in np.linspace(-0.45, 0.6, 6):
@@ -43,7 +43,7 @@ def draw_flower(canvas: Canvas, rng: np.random.Generator, family: TextureFamily)
         centre = (0.6 * np.cos(turn), 0.6 * np.sin(turn))
         canvas.paint(canvas.ellipse(centre, (0.38, width * 1.7 / count), angle), color, 0.12, 0.03)
     seeds = stripes(canvas.u, 9) * stripes(canvas.v, 9)
-    center = blend(seeds, disc, tuple(0.5 * c for c in disc))
+    center = blend(seeds, disc, tone(disc, 0.5))
     canvas.paint(canvas.ellipse((0.0, 0.0), (0.3, 0.3)), center, 0.25, 0.08)
 
 
@@ -75,13 +75,13 @@ def draw_boat(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
         family.color(rng),
         hsv(rng.uniform(0.05, 0.1), rng.uniform(0.4, 0.65), rng.uniform(0.5, 0.85)),
     )
-    pale = tuple(min(255, 1.25 * c) for c in wood)
+    pale = tone(wood, 1.25)
     outline = np.array([(0.98, 0.0), (0.6, -0.26), (0.0, -0.42), (-0.6, -0.38), (-0.85, -0.25), (-0.88, 0.0)])
     for side in (-1, 1):
         canvas.paint(canvas.stroke(np.array([(0.1, 0.2 * side), (-0.3, 0.8 * side)]), 0.07), pale, 0.035)
         canvas.paint(canvas.ellipse((-0.34, 0.84 * side), (0.2, 0.09), 124.0 * side), pale, 0.06)
     canvas.paint(canvas.polygon(smooth(mirrored([*map(tuple, outline)]))), hull, 0.09)
-    planks = blend(stripes(canvas.v, 9, 0.25, 0.8), tuple(0.55 * c for c in wood), wood)
+    planks = blend(stripes(canvas.v, 9, 0.25, 0.8), tone(wood, 0.55), wood)
     floor = smooth(mirrored([*map(tuple, outline * (0.84, 0.74))]))
     canvas.paint(canvas.polygon(floor), planks, 0.05, -0.1)
     for u in (0.36, -0.08, -0.5):
