@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-LATENCY_MODULES = ("cpus.py", "environment.py", "job.py", "protocol.py")
+LATENCY_MODULES = ("cpus.py", "environment.py", "job.py", "packages.py", "protocol.py")
 MAIN = """\
 import sys
 

@@ -16,6 +16,7 @@ from mobilevis.benchmarks.latency.environment import (
     parse_identity,
     parse_snapshot,
 )
+from mobilevis.benchmarks.latency.packages import ALL_DISTRIBUTIONS, ENGINE_DISTRIBUTIONS
 from mobilevis.benchmarks.latency.session import no_python
 from mobilevis.benchmarks.latency.transports.adb import AdbTransport, list_devices
 from mobilevis.benchmarks.latency.transports.base import Transport
@@ -23,12 +24,6 @@ from mobilevis.benchmarks.latency.transports.local import LocalTransport
 from mobilevis.benchmarks.latency.transports.ssh import SshTransport
 from mobilevis.runtime.errors import UserError
 
-ENGINE_DISTRIBUTIONS = {
-    "onnxruntime": ("onnxruntime",),
-    "litert": ("ai-edge-litert", "tflite-runtime"),
-    "executorch": ("executorch",),
-}
-FRAME_DISTRIBUTIONS = ("opencv-python-headless", "opencv-python", "scipy")
 # Old enough for any Python 3: the answer says how old it is.
 PROBE = """\
 import json, sys, platform
@@ -171,9 +166,8 @@ def find_python(transport: Transport) -> PythonFacts:
     Raises:
         UserError: there is none.
     """
-    names = [name for group in ENGINE_DISTRIBUTIONS.values() for name in group]
     try:
-        done = transport.run([transport.python, "-c", PROBE, "numpy", *names, *FRAME_DISTRIBUTIONS])
+        done = transport.run([transport.python, "-c", PROBE, *ALL_DISTRIBUTIONS])
         raw = json.loads(done.stdout) if done.status == 0 else None
     except ValueError as error:
         raise UserError(f"{transport.python} does not answer as Python does", transport.address) from error

@@ -9,9 +9,10 @@ from time import perf_counter
 from typing import Any, Optional
 
 from mobilevis.benchmarks.latency.job import Target
+from mobilevis.benchmarks.latency.packages import ENGINE_DISTRIBUTIONS
 from mobilevis.benchmarks.latency.worker.main import broken_import
 from mobilevis.benchmarks.latency.worker.plain import open_plain
-from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.artefact import ENGINES, artefact_format, load_artefact
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.parity import check_parity_vectors, pseudo_random_inputs
@@ -48,11 +49,11 @@ def load(target: Target, threads: int) -> Loaded:
         else:
             runner = load_artefact(target.path, target.engine, threads)
     except UserError as error:
-        if isinstance(error.__cause__, ImportError) and not isinstance(error.__cause__, ModuleNotFoundError):
-            raise broken_import("the engine", target.engine or "its package", error.__cause__) from error
+        if isinstance(error.__cause__, ImportError):
+            raise broken_import(_distribution(target), error.__cause__) from error
         raise
-    except (ImportError, OSError) as error:
-        raise broken_import("the engine", target.engine or "its package", error) from error
+    except (ImportError, OSError) as error:  # libraries that a package loads by itself fail as OSError
+        raise broken_import(_distribution(target), error) from error
     load_ms = (perf_counter() - start) * 1e3
     if runner.threads not in (threads, None):
         raise UserError(f"{runner.engine} computes with {runner.threads} threads, not {threads}", target.name)
@@ -60,6 +61,13 @@ def load(target: Target, threads: int) -> Loaded:
         return Loaded(runner, runner.inputs, load_ms, None)
     inputs = {entry: pseudo_random_inputs(runner.metadata, entry) for entry in runner.metadata.entries}
     return Loaded(runner, inputs, load_ms, runner)
+
+
+def _distribution(target: Target) -> str:
+    """What pip calls the engine of a target."""
+    form = artefact_format(target.path)
+    engine = target.engine or next(name for name, info in ENGINES.items() if info.format == form)
+    return ENGINE_DISTRIBUTIONS[engine][0]
 
 
 def first_runs(loaded: Loaded) -> dict[str, float]:

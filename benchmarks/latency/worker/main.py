@@ -14,21 +14,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mobilevis.benchmarks.latency.job import JOURNAL, Job, parse_job
+from mobilevis.benchmarks.latency.packages import ALL_DISTRIBUTIONS
 from mobilevis.benchmarks.latency.worker.affinity import pin
 from mobilevis.benchmarks.latency.worker.journal import HostLostError, Journal, take_stdout
 from mobilevis.runtime.errors import UserError
 
-DISTRIBUTIONS = (
-    "numpy",
-    "onnxruntime",
-    "ai-edge-litert",
-    "tflite-runtime",
-    "executorch",
-    "torch",
-    "opencv-python-headless",
-    "opencv-python",
-    "scipy",
-)
 # Each in a module of its own that is imported after pinning: NumPy's BLAS starts threads when imported.
 PASS_MODULES = {
     purpose: f"mobilevis.benchmarks.latency.worker.{purpose}_pass"
@@ -77,14 +67,14 @@ def run_job(job: Job, journal: Journal) -> None:
     try:
         import_module("numpy")
     except ImportError as error:
-        raise broken_import("numpy", "numpy", error) from error
+        raise broken_import("numpy", error) from error
     import_module(PASS_MODULES[job.purpose]).run(job, journal)
 
 
 def installed_versions() -> dict[str, str]:
     """Python's version and those of the packages that matter here."""
     versions = {"python": platform.python_version()}
-    for name in DISTRIBUTIONS:
+    for name in ALL_DISTRIBUTIONS:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -92,13 +82,13 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-def broken_import(package: str, distribution: str, error: Exception) -> UserError:
+def broken_import(distribution: str, error: BaseException) -> UserError:
     """What an import that failed means: not installed, or installed for another kind of machine."""
     pip = f"{sys.executable} -m pip install"
     if isinstance(error, ModuleNotFoundError):
-        return UserError(f"{package} is not installed on the device", fix=f"{pip} {distribution}")
+        return UserError(f"{distribution} is not installed on the device", fix=f"{pip} {distribution}")
     return UserError(
-        f"{package} on the device does not load on {platform.machine()}: {error}",
+        f"{distribution} on the device does not load on {platform.machine()}: {error}",
         fix=f"{pip} --force-reinstall {distribution}",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ ENTRIES = {
         (TensorSpec("mask_logits", (1, SLOTS, H // 4, W // 4)),),
     ),
 }
+LONG = Protocol("long", min_runs=10**9, min_seconds=60, max_seconds=60, max_warmup_seconds=0.5)
 SHORT = Protocol(
     "short", min_runs=24, min_seconds=0.0, max_seconds=20, warmup_seconds=0.0, max_warmup_seconds=1
 )
@@ -120,3 +123,33 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         frame[20:60, 10 + 8 * t : 50 + 8 * t] = 255
         cv2.imwrite(str(folder / f"{t:03}.png"), frame)
     return folder
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> BarePython:
+    """A Python with NumPy and the packages that a test adds: what a board has."""
+    return BarePython(tmp_path / "board")
+
+
+class BarePython:
+    """Makes an interpreter that sees none of this environment's packages but those linked."""
+
+    def __init__(self, root: Path) -> None:
+        self.site = root / "site"
+        self.site.mkdir(parents=True)
+        self.executable = root / "python"
+        base = getattr(sys, "_base_executable", sys.executable)
+        self.executable.write_text(f'#!/bin/sh\nPYTHONPATH="{self.site}" exec "{base}" -S "$@"\n')
+        self.executable.chmod(0o755)
+
+    def link(self, *packages: str) -> BarePython:
+        """Make installed packages visible, with their bundled libraries and versions."""
+        for package in packages:
+            home = Path(importlib.util.find_spec(package).origin).parents[1]
+            for path in (
+                *home.glob(package),
+                *home.glob(f"{package}.libs"),
+                *home.glob(f"{package}-*.dist-info"),
+            ):
+                (self.site / path.name).symlink_to(path)
+        return self
