@@ -108,12 +108,15 @@ def export_model(
     """
     start = time.perf_counter()
     formats = _check_formats(formats)
-    if isinstance(model, str):
-        name = name or model
-        model = create_model(model)
-    check_input_size(input_size, model.size_multiple)
-    model = copy.deepcopy(model).eval()
-    entries = model.entries(input_size, **options)
+    try:
+        if isinstance(model, str):
+            name = name or model
+            model = create_model(model)
+        check_input_size(input_size, model.size_multiple)
+        model = copy.deepcopy(model).eval()
+        entries = model.entries(input_size, **options)
+    except ValueError as error:
+        raise UserError(str(error), fix="give another value") from error
     metadata = Metadata(
         model=name or type(model).__name__.lower(),
         driver=model.driver,
@@ -194,7 +197,8 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
     job.step(f"Convert to {form}")
     start = time.perf_counter()
     converted = _convert(job, form)
-    converted.write(path, job.metadata.to_json())
+    with quiet_tools():
+        converted.write(path, job.metadata.to_json())
     converted_at = time.perf_counter()
     job.step(f"Compare {form} with eager PyTorch")
     parity = compare(job.reference, load_artefact(path))
@@ -205,7 +209,8 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
             fix="nothing was written; report the model and the versions of the tools",
         )
     record = {**asdict(parity), "vectors": job.vectors}
-    converted.write(path, replace(job.metadata, parity=record).to_json())
+    with quiet_tools():
+        converted.write(path, replace(job.metadata, parity=record).to_json())
     # The gate saw the artefact without its record; the vectors show that the final one computes the same.
     artefact = load_artefact(path)
     check_parity_vectors(artefact)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,9 +30,10 @@ class PteProgram:
     def write(self, path: Path, metadata: str) -> None:
         """Emit the program with a constant method that returns the metadata.
 
-        Emission does not lower again, so the delegates' payloads are the same bytes each time.
+        Emission does not lower again, so the delegates' payloads are the same bytes each time. It changes the
+        graphs, so each one works on a copy.
         """
-        programs = {name: self._edge.exported_program(name) for name in self._edge.methods}
+        programs = {name: copy.deepcopy(self._edge.exported_program(name)) for name in self._edge.methods}
         edge = EdgeProgramManager(programs, {METADATA_METHOD: metadata}, self._edge.compile_config)
         path.write_bytes(edge.to_executorch().buffer)
 

@@ -1,0 +1,173 @@
+"""``mobilevis export``: a model to artefacts that passed the parity gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mobilevis.export.report import ExportReport, FormatReport
+
+ALL_FORMATS = ("onnx", "pte", "tflite")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A name from `mobilevis profile --list`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the artefacts.")],
+    formats: Annotated[str, typer.Option("--format", help="Any of onnx, pte and tflite.")] = ",".join(
+        ALL_FORMATS
+    ),
+    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the network's input.")] = "320x640",
+    checkpoint: Annotated[
+        Optional[Path], typer.Option(help="Weights; without them they are random.", dir_okay=False)
+    ] = None,
+    max_instances: Annotated[int, typer.Option(min=1, help="Instances segmented in a frame.")] = 20,
+    config: Annotated[
+        Optional[list[str]], typer.Option(help="KEY=VALUE of the model's configuration; may be repeated.")
+    ] = None,
+    calibration: Annotated[
+        Optional[Path],
+        typer.Option(help="Video or folder of images for the parity gate, ten frames or more."),
+    ] = None,
+    simplify: Annotated[bool, typer.Option("--simplify", help="Run onnxsim on the ONNX graphs.")] = False,
+) -> None:
+    """Export a model to ONNX, ExecuTorch and TFLite, each checked against eager PyTorch on real frames."""
+    from rich.console import Console
+
+    from mobilevis.cli.options import parse_config, parse_size
+
+    console = Console()
+    report = export_with_progress(
+        console,
+        model,
+        output,
+        [form.strip() for form in formats.split(",")],
+        parse_size(input_size, "--input-size"),
+        checkpoint=checkpoint,
+        config=parse_config(config or []),
+        calibration=calibration,
+        simplify=simplify,
+        max_instances=max_instances,
+    )
+    print_report(console, report)
+    for artefact in report.artefacts:
+        console.print(f"wrote {output / artefact.path}", soft_wrap=True)
+
+
+def export_with_progress(
+    console: Console,
+    model: str,
+    output: Path,
+    formats: Sequence[str] = ALL_FORMATS,
+    input_size: tuple[int, int] = (320, 640),
+    *,
+    checkpoint: Optional[Path] = None,
+    config: Optional[dict[str, Any]] = None,
+    calibration: Optional[Path] = None,
+    simplify: bool = False,
+    **options: Any,
+) -> ExportReport:
+    """``export_model`` of a registry model under a progress bar; see there for the arguments."""
+    from mobilevis.cli.stream import progress_bar
+    from mobilevis.export import export_model
+    from mobilevis.models import create_model
+    from mobilevis.runtime.errors import UserError
+    from mobilevis.runtime.files import sha256_of
+    from mobilevis.runtime.sources import open_source
+
+    try:
+        built = create_model(model, **(config or {}))
+    except ValueError as error:
+        raise UserError(str(error), fix="see `mobilevis export --help`") from error
+    if checkpoint is not None:
+        from mobilevis.training.weights import load_checkpoint
+
+        load_checkpoint(built, checkpoint)
+    with progress_bar(console) as progress:
+        task = progress.add_task("Start")
+        return export_model(
+            built,
+            output,
+            formats,
+            input_size,
+            name=model,
+            checkpoint_sha256=None if checkpoint is None else sha256_of(checkpoint),
+            frames=None if calibration is None else open_source(str(calibration)),
+            simplify=simplify,
+            progress=lambda what, done, total: progress.update(
+                task, description=what, completed=done, total=total
+            ),
+            **options,
+        )
+
+
+def print_report(console: Console, report: ExportReport) -> None:
+    """Show what an export made and what the gate measured."""
+    height, width = report.input_size
+    console.print(f"[bold]{report.model}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s")
+    if report.checkpoint_sha256 is None:
+        console.print("[bold yellow]The weights are random.[/]")
+    console.print(_artefact_table(report))
+    console.print(_parity_table(report))
+    for artefact in report.artefacts:
+        if artefact.delegation is not None:
+            console.print(_delegation_table(artefact))
+
+
+def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _artefact_table(report: ExportReport) -> Table:
+    table = _table(
+        f"Artefacts; agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames",
+        ["format"],
+        ["MB", "convert s", "gate s", "instances", "least mask IoU", "time / ONNX's, one core"],
+    )
+    for item in report.artefacts:
+        parity = item.parity
+        table.add_row(
+            item.format,
+            f"{item.bytes / 1e6:.1f}",
+            f"{item.convert_seconds:.0f}",
+            f"{item.gate_seconds:.0f}",
+            f"{parity.instances} identical" if not parity.differing_frames else "differ",
+            f"{parity.mask_iou:.5f}",
+            "–" if item.time_ratio is None else f"{item.time_ratio:.2f}",
+        )
+    return table
+
+
+def _parity_table(report: ExportReport) -> Table:
+    names = [item.format for item in report.artefacts]
+    table = _table("Largest difference of each output (relative L2, frame)", ["output"], names)
+    for row in zip(*(item.parity.outputs for item in report.artefacts)):
+        cells = (f"{o.max_abs:.1e} ({o.relative_l2:.1e}, {o.worst_frame})" for o in row)
+        table.add_row(f"{row[0].entry}.{row[0].output}", *cells)
+    return table
+
+
+def _delegation_table(artefact: FormatReport) -> Table:
+    table = _table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
+    table.add_column("operators outside")
+    table.add_column("layout copies")
+    for entry, found in (artefact.delegation or {}).items():
+        cells = (
+            ", ".join(f"{name} ×{count}" for name, count in counts.items()) or "none"
+            for counts in (found.operators_outside, found.layout_copies)
+        )
+        table.add_row(entry, str(found.delegate_calls), *cells)
+    return table
