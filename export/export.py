@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.metadata
 import logging
 import time
 import warnings
@@ -14,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Union
 
+from mobilevis.export.describe import PRECISION, describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.export.parity import Image, Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
@@ -21,13 +21,13 @@ from mobilevis.export.timing import time_ratios
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models import create_model
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.clip import bundled_clip
 from mobilevis.runtime.engines.base import quiet_native
 from mobilevis.runtime.errors import UserError, missing_extra
 from mobilevis.runtime.files import atomic_path, sha256_of
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import ClassInfo, Metadata
 from mobilevis.runtime.parity import check_parity_vectors, make_parity_vectors
 from mobilevis.runtime.sources import open_source
 
@@ -37,17 +37,6 @@ CONVERTERS = {
     "tflite": "mobilevis.export.tflite",
 }
 SUFFIXES = {"onnx": "_onnx", "pte": ".pte", "tflite": ".tflite"}
-PRECISION = "fp32"
-TOOLS = (
-    "mobilevis",
-    "torch",
-    "onnx",
-    "onnxscript",
-    "onnxruntime",
-    "executorch",
-    "litert-torch",
-    "ai-edge-litert",
-)
 
 Progress = Callable[[str, int, int], None]
 
@@ -112,24 +101,17 @@ def export_model(
         if isinstance(model, str):
             name = name or model
             model = create_model(model)
-        check_input_size(input_size, model.size_multiple)
         model = copy.deepcopy(model).eval()
-        entries = model.entries(input_size, **options)
+        entries, metadata = describe(
+            model,
+            input_size,
+            name=name,
+            classes=classes,
+            checkpoint_sha256=checkpoint_sha256,
+            **options,
+        )
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error
-    metadata = Metadata(
-        model=name or type(model).__name__.lower(),
-        driver=model.driver,
-        entries={
-            key: EntrySpec(_specs(entry.inputs), _specs(entry.outputs)) for key, entry in entries.items()
-        },
-        input_size=input_size,
-        classes=_classes(model, classes),
-        options=model.driver_options(input_size, **options),
-        precision=PRECISION,
-        checkpoint_sha256=checkpoint_sha256,
-        tools=tool_versions(),
-    )
     steps = _Steps(progress, total=2 + 2 * len(formats))
     job = _prepare(model, entries, metadata, frames, simplify, steps)
     stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{PRECISION}"
@@ -250,50 +232,9 @@ def quiet_tools() -> Iterator[None]:
         logging.disable(level)
 
 
-def check_input_size(size: tuple[int, int], multiple: int) -> None:
-    """Refuse a size that the model cannot take.
-
-    Raises:
-        UserError: a side is no multiple of ``multiple``; names the nearest two sizes that are.
-    """
-    if all(side > 0 and side % multiple == 0 for side in size):
-        return
-    below = [max(side // multiple, 1) * multiple for side in size]
-    above = [max(-(-side // multiple), 1) * multiple for side in size]
-    nearest = sorted({f"{height}x{width}" for height, width in (below, above)})
-    raise UserError(
-        f"input size {size[0]}x{size[1]} is no multiple of {multiple}", fix=f"try {' or '.join(nearest)}"
-    )
-
-
 def _check_formats(formats: Sequence[str]) -> list[str]:
     unknown = [form for form in formats if form not in CONVERTERS]
     if unknown or not formats:
         what = f"unknown format {', '.join(unknown)}" if unknown else "no format is given"
         raise UserError(what, fix=f"choose from {', '.join(CONVERTERS)}")
     return list(dict.fromkeys(formats))
-
-
-def _classes(model: StreamingModel, classes: Optional[Sequence[ClassInfo]]) -> tuple[ClassInfo, ...]:
-    if classes is None:
-        return tuple(ClassInfo(i, f"class {i}") for i in range(1, model.num_classes + 1))
-    if len(classes) != model.num_classes:
-        raise UserError(
-            f"{len(classes)} classes are named, the model has {model.num_classes}", fix="name every class"
-        )
-    return tuple(classes)
-
-
-def _specs(tensors: Mapping[str, Shape]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(name, tuple(shape)) for name, shape in tensors.items())
-
-
-def tool_versions() -> dict[str, str]:
-    """Versions of the installed packages that take part in an export."""
-    versions = {}
-    for package in TOOLS:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -1,0 +1,104 @@
+"""What an artefact of a model says of itself, before there is one."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+
+PRECISION = "fp32"
+TOOLS = (
+    "mobilevis",
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "executorch",
+    "litert-torch",
+    "ai-edge-litert",
+)
+
+
+def describe(
+    model: StreamingModel,
+    input_size: tuple[int, int],
+    *,
+    name: Optional[str] = None,
+    classes: Optional[Sequence[ClassInfo]] = None,
+    checkpoint_sha256: Optional[str] = None,
+    **options: Any,
+) -> tuple[dict[str, Entry], Metadata]:
+    """The model's entries at one input size, and the metadata that an artefact of them carries.
+
+    Args:
+        model: the model.
+        input_size: (height, width) in pixels.
+        name: for the metadata; None takes the class's name.
+        classes: the categories by class index; None numbers them from 1.
+        checkpoint_sha256: SHA-256 of the file that the weights came from; None marks them as random.
+        options: the model's own export options, such as ``max_instances``.
+
+    Raises:
+        UserError: the size does not fit the model, or there is not one class for each of its outputs.
+    """
+    check_input_size(input_size, model.size_multiple)
+    entries = model.entries(input_size, **options)
+    metadata = Metadata(
+        model=name or type(model).__name__.lower(),
+        driver=model.driver,
+        entries={
+            key: EntrySpec(_specs(entry.inputs), _specs(entry.outputs)) for key, entry in entries.items()
+        },
+        input_size=input_size,
+        classes=_classes(model, classes),
+        options=model.driver_options(input_size, **options),
+        precision=PRECISION,
+        checkpoint_sha256=checkpoint_sha256,
+        tools=tool_versions(),
+    )
+    return entries, metadata
+
+
+def check_input_size(size: tuple[int, int], multiple: int) -> None:
+    """Refuse a size that the model cannot take.
+
+    Raises:
+        UserError: a side is no multiple of ``multiple``; names the nearest two sizes that are.
+    """
+    if all(side > 0 and side % multiple == 0 for side in size):
+        return
+    below = [max(side // multiple, 1) * multiple for side in size]
+    above = [max(-(-side // multiple), 1) * multiple for side in size]
+    nearest = sorted({f"{height}x{width}" for height, width in (below, above)})
+    raise UserError(
+        f"input size {size[0]}x{size[1]} is no multiple of {multiple}", fix=f"try {' or '.join(nearest)}"
+    )
+
+
+def _classes(model: StreamingModel, classes: Optional[Sequence[ClassInfo]]) -> tuple[ClassInfo, ...]:
+    if classes is None:
+        return tuple(ClassInfo(i, f"class {i}") for i in range(1, model.num_classes + 1))
+    if len(classes) != model.num_classes:
+        raise UserError(
+            f"{len(classes)} classes are named, the model has {model.num_classes}", fix="name every class"
+        )
+    return tuple(classes)
+
+
+def _specs(tensors: Mapping[str, Shape]) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, tuple(shape)) for name, shape in tensors.items())
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the installed packages that take part in an export."""
+    versions = {}
+    for package in TOOLS:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
