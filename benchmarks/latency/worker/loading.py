@@ -52,7 +52,9 @@ def load(target: Target, threads: int) -> Loaded:
         if isinstance(error.__cause__, ImportError):
             raise broken_import(_distribution(target), error.__cause__) from error
         raise
-    except (ImportError, OSError) as error:  # libraries that a package loads by itself fail as OSError
+    except (ImportError, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # of a file; a library that does not load has none
+            raise
         raise broken_import(_distribution(target), error) from error
     load_ms = (perf_counter() - start) * 1e3
     if runner.threads not in (threads, None):
