@@ -20,6 +20,10 @@ from mobilevis.benchmarks.latency.transports.base import (
 from mobilevis.runtime.errors import UserError
 
 SERIAL = re.compile(r"[\w.:\[\]-]+")
+LOST = re.compile(
+    r"^(?:adb|error): .*(?:not found|offline|unauthorized|no devices|closed|protocol fault|no response).*$",
+    re.MULTILINE,
+)
 STATE_FIXES = {
     "unauthorized": "unlock the device and allow this computer's key",
     "offline": "wake the device, or plug it in again",
@@ -148,12 +152,8 @@ class AdbTransport:
         return parse_files(self.run(["sh", "-c", reading_script(globs)]).stdout)
 
     def _check_connection(self, done: Finished) -> None:
-        """adb has one status for its own failures and a program's; its own complaints begin with its name."""
-        own = re.search(
-            r"^(?:adb: )?error: (device .*|no devices.*|closed|protocol fault.*|.*unauthorized.*)$",
-            done.stderr,
-            re.MULTILINE,
-        )
+        """Raise if adb itself failed: it has one status for its own failures and for a program's."""
+        own = LOST.search(done.stderr)
         if own or done.status < 0:
-            words = own[1] if own else done.complaint
+            words = own[0].strip() if own else done.complaint
             raise TransportError(f"device lost: {words}", self.address, "check `adb devices` and the cable")
