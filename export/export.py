@@ -152,12 +152,17 @@ def _prepare(
 ) -> _Job:
     eager = EagerArtefact(model, entries, metadata)
     step("Run eager PyTorch on the parity frames")
-    reference = make_reference(eager, open_source(bundled_clip()) if frames is None else frames)
+    reference = make_reference(eager, _bundled_frames() if frames is None else frames)
     vectors = make_parity_vectors(eager, TOLERANCES[metadata.precision].max_abs)
     step("Trace the entries")
     with quiet_tools():
         traced = trace_entries(model, entries)
     return _Job(metadata, traced, reference, vectors, simplify, step)
+
+
+def _bundled_frames() -> Iterator[Image]:
+    with open_source(bundled_clip()) as source:
+        yield from source
 
 
 def _export_all(

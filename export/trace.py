@@ -1,8 +1,7 @@
 """One traced graph for each entry of a model: what every format converts.
 
 Compilers run some hundred passes over each node of a graph, so a graph holds nothing that the entry does not
-need: batch norms are folded, and the parameters of the other entries are left out. Both together halve the time
-of an export.
+need: batch norms are folded, and the parameters of the other entries are left out.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.results import FrameResult, Instance
+
+if TYPE_CHECKING:
+    from mobilevis.export.report import ExportReport
 
 TOY_SIZE = (64, 96)
 
@@ -111,12 +115,42 @@ def toy_model() -> ToyModel:
     return ToyModel().eval()
 
 
-@pytest.fixture
-def toy_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session")
+def toy_driver() -> Iterator[None]:
     """Make the toy's driver known to the runtime."""
     from mobilevis.runtime import drivers
 
-    monkeypatch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, ToyOptions)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, ToyOptions)})
+        yield
+
+
+@pytest.fixture(scope="session")
+def toy_frames() -> list[NDArray[np.uint8]]:
+    """Ten frames, as many as the parity gate needs."""
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (*TOY_SIZE, 3), dtype=np.uint8) for _ in range(10)]
+
+
+@pytest.fixture(scope="session")
+def toy_export(
+    toy_model: ToyModel,
+    toy_frames: list[NDArray[np.uint8]],
+    toy_driver: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, ExportReport]:
+    """The toy in every format: (output folder, report)."""
+    from mobilevis.export import export_model
+
+    folder = tmp_path_factory.mktemp("toy")
+    return folder, export_model(toy_model, folder, input_size=TOY_SIZE, name="toy", frames=toy_frames)
+
+
+@pytest.fixture(scope="session")
+def toy_artefacts(toy_export: tuple[Path, ExportReport]) -> dict[str, Path]:
+    """The toy in every format: format → path."""
+    folder, report = toy_export
+    return {artefact.format: folder / artefact.path for artefact in report.artefacts}
 
 
 @pytest.fixture(scope="session")
