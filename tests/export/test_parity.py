@@ -1,0 +1,110 @@
+"""The parity gate: what it must let through, and what it must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilevis.export.eager import EagerArtefact
+from mobilevis.export.parity import choose_threshold, compare, make_reference
+from mobilevis.export.tolerances import TOLERANCES
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.results import FrameResult, Instance
+
+FP32 = TOLERANCES["fp32"]
+
+
+@pytest.fixture
+def eager(toy_model, toy_artefacts):
+    metadata = load_artefact(toy_artefacts["onnx"]).metadata
+    return EagerArtefact(toy_model, toy_model.entries(metadata.input_size), metadata)
+
+
+@pytest.fixture
+def perturbed(toy_artefacts, monkeypatch):
+    """The toy on ONNX Runtime with a function applied to the outputs of every run."""
+
+    def make(change):
+        artefact = load_artefact(toy_artefacts["onnx"])
+        run = artefact._run
+        monkeypatch.setattr(artefact, "_run", lambda entry, inputs: change(entry, run(entry, inputs)))
+        return artefact
+
+    return make
+
+
+def scored(*scores: float) -> FrameResult:
+    mask = np.ones((1, 1), dtype=np.bool_)
+    return FrameResult(
+        0, (1, 1), tuple(Instance(i, 0, s, (0, 0, 1, 1), mask, (1, 1)) for i, s in enumerate(scores, 1)), True
+    )
+
+
+def test_every_run_of_every_entry_is_recorded_with_its_frame(eager, toy_frames):
+    reference = make_reference(eager, toy_frames)
+    assert [(call.frame, call.entry) for call in reference.calls] == [
+        (frame, entry) for frame in range(10) for entry in ("look", "paint")
+    ]
+    assert any(result.instances for result in reference.results)
+
+
+def test_eager_agrees_with_itself_exactly(eager, toy_frames):
+    report = compare(make_reference(eager, toy_frames), eager)
+    assert report.failures(FP32) == []
+    assert {(o.entry, o.output, o.max_abs) for o in report.outputs} >= {("paint", "scores", 0.0)}
+    assert report.mask_iou == 1.0
+
+
+def test_fewer_than_ten_frames_are_refused(eager, toy_frames):
+    with pytest.raises(UserError, match="gate has 9 frames, it needs 10"):
+        make_reference(eager, toy_frames[:9])
+
+
+def test_a_drifting_output_fails_and_names_its_worst_frame(eager, toy_frames, perturbed):
+    frames = iter(range(100))
+
+    def drift(entry, outputs):
+        return (
+            {**outputs, "features": outputs["features"] + 2e-4 * next(frames)} if entry == "look" else outputs
+        )
+
+    reference = make_reference(eager, toy_frames)
+    failures = compare(reference, perturbed(drift)).failures(FP32)
+    assert any("look.features differs by" in failure and "in frame 9" in failure for failure in failures)
+
+
+def test_a_lost_instance_fails(eager, toy_frames, perturbed):
+    def drop(entry, outputs):
+        return {**outputs, "scores": outputs["scores"] * np.float32(0.5)} if entry == "paint" else outputs
+
+    failures = compare(make_reference(eager, toy_frames), perturbed(drop)).failures(FP32)
+    assert any("kept instances differ in frames 0, 1" in failure for failure in failures)
+
+
+def test_a_changed_class_fails(eager, toy_frames, perturbed):
+    def swap(entry, outputs):
+        return {**outputs, "scores": outputs["scores"][..., ::-1].copy()} if entry == "paint" else outputs
+
+    failures = compare(make_reference(eager, toy_frames), perturbed(swap)).failures(FP32)
+    assert any("kept instances differ" in failure for failure in failures)
+
+
+def test_a_shifted_mask_fails(eager, toy_frames, perturbed):
+    def shift(entry, outputs):
+        return {**outputs, "masks": np.roll(outputs["masks"], 1, axis=3)} if entry == "paint" else outputs
+
+    report = compare(make_reference(eager, toy_frames), perturbed(shift))
+    assert report.mask_iou < FP32.mask_iou
+    assert any("mask IoU" in failure for failure in report.failures(FP32))
+
+
+def test_the_threshold_lies_in_the_widest_gap_near_the_wished_count():
+    clustered = [0.9] * 4 + [0.5001, 0.5, 0.3, 0.299] + [0.1] * 4
+    assert choose_threshold([scored(*clustered)]) == pytest.approx((0.5001 + 0.9) / 2)
+
+
+def test_one_instance_is_kept_and_none_is_an_error():
+    assert choose_threshold([scored(0.4)]) < 0.4
+    with pytest.raises(UserError, match="no instance"):
+        choose_threshold([scored()])

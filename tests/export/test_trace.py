@@ -1,0 +1,68 @@
+"""What every format converts: small graphs that compute what the model computes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mobilevis.export.trace import EntryModule, fold_batch_norms, trace_entries
+from mobilevis.models import create_model
+from mobilevis.models.entries import Entry
+
+
+def with_trained_norms(model: nn.Module) -> nn.Module:
+    """Give batch norms statistics and scales as training does: those of a new model do nothing."""
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model.eval()
+
+
+def test_folding_a_batch_norm_changes_nothing_but_rounding():
+    block = with_trained_norms(nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU()))
+    x = torch.rand(1, 3, 16, 16)
+    expected = block(x)
+    folded = fold_batch_norms(block)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    assert torch.allclose(folded(x), expected, atol=1e-5)
+
+
+def test_a_block_with_its_own_forward_is_left_alone():
+    class Backwards(nn.Sequential):
+        def forward(self, x):
+            for module in reversed(self):
+                x = module(x)
+            return x
+
+    block = with_trained_norms(Backwards(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)))
+    x = torch.rand(1, 3, 4, 4)
+    expected = block(x)
+    assert torch.equal(fold_batch_norms(block)(x), expected)
+
+
+def test_every_batch_norm_of_a_mobileinst_is_folded():
+    model = with_trained_norms(create_model("mobileinst-topformer-tiny"))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in fold_batch_norms(model).modules())
+
+
+def test_a_traced_entry_computes_the_entry_and_holds_only_its_own_weights(toy_model):
+    entries = toy_model.entries((64, 96))
+    traced = trace_entries(with_trained_norms(toy_model), entries)
+    names = {name.removeprefix("model.") for name in traced["paint"].program.state_dict}
+    assert names == {"shared.weight", "shared.bias", "classify.weight", "classify.bias"}
+    frame = torch.rand(1, 3, 64, 96) * 255
+    found = traced["look"].program.module()(frame=frame)
+    features, summary = toy_model.look(frame)
+    assert torch.allclose(found["features"], features, atol=1e-5)
+    assert torch.allclose(found["summary"], summary, atol=1e-5)
+
+
+def test_a_method_that_returns_too_little_is_named(toy_model):
+    entry = Entry("look", {"frame": (1, 3, 64, 96)}, {"features": (1, 16, 16, 24)})
+    with pytest.raises(ValueError, match="look returns 2 tensors"):
+        EntryModule(toy_model, entry)(frame=torch.zeros(1, 3, 64, 96))
