@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional, Union
 
@@ -69,8 +70,11 @@ def _draw_all(options: SynthOptions, folder: Path, workers: int) -> Iterator[lis
     with ExitStack() as stack:
         run: Callable[..., Iterable[list[Seen]]] = map
         if workers > 1:
-            # One thread each: OpenCV's own threads in every process would fight for the same cores.
-            pool = ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,))
+            # A fork would inherit the locks of OpenCV's threads but not the threads, and hang. One thread
+            # each, since the threads of every process would fight for the same cores.
+            pool = ProcessPoolExecutor(
+                workers, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+            )
             run = stack.enter_context(pool).map
         yield from run(draw_video, repeat(options), indices, repeat(folder))
 

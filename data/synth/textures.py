@@ -110,7 +110,9 @@ def smoothstep(values: Image, low: float, high: float) -> Image:
     return t * t * (3 - 2 * t)
 
 
-def stripes(coordinate: NDArray[np.floating], frequency: float, phase: float = 0.0, duty: float = 0.5) -> Image:
+def stripes(
+    coordinate: NDArray[np.floating], frequency: float, phase: float = 0.0, duty: float = 0.5
+) -> Image:
     """Soft-edged stripes in [0, 1] across a coordinate; ``duty`` is the share that is 1."""
     wave = 0.5 + 0.5 * np.cos(2 * np.pi * (frequency * coordinate + phase))
     return smoothstep(wave, 1 - duty - 0.12, 1 - duty + 0.12)
