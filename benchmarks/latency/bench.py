@@ -80,7 +80,8 @@ def run_plan(
         runner = _Runner(transport, plan, cpus, worker, on_event)
         outcome = runner.run("timing", range(len(runner.targets)))
         results = assemble(outcome.events, runner.identities)
-        results = [replace(result, reasons=judge(result, plan.protocol)) for result in results]
+        device = first_event(outcome.events, "device")
+        results = [replace(result, reasons=judge(result, plan.protocol, device)) for result in results]
         if outcome.error is None:
             results, outcome.error = runner.add_passes(results)
         harness = {

@@ -18,12 +18,14 @@ MAX_TEMPERATURE_RISE_C = 15.0
 THERMAL_LIGHT = 1  # Android's PowerManager.THERMAL_STATUS_LIGHT
 
 
-def judge(result: ArtefactResult, protocol: Protocol) -> list[str]:
+def judge(result: ArtefactResult, protocol: Protocol, device: Mapping[str, Any]) -> list[str]:
     """Reasons not to believe a result; empty when there are none.
 
     A sustained protocol measures heat and drift, so those do not speak against its result.
     """
-    reasons = [reason for kind, series in result.workloads.items() for reason in _judge_series(kind, series)]
+    emulator = device.get("emulator")
+    reasons = [f"emulated by {emulator}: its times are no latencies"] if emulator else []
+    reasons += [reason for kind, series in result.workloads.items() for reason in _judge_series(kind, series)]
     if not result.workloads:
         reasons.append("nothing was measured")
     if protocol.judges_drift:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import get_native_id
 from time import perf_counter
 from typing import Any
 
@@ -34,7 +35,21 @@ def identify() -> dict[str, str]:
     system = os.uname()
     properties = {name: _output("getprop", name).strip() for name in ANDROID_PROPERTIES}
     facts = parse_identity(read_local_files(IDENTITY_GLOBS), properties)
-    return {"machine": system.machine, "kernel": f"{system.sysname} {system.release}", **facts}
+    known = {"machine": system.machine, "kernel": f"{system.sysname} {system.release}", **facts}
+    emulator = find_emulator()
+    return {**known, "emulator": emulator} if emulator else known
+
+
+def find_emulator() -> str:
+    """The user-mode emulator that this process runs under, such as ``qemu-aarch64``; empty on real hardware.
+
+    QEMU answers /proc/self/exe with the emulated program, but not the same link of a thread.
+    """
+    try:
+        program = Path(f"/proc/self/task/{get_native_id()}/exe").readlink().name
+    except OSError:
+        return ""
+    return program if program.startswith("qemu-") else ""
 
 
 def take_snapshot() -> Snapshot:

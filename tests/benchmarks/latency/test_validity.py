@@ -15,7 +15,7 @@ def reading(at_s: float, khz: int, degrees: float = 40.0) -> dict[str, object]:
 
 
 def reasons(protocol=STANDARD, **fields: object) -> list[str]:
-    return judge(result(**fields), protocol)
+    return judge(result(**fields), protocol, device={})
 
 
 def test_a_steady_run_on_a_quiet_device_is_valid():
@@ -71,6 +71,11 @@ def test_a_shown_frequency_outranks_the_probe():
 def test_a_sustained_run_may_heat_and_drift():
     hot = [reading(0, 2_400_000), reading(1, 1_200_000)]
     assert reasons(PROTOCOLS["sustained"], readings=hot) == []
+
+
+def test_emulated_times_are_no_latencies():
+    (reason,) = judge(result(), STANDARD, {"emulator": "qemu-aarch64"})
+    assert reason == "emulated by qemu-aarch64: its times are no latencies"
 
 
 def test_the_busiest_other_processes_are_named():
