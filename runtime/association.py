@@ -91,7 +91,8 @@ class OnlineAssociation:
             similarity = cosine(np.stack(self._kernels), kernels[detections])
             # A pair below the bar must not hold a detection back from its own track.
             similarity = np.where(similarity >= self.match_cosine, similarity, -2.0)
-            for track, column in zip(*linear_sum_assignment(similarity, maximize=True)):
+            pairs = np.stack(linear_sum_assignment(similarity, maximize=True), axis=1)
+            for track, column in pairs.tolist():
                 if similarity[track, column] >= self.match_cosine:
                     self._see(track, kernels[detections[column]])
                     identities[detections[column]] = self._ids[track]

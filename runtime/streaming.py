@@ -40,10 +40,12 @@ class StreamSummary:
         for stage, milliseconds in result.milliseconds.items():
             self._sums[result.is_keyframe][stage] += milliseconds
 
-    def mean_milliseconds(self, *, keyframes: bool) -> Mapping[str, float]:
-        """Mean milliseconds of each stage over the keyframes, or over the other frames."""
-        count = self.keyframes if keyframes else self.frames - self.keyframes
-        return {stage: total / count for stage, total in self._sums[keyframes].items()}
+    def mean_milliseconds(self, keyframes: Optional[bool] = None) -> Mapping[str, float]:
+        """Mean milliseconds of each stage over the keyframes, over the other frames, or over all (None)."""
+        kinds = (True, False) if keyframes is None else (keyframes,)
+        count = sum(self.keyframes if kind else self.frames - self.keyframes for kind in kinds)
+        stages = dict.fromkeys(stage for kind in kinds for stage in self._sums[kind])
+        return {stage: sum(self._sums[kind].get(stage, 0.0) for kind in kinds) / count for stage in stages}
 
 
 def run_stream(
