@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional, Protocol
 
 from mobilevis.data.coco import load_coco
-from mobilevis.data.datasets import MAX_SIDE, MAX_VIDEO_LENGTH, Annotation, Category, Image, ImageDataset
+from mobilevis.data.datasets import MAX_VIDEO_LENGTH, Annotation, Category, Image, ImageDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.synth.cast import Cast, ShapeCast, cutout_cast
 from mobilevis.data.synth.pseudo import random_pseudo_video
@@ -18,7 +18,7 @@ from mobilevis.data.synth.textures import FAMILIES
 from mobilevis.runtime.errors import UserError
 
 MODES = ("video", "pseudo")
-MIN_SIDE = 64  # pixels: the finest sprites are no smaller
+SIDES = (64, 4096)  # pixels: smaller frames show no object, larger grounds take gigabytes
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class SynthOptions:
         if self.videos < 1 or not 1 <= self.frames <= MAX_VIDEO_LENGTH or self.seed < 0:
             what = f"{self.videos} videos of {self.frames} frames from seed {self.seed} cannot be drawn"
             raise UserError(what, fix="give positive numbers")
-        if any(not MIN_SIDE <= side <= MAX_SIDE for side in self.size):
-            what = f"size {self.size[0]}x{self.size[1]} is not {MIN_SIDE} to {MAX_SIDE} pixels a side"
+        if any(not SIDES[0] <= side <= SIDES[1] for side in self.size):
+            what = f"size {self.size[0]}x{self.size[1]} is not {SIDES[0]} to {SIDES[1]} pixels a side"
             raise UserError(what, fix="give --size HEIGHTxWIDTH")
 
 

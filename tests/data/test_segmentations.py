@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +71,9 @@ def test_polygons_are_rasterised_as_pycocotools_does(polygons):
 def test_a_broken_polygon_is_refused(polygons, words):
     with pytest.raises(UserError, match=words):
         read_segmentation(polygons, (32, 40), RECORD)
+
+
+def test_polygons_without_pycocotools_name_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(UserError, match=r"pip install .mobilevis\[data\]"):
+        read_segmentation([[1, 1, 8, 1, 8, 8]], (32, 40), RECORD)
