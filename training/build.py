@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
@@ -13,6 +15,7 @@ from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
 from mobilevis.training.temporal import FrameObjective, PairObjective
+from mobilevis.training.weights import load_weights
 
 
 def total_iterations(schedule: ScheduleConfig, samples: int, batch_size: int) -> int:
@@ -31,10 +34,11 @@ def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
 
 
 def create_network(config: ModelConfig, num_classes: int) -> MobileInst:
-    """The network of a configuration, with random weights.
+    """The network of a configuration, with random weights where it names no checkpoint.
 
     Raises:
-        UserError: unknown name or options, or a model that this trainer has no loss for.
+        UserError: unknown name or options, a model that this trainer has no loss for, or weights that do not
+            fit.
     """
     try:
         model = create_model(config.name, num_classes=num_classes, **config.options)
@@ -42,6 +46,8 @@ def create_network(config: ModelConfig, num_classes: int) -> MobileInst:
         raise UserError(str(error), fix="correct the [model] table") from error
     if not isinstance(model, MobileInst):
         raise UserError(f"'{config.name}' has no training recipe", fix="train a mobileinst model")
+    if config.checkpoint:
+        load_weights(model, Path(config.checkpoint))
     return model
 
 
@@ -73,5 +79,5 @@ def create_objective(model: MobileInst, config: TrainConfig, device: torch.devic
 def freeze_batch_norm(model: nn.Module) -> None:
     """Let batch norms use their running statistics, and leave these as they are."""
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.BatchNorm2d):
             module.eval()

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mobilevis.models.mobileinst import MobileInst
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 from mobilevis.training.ema import WeightAverage
+from mobilevis.training.tensor_files import TensorFile, read_safetensors
 
 STATE_FILE = "state.safetensors"
+METADATA_KEY = "mobilevis_training_state"
 _OTHER_MODEL = "resume with the model that the run began with"
 
 
@@ -34,7 +36,7 @@ class TrainingState:
         iteration: completed optimiser steps.
     """
 
-    model: nn.Module
+    model: MobileInst
     optimizer: Optimizer
     average: WeightAverage | None
     scaler: torch.amp.GradScaler | None
@@ -52,7 +54,7 @@ def save_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     tensors = {**_weights(state), **_moments(state), **_random_states()}
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(copies, temporary, metadata={"state": json.dumps(about)})
+        save_file(copies, temporary, metadata={METADATA_KEY: json.dumps(about)})
 
 
 def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> None:
@@ -66,13 +68,14 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     Raises:
         UserError: the file is not a training state, or belongs to another configuration or model.
     """
-    about = _read_about(path)
+    if not path.exists():
+        raise UserError("no training state to resume", path, "start without --resume")
+    file = read_safetensors(path)
+    about, saved = _parse_about(file, path), file.tensors
     # Through JSON, as the saved one went: tuples become lists.
     if changed := _differences(json.loads(json.dumps(config)), about["config"]):
         fix = "resume with the configuration that the run began with, or start without --resume"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
-    with safe_open(path, framework="pt") as file:
-        saved = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     weights = _weights(state)
     moments = _saved_moments(saved, dict(state.model.named_parameters()), path)
     for name, tensor in weights.items():
@@ -81,7 +84,8 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     with torch.no_grad():
         for name, tensor in weights.items():
             tensor.copy_(saved[name])
-    state.optimizer.state.update(moments)
+    for parameter, tensors in moments.items():
+        state.optimizer.state[parameter] = tensors
     state.iteration = int(about["iteration"])
     if state.average:
         state.average.updates = int(about["average_updates"])
@@ -117,15 +121,13 @@ def _saved_moments(
     return moments
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _parse_about(file: TensorFile, path: Path) -> dict[str, Any]:
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {})["state"])
-    except FileNotFoundError as error:
-        raise UserError("no training state to resume", path, "start without --resume") from error
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        about = json.loads(file.metadata[METADATA_KEY])
+        complete = {"iteration", "config", "average_updates", "scaler"} <= set(about)
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError("not a training state", path, "start without --resume") from error
-    if not isinstance(about, dict) or not {"iteration", "config", "average_updates", "scaler"} <= set(about):
+    if not complete:
         raise UserError("not a training state", path, "start without --resume")
     return about
 

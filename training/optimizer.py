@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Optimizer
 
+from mobilevis.models.layers import LayerNorm
 from mobilevis.training.config import OptimizerConfig
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, LayerNorm)
 
 
 def create_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
@@ -21,7 +22,7 @@ def create_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
     normalisation = {
         id(parameter)
         for module in model.modules()
-        if isinstance(module, _NORMS) or type(module).__name__.endswith("Norm")
+        if isinstance(module, _NORMS)
         for parameter in module.parameters(recurse=False)
     }
     for name, parameter in model.named_parameters():
@@ -41,7 +42,7 @@ def create_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
     )
 
 
-def set_learning_rate(optimizer: AdamW, factor: float) -> None:
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
     """Give every group its base rate times ``factor``."""
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor

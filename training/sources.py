@@ -49,13 +49,13 @@ class FrameSource:
     """The frames of a data set, as videos; an image is a video of one frame.
 
     Args:
-        classes: names, by class index.
+        classes: the categories by class index, which is the order of their ids.
         videos: the frames' records.
         cache: keep decoded images in memory.
     """
 
     def __init__(
-        self, classes: Sequence[str], videos: Sequence[Sequence[FrameRecord]], cache: bool = False
+        self, classes: Sequence[Category], videos: Sequence[Sequence[FrameRecord]], cache: bool = False
     ) -> None:
         self.classes = tuple(classes)
         self._videos = videos
@@ -101,7 +101,7 @@ def open_source(config: DataConfig) -> FrameSource:
     return FrameSource(classes, videos, config.cache)
 
 
-Contents = tuple[list[str], list[list[FrameRecord]]]
+Contents = tuple[list[Category], list[list[FrameRecord]]]
 
 
 def _read_coco(annotations: Path, images: Path) -> Contents:
@@ -117,7 +117,7 @@ def _read_coco(annotations: Path, images: Path) -> Contents:
         )
         if instances:
             videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
-    return [category.name for category in ordered(dataset)], videos
+    return ordered(dataset), videos
 
 
 def _read_youtube_vis(annotations: Path, images: Path) -> Contents:
@@ -135,7 +135,7 @@ def _read_youtube_vis(annotations: Path, images: Path) -> Contents:
             )
             frames.append(FrameRecord(images / name, (video.height, video.width), instances))
         videos.append(frames)
-    return [category.name for category in ordered(dataset)], videos
+    return ordered(dataset), videos
 
 
 def ordered(dataset: ImageDataset | VideoDataset) -> list[Category]:

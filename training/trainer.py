@@ -70,7 +70,7 @@ class Trainer:
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
         model = create_network(config.model, len(source.classes))
-        model.to(self.device, memory_format=torch.channels_last)
+        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = create_objective(model, config, self.device)
         self.state = TrainingState(
             model=model,
@@ -174,17 +174,18 @@ class Trainer:
         return norm
 
     def _save_model(self) -> Path:
-        model = create_network(self.config.model, len(self.classes))
-        average = self.state.average
-        model.load_state_dict(average.state if average else self.state.model.state_dict())
+        path, name = self.folder / MODEL_FILE, self.config.model.name
+        model, average = self.state.model, self.state.average
+        if average:
+            model.load_state_dict(average.state)
         record = {
             "config": asdict(self.config),
             "iterations": self.iterations,
             "final": read_log(self.folder)[-1],
             "torch": torch.__version__,
         }
-        save_checkpoint(model, self.folder / MODEL_FILE, self.classes, record)
-        return self.folder / MODEL_FILE
+        save_checkpoint(model, path, name=name, classes=self.classes, record=record)
+        return path
 
 
 def _comparable(config: TrainConfig) -> dict[str, Any]:

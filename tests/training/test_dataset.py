@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mobilevis.data.datasets import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.batches import SampleKey
 from mobilevis.training.config import AugmentConfig, DataConfig, TemporalConfig, TrainConfig
@@ -29,7 +30,7 @@ def same(first: Sample, second: Sample) -> bool:
 
 
 def test_classes_follow_the_category_ids(config: TrainConfig) -> None:
-    assert open_source(config.data).classes == ("red", "green")
+    assert open_source(config.data).classes == (Category(4, "red"), Category(9, "green"))
 
 
 def test_masks_lie_on_their_objects_after_augmentation(config: TrainConfig) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.build import create_schedule, total_iterations
@@ -16,6 +16,7 @@ from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConf
 from mobilevis.training.logging import read_log
 from mobilevis.training.plots import CURVES_FILE
 from mobilevis.training.trainer import MODEL_FILE, StepReport, Trainer
+from mobilevis.training.weights import load_checkpoint
 from tests.training.conftest import small_config
 
 
@@ -39,7 +40,10 @@ def test_a_run_leaves_its_model_its_log_and_its_curves(config: TrainConfig) -> N
     path = Trainer(config).run(reports.append)
     folder = Path(config.run.output)
     assert path == folder / MODEL_FILE
-    assert path.is_file()
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.name == config.model.name
+    assert [category.name for category in checkpoint.classes] == ["red", "green"]
+    assert checkpoint.record["iterations"] == 6
     assert [report.iteration for report in reports] == [1, 2, 3, 4, 5, 6]
     rows = read_log(folder)
     assert [row["iteration"] for row in rows] == [2, 4, 6]
@@ -67,10 +71,10 @@ def test_a_killed_run_resumes_bit_for_bit(video_set: Path, tmp_path: Path, tempo
 
 
 def test_the_loss_falls(video_set: Path, tmp_path: Path) -> None:
-    config = small_config(video_set, tmp_path / "run", "schedule.iterations=40", "run.log_every=10")
+    config = small_config(video_set, tmp_path / "run", "schedule.iterations=20", "run.log_every=5")
     Trainer(config).run()
     rows = read_log(Path(config.run.output))
-    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
+    assert rows[-1]["loss"] < 0.95 * rows[0]["loss"]
 
 
 def test_resuming_with_another_configuration_is_refused(config: TrainConfig) -> None:
@@ -89,6 +93,9 @@ def test_a_broken_state_is_refused(config: TrainConfig) -> None:
     folder = Path(config.run.output)
     folder.mkdir(parents=True)
     (folder / STATE_FILE).write_bytes(b"\x00" * 100)
+    with pytest.raises(UserError, match="not a safetensors file"):
+        Trainer(config, resume=True)
+    save_file({"x": torch.zeros(1)}, folder / STATE_FILE)
     with pytest.raises(UserError, match="not a training state"):
         Trainer(config, resume=True)
 
@@ -122,6 +129,14 @@ def test_epochs_count_passes_over_the_frames() -> None:
     assert iterations == 750
     factor = create_schedule(schedule, iterations)
     assert (factor(499), factor(500)) == (1, pytest.approx(0.1))
+
+
+def test_a_run_can_start_from_the_weights_of_another(config: TrainConfig, tmp_path: Path) -> None:
+    path = Trainer(config).run()
+    model = replace(config.model, checkpoint=str(path))
+    second = Trainer(replace(config, model=model, run=replace(config.run, output=str(tmp_path / "second"))))
+    trained = load_checkpoint(path).model.state_dict()
+    assert all(torch.equal(tensor, trained[name]) for name, tensor in second.state.model.state_dict().items())
 
 
 def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Path) -> None:
