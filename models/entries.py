@@ -35,17 +35,25 @@ class StreamingModel(nn.Module):
     """Base of every model that can be exported as a streaming artefact.
 
     Attributes:
+        config: a dataclass; ``create_model(name, **asdict(config))`` builds the model again.
         driver: name of the runtime driver for the artefact.
         size_multiple: height and width of the input must be multiples of this.
         num_classes: number of categories.
     """
 
+    config: Any
     driver: str
     size_multiple: int
     num_classes: int
 
     def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
-        """The entries at one input size (height, width); options are the family's own export options."""
+        """The entries at one input size (height, width).
+
+        Args:
+            input_size: (height, width).
+            options: the family's own export options. Every family takes ``max_instances``, how many instances
+                get a mask in a frame; None stands for all that the model can find.
+        """
         raise NotImplementedError
 
     def driver_options(self, input_size: tuple[int, int], **options: Any) -> dict[str, Any]:

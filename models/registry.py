@@ -13,11 +13,13 @@ from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
 
 def _mobileinst(backbone: str) -> Callable[..., StreamingModel]:
     def create(**config: Any) -> StreamingModel:
-        known = sorted({field.name for field in fields(MobileInstConfig)} - {"backbone"})
+        if config.get("backbone", backbone) != backbone:
+            raise ValueError(f"mobileinst-{backbone} has no backbone {config['backbone']}")
+        known = sorted(field.name for field in fields(MobileInstConfig))
         unknown = sorted(set(config) - set(known))
         if unknown:
             raise ValueError(f"no configuration {', '.join(unknown)}; known are {', '.join(known)}")
-        return MobileInst(MobileInstConfig(backbone=backbone, **config))
+        return MobileInst(MobileInstConfig(**{**config, "backbone": backbone}))
 
     return create
 
@@ -37,7 +39,8 @@ def create_model(name: str, **config: Any) -> StreamingModel:
 
     Args:
         name: one of ``list_models()``.
-        config: the family's configuration, for MobileInst the fields of ``MobileInstConfig``.
+        config: the family's configuration, for MobileInst the fields of ``MobileInstConfig``; what the name
+            says, such as the backbone, may be repeated but not changed.
 
     Raises:
         ValueError: the name, a configuration key or a value is not known; the text lists the known ones.

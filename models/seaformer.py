@@ -192,7 +192,7 @@ class SeaFormer(nn.Module):
         plain = len(size.stages) - len(size.depths)
         self.transformers = nn.ModuleList(nn.Identity() for _ in range(plain))
         for i, depth in enumerate(size.depths):
-            rates = torch.linspace(0, drop_path, depth).tolist()
+            rates = (drop_path * n / (depth - 1) for n in range(depth))
             block = (size.channels[plain + i], size.heads, size.key_dims[i], size.mlp_ratios[i])
             self.transformers.append(nn.Sequential(*(SeaFormerBlock(*block, rate) for rate in rates)))
 
