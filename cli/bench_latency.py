@@ -83,8 +83,8 @@ def latency(
         command=["mobilevis", *sys.argv[1:]],
     )
     transport = open_device(device, python, scratch, ssh_config)
-    with _progress(Console(stderr=True)) as progress:
-        report, error = run_plan(transport, plan, _show_on(progress, plan))
+    with progress_of(Console(stderr=True)) as progress:
+        report, error = run_plan(transport, plan, follow(progress, plan))
     if json_path is not None:
         report.save(json_path)
     if html_path is not None:
@@ -117,7 +117,7 @@ def compare(
         print(comparison_table(comparison))
 
 
-def _progress(console: Console) -> Progress:
+def progress_of(console: Console) -> Progress:
     """Drawn once a second: on this very machine, a livelier bar would be among the other CPU users."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -125,7 +125,7 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, console=console, transient=True, refresh_per_second=1)
 
 
-def _show_on(progress: Progress, plan: Plan) -> OnEvent:
+def follow(progress: Progress, plan: Plan) -> OnEvent:
     """Follow the journal: one bar for each artefact and workload, full when the protocol is served."""
     names = [path.name for path in (*plan.artefacts, *plan.baselines)]
     bars: dict[tuple[int, str], TaskID] = {}

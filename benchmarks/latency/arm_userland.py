@@ -21,14 +21,13 @@ from pathlib import Path
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 
-# Debian 12's QEMU 7.2 crashes inside ONNX Runtime 1.31 and LiteRT 2.3; trixie's 10.0 runs them, and its binary
-# is static.
+# Debian 12's QEMU 7.2 crashes inside ONNX Runtime 1.31 and LiteRT 2.3; trixie's 10.0 runs them.
 SUITE = "trixie"
 PYTHON_VERSION = "3.13"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = (f"python{PYTHON_VERSION}", "libstdc++6")
 WHEELS = ("numpy", "onnxruntime", "ai-edge-litert")
-PLATFORMS = tuple(f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)) + ("manylinux2014_aarch64",)
+PLATFORMS = (*(f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)), "manylinux2014_aarch64")
 # Cortex-A76 and A55 have fp16 and dot products and no i8mm, as both kinds of core of a Snapdragon 778G.
 CPU = "cortex-a76"
 

@@ -100,9 +100,12 @@ class _Runner:
         self._transport, self._plan, self._cpus = transport, plan, tuple(cpus)
         self._worker, self._on_event = worker, on_event
         self._paths = [*plan.artefacts, *plan.baselines]
+        names = [path.name for path in self._paths]
         self.targets = [
             Target(
-                name=path.name,
+                name=path.name
+                if names.count(path.name) == 1
+                else f"{path.resolve().parent.name}/{path.name}",
                 path=f"{index}-{path.name}",
                 engine=plan.engine if index < len(plan.artefacts) else None,
                 is_baseline=index >= len(plan.artefacts),

@@ -1,0 +1,119 @@
+"""``mobilevis bench paper``: the latency rows of MobileInst's tables, beside the paper's ratios."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mobilevis.benchmarks.latency.paper import PaperRow
+
+# Table 1 compares models, Table 7 intervals; the other tables' configurations are listed with the models.
+MODELS_OF_TABLE_1 = {
+    "SparseInst, R-50": "sparseinst-resnet50",
+    "SparseInst, TopFormer": "sparseinst-topformer-base",
+    "MobileInst, TopFormer": "mobileinst-topformer-base",
+    "MobileInst, SeaFormer": "mobileinst-seaformer-base",
+}
+PAPER_QUERIES = 100
+
+
+def paper(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported rows.")] = Path(
+        "mobilevis-paper"
+    ),
+    tables: Annotated[str, typer.Option(help="Any of 1, 3, 4, 5, 6 and 7.")] = "1,3,4,5,6,7",
+    device: Annotated[str, typer.Option(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")] = "local",
+    cpus: Annotated[str, typer.Option(help="As for `bench latency`.")] = "all",
+    protocol: Annotated[str, typer.Option(help="quick, standard or sustained.")] = "quick",
+    form: Annotated[str, typer.Option("--format", help="onnx, pte or tflite.")] = "onnx",
+    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH; the paper's is 320x640.")] = "320x640",
+    reuse: Annotated[bool, typer.Option("--reuse", help="Take rows that the folder holds already.")] = False,
+    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all samples.")] = None,
+) -> None:
+    """Export the rows of the paper's tables, time them interleaved with one thread, and print the ratios."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.latency.bench import Plan, run_plan
+    from mobilevis.benchmarks.latency.devices import open_device
+    from mobilevis.benchmarks.latency.paper import paper_table, rows_of
+    from mobilevis.benchmarks.latency.protocol import find_protocol
+    from mobilevis.cli.bench_latency import follow, progress_of
+    from mobilevis.cli.options import parse_size
+    from mobilevis.runtime.errors import UserError
+
+    if not re.fullmatch(r"\d(,\d)*", tables):
+        raise UserError(f"--tables {tables:.40} is no list", fix="give such as 1,3,7")
+    rows = rows_of([int(number) for number in tables.split(",")])
+    console = Console(stderr=True)
+    size = parse_size(input_size, "--input-size")
+    artefacts = _export_rows(console, rows, output, form, size, reuse)
+    paths = list(dict.fromkeys(artefacts.values()))
+    plan = Plan(
+        artefacts=paths,
+        protocol=find_protocol(protocol),
+        cpus=cpus,
+        interleave=True,
+        command=["mobilevis", *sys.argv[1:]],
+    )
+    with progress_of(console) as progress:
+        report, error = run_plan(open_device(device), plan, follow(progress, plan))
+    if json_path is not None:
+        report.save(json_path)
+    if error is not None:
+        raise error
+    print(paper_table(report, {row: paths.index(artefacts[row]) for row in rows}))
+
+
+def model_of(row: PaperRow) -> tuple[str, Mapping[str, Any]]:
+    """Registry name and configuration of a row's architecture."""
+    from mobilevis.models.paper import ABLATION_ROWS, MODEL
+
+    if row.table == 1:
+        return MODELS_OF_TABLE_1[row.name], {}
+    # Table 7 runs Table 3's default at several intervals, which costs no other architecture.
+    table, name = (3, "global, local") if row.table == 7 else (row.table, row.name)
+    found = next(other for other in ABLATION_ROWS if (other.table, other.name) == (table, name))
+    return MODEL, found.config
+
+
+def _export_rows(
+    console: Console,
+    rows: Sequence[PaperRow],
+    output: Path,
+    form: str,
+    size: tuple[int, int],
+    reuse: bool,
+) -> dict[PaperRow, Path]:
+    """Export each architecture once: row → artefact. Random weights: time does not depend on them."""
+    import torch
+
+    from mobilevis.cli.export import export_with_progress
+    from mobilevis.models import create_model
+
+    exported: dict[str, Path] = {}
+    artefacts: dict[PaperRow, Path] = {}
+    for row in rows:
+        model, config = model_of(row)
+        with torch.device("meta"):  # some rows spell out a default: the built configuration tells
+            architecture = f"{model} {create_model(model, **config).config}"
+        if architecture not in exported:
+            folder = output / re.sub(r"[^\w]+", "-", f"table {row.table} {row.name}").strip("-")
+            found = [*folder.glob(f"*_{form}"), *folder.glob(f"*.{form}")] if reuse else []
+            if not found:
+                # The paper's network gives a mask for each query; ours could segment the live ones alone.
+                queries = config.get("num_queries", PAPER_QUERIES)
+                report = export_with_progress(
+                    console, model, folder, [form], size, config=dict(config), max_instances=queries
+                )
+                found = [folder / report.artefacts[0].path]
+            exported[architecture] = found[0]
+        artefacts[row] = exported[architecture]
+    return artefacts
