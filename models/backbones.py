@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Union
+
 from mobilevis.models.seaformer import SEAFORMER_SIZES, SeaFormer
 from mobilevis.models.topformer import TOPFORMER_SIZES, TopFormer
 
-BACKBONES = (
-    *(f"topformer-{size}" for size in TOPFORMER_SIZES),
-    *(f"seaformer-{size}" for size in SEAFORMER_SIZES),
-)
-DIMS = {"tiny": 128, "small": 192, "base": 256, "large": 256}
+Backbone = Union[TopFormer, SeaFormer]
 
 
-def default_dim(name: str) -> int:
-    return DIMS[name.partition("-")[2]]
+@dataclass(frozen=True)
+class BackboneInfo:
+    """How to build a backbone, and the width that suits it.
+
+    Attributes:
+        create: (channels that injected features shall have, drop path) → backbone.
+        dim: channels of the decoders on top; TopFormer's are the published width of its injected features.
+    """
+
+    create: Callable[[int, float], Backbone]
+    dim: int
 
 
-def create_backbone(name: str, dim: int, drop_path: float) -> TopFormer | SeaFormer:
-    family, _, size = name.partition("-")
-    if family == "topformer":
-        return TopFormer(TOPFORMER_SIZES[size], out_channels=dim, drop_path=drop_path)
-    return SeaFormer(SEAFORMER_SIZES[size], drop_path=drop_path)
+def _topformer(size: str) -> BackboneInfo:
+    published = TOPFORMER_SIZES[size]
+    return BackboneInfo(lambda dim, rate: TopFormer(published, dim, rate), published.injected_channels)
+
+
+def _seaformer(size: str, dim: int) -> BackboneInfo:
+    return BackboneInfo(lambda _, rate: SeaFormer(SEAFORMER_SIZES[size], rate), dim)
+
+
+BACKBONES: dict[str, BackboneInfo] = {
+    **{f"topformer-{size}": _topformer(size) for size in TOPFORMER_SIZES},
+    "seaformer-tiny": _seaformer("tiny", 128),
+    "seaformer-small": _seaformer("small", 192),
+    "seaformer-base": _seaformer("base", 256),
+    "seaformer-large": _seaformer("large", 256),
+}
+
+
+def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
+    """Build a backbone with random weights.
+
+    Args:
+        name: a key of ``BACKBONES``.
+        dim: channels of TopFormer's X3, X4 and X5 after semantic injection; SeaFormer's are its own.
+        drop_path: rate of stochastic depth in the last block.
+
+    Raises:
+        ValueError: the name is not known; the text lists the known ones.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"no backbone {name}; known are {', '.join(BACKBONES)}")
+    return BACKBONES[name].create(dim, drop_path)

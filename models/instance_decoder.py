@@ -25,7 +25,7 @@ PRIOR_PROBABILITY = 0.01
 
 
 class DecodedQueries(NamedTuple):
-    """What the heads read from N queries: class logits (B, N, C), objectness logits (B, N, 1), kernels (B, N, D)."""
+    """What the heads read from N queries: (B, N, C), (B, N, 1) and (B, N, D)."""
 
     class_logits: Tensor
     objectness_logits: Tensor

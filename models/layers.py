@@ -75,7 +75,7 @@ class InvertedResidual(nn.Module):
 
 
 class ConvMlp(nn.Module):
-    """The feed-forward part of TopFormer's and SeaFormer's blocks: 1×1, depth-wise 3×3 with bias, ReLU6, 1×1."""
+    """Feed-forward part of TopFormer's and SeaFormer's blocks: 1×1, depth-wise 3×3 with bias, ReLU6, 1×1."""
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 from torch import Tensor, nn
 
-from mobilevis.models.backbones import BACKBONES, create_backbone, default_dim
+from mobilevis.models.backbones import BACKBONES, create_backbone
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.models.instance_decoder import POOLINGS, STAGES, DecodedQueries, InstanceDecoder
 from mobilevis.models.layers import ConvNorm, Pyramid, resize
@@ -26,8 +26,8 @@ class MobileInstConfig:
         backbone: TopFormer's or SeaFormer's size, such as ``topformer-base``.
         num_classes: C.
         num_queries: N (Table 6: 20, 50, 100, 200).
-        dim: D, channels of features, queries and kernels; None for the backbone's own (256 for ``base``, the
-            paper's; 128 for ``tiny`` and 192 for ``small`` are ours, TopFormer's own widths).
+        dim: D, channels of features, queries and kernels; None for the width that suits the backbone: 256 for
+            ``base``, which the paper's FLOPs determine, and ``large``, 192 for ``small``, 128 for ``tiny``.
         heads: attention heads of the instance decoder.
         instance_decoder: stages of the instance decoder (Table 3).
         pooling: from mask features to local features (Table 4).
@@ -58,12 +58,15 @@ class MobileInstConfig:
         for key in ("num_classes", "num_queries", "heads"):
             if not isinstance(getattr(self, key), int) or getattr(self, key) < 1:
                 raise ValueError(f"{key} {getattr(self, key)!r} is not a positive integer")
-        if self.dim is None:
-            object.__setattr__(self, "dim", default_dim(self.backbone))
-        if not isinstance(self.dim, int) or self.dim < 1 or self.dim % (4 * self.heads):
-            raise ValueError(f"dim {self.dim!r} is not a multiple of 4 × {self.heads} heads")
+        if not isinstance(self.width, int) or self.width < 1 or self.width % self.heads or self.width % 4:
+            raise ValueError(f"dim {self.width!r} is not a multiple of 4 and of the {self.heads} heads")
         if not 0.0 <= self.drop_path < 1.0:
             raise ValueError(f"drop_path {self.drop_path!r} is not in [0, 1)")
+
+    @property
+    def width(self) -> int:
+        """D: ``dim``, or the backbone's."""
+        return BACKBONES[self.backbone].dim if self.dim is None else self.dim
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ class MobileInst(StreamingModel):
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
-        dim = int(config.dim or 0)
-        self.dim = dim
+        self.dim = dim = config.width
         self.backbone = create_backbone(config.backbone, dim, config.drop_path)
         channels = self.backbone.channels
         self.laterals = nn.ModuleList(nn.Identity() if c == dim else ConvNorm(c, dim) for c in channels[:3])
@@ -158,9 +160,10 @@ class MobileInst(StreamingModel):
     ) -> DecodedQueries:
         """Run the decoder's remaining stages and heads on queries that left its first stage.
 
-        This is temporal query passing (§3.5, Fig. 4): give it ``passing_queries`` of frame t and the features of
-        frame t + δ, and ``segment`` its kernels with the mask features of frame t + δ. With the paper's
-        ``global-local`` decoder the remaining stage is the local one.
+        This is temporal query passing (§3.5, Fig. 4): give it ``passing_queries`` of frame t and the features
+        of frame t + δ, and ``segment`` its kernels with the mask features of frame t + δ. With the paper's
+        ``global-local`` decoder the remaining stage is the local one; a decoder of one stage has none, and
+        its heads read the passed queries as they are.
 
         Args:
             queries: (B, N, D).
@@ -172,7 +175,7 @@ class MobileInst(StreamingModel):
             queries = decoder.run_stage(stage, queries, mask_features, global_features)
         return decoder.read(queries)
 
-    def entries(self, input_size: tuple[int, int], max_instances: int = 20) -> dict[str, Entry]:
+    def entries(self, input_size: tuple[int, int], max_instances: Optional[int] = 20) -> dict[str, Entry]:
         """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` live slots.
 
         Raises:
@@ -182,14 +185,15 @@ class MobileInst(StreamingModel):
         if height < 64 or width < 64 or height % 64 or width % 64:
             raise ValueError(f"input size {height}x{width}: both sides must be multiples of 64")
         N, C, D = self.config.num_queries, self.config.num_classes, self.dim
-        if not 1 <= max_instances <= N:
-            raise ValueError(f"max_instances {max_instances} is not in 1…{N}, the number of queries")
+        S = N if max_instances is None else max_instances
+        if not 1 <= S <= N:
+            raise ValueError(f"max_instances {S} is not in 1…{N}, the number of queries")
         features = {
             "mask_features": (1, D, height // 8, width // 8),
             "global_features": (1, D, height // 64, width // 64),
         }
-        kernels = {"kernels": (1, max_instances, D)}
-        masks = {"mask_logits": (1, max_instances, height // 4, width // 4)}
+        kernels = {"kernels": (1, S, D)}
+        masks = {"mask_logits": (1, S, height // 4, width // 4)}
         return {
             "encode": Entry("encode", {"frame": (1, 3, height, width)}, features),
             "decode": Entry("decode", features, {"kernels": (1, N, D), "scores": (1, N, C)}),
@@ -197,12 +201,12 @@ class MobileInst(StreamingModel):
         }
 
     def driver_options(
-        self, input_size: tuple[int, int], max_instances: int = 20, keyframe_interval: int = 3
+        self, input_size: tuple[int, int], max_instances: Optional[int] = 20, keyframe_interval: int = 3
     ) -> dict[str, Any]:
         """What the ``mobileinst`` driver reads: sizes, score rule, the default T and the masks' stride."""
         return {
             "num_queries": self.config.num_queries,
-            "max_instances": max_instances,
+            "max_instances": self.config.num_queries if max_instances is None else max_instances,
             "kernel_dim": self.dim,
             "score_rule": "sqrt(class*objectness)",
             "keyframe_interval": keyframe_interval,

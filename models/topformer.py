@@ -1,4 +1,4 @@
-"""TopFormer (Zhang et al., CVPR 2022): token pyramid, transformer on the pooled tokens, semantic injection."""
+"""TopFormer (Zhang et al., CVPR 2022): token pyramid, transformer on pooled tokens, semantic injection."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class TopFormer(nn.Module):
     """TopFormer as a pyramid backbone.
 
     Args:
-        size: ``tiny``, ``small`` or ``base``.
+        size: the published size.
         out_channels: channels of X3, X4 and X5 after semantic injection; the published number by default.
         drop_path: stochastic depth of the last block; it grows linearly from 0.
 
