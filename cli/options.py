@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from mobilevis.runtime.errors import UserError
 
@@ -19,3 +22,28 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     if match is None:
         raise UserError(f"{option} {text!r:.40} is no size", fix="give HEIGHTxWIDTH, such as 320x640")
     return int(match[1]), int(match[2])
+
+
+def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
+    """Configuration from such as ``num_queries=50``.
+
+    Values are read as in JSON (numbers, ``true``, ``false``, ``null``); anything else is text.
+
+    Raises:
+        UserError: a pair is not KEY=VALUE.
+    """
+    config = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.isidentifier():
+            raise UserError(f"--config {pair!r:.40} is not KEY=VALUE", fix="give such as num_queries=50")
+        config[key] = _scalar(value)
+    return config
+
+
+def _scalar(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, (list, dict)) else value

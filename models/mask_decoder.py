@@ -83,10 +83,10 @@ class FpnMaskDecoder(nn.Module):
     Laterals, top-down sums, 3×3 on each merged map, the levels joined at 1/8 by a 1×1; then SparseInst's mask
     branch on these and two coordinate channels, with its 1×1 projection to the kernels' channels.
 
-    Where SparseInst's code and Table 5 part, this follows the table, whose three rows it meets within 0.008 G.
-    Kernels have 256 channels where SparseInst's have 128 (Table 6's slope per query), and X5, which merges
+    Where SparseInst's code and Table 5 part, this follows the table and meets its three rows within 0.008 G:
+    kernels have 256 channels where SparseInst's have 128 (Table 6's slope per query), and X5, which merges
     nothing, has no 3×3, as in FPN's paper. The code's own choices, a 3×3 on X5 and 128 channels, are off by
-    0.026 to 0.033 G; each one alone, or no projection, by 0.09 G or more.
+    0.026 to 0.033 G; either one alone, or no projection, by 0.08 G or more.
 
     Args:
         dim: channels of X3, X4, X5 and of the mask features.
