@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mobilevis.export.report import ExportReport, FormatReport
+    from mobilevis.models import StreamingModel
+    from mobilevis.runtime.metadata import ClassInfo
 
 ALL_FORMATS = ("onnx", "pte", "tflite")
 
@@ -25,7 +28,7 @@ def export(
     ),
     input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the network's input.")] = "320x640",
     checkpoint: Annotated[
-        Optional[Path], typer.Option(help="Weights; without them they are random.", dir_okay=False)
+        Optional[Path], typer.Option(help="Trained weights; without them they are random.")
     ] = None,
     max_instances: Annotated[int, typer.Option(min=1, help="Instances segmented in a frame.")] = 20,
     config: Annotated[
@@ -73,22 +76,19 @@ def export_with_progress(
     simplify: bool = False,
     **options: Any,
 ) -> ExportReport:
-    """``export_model`` of a registry model under a progress bar; see there for the arguments."""
+    """``export_model`` of a registry model under a progress bar; see there for the arguments.
+
+    With a checkpoint the model, its configuration, classes and hash are the checkpoint's.
+
+    Raises:
+        UserError: the model, a configuration key or a value is not known, or not the checkpoint's; see also
+            ``export_model`` and ``load_checkpoint``.
+    """
     from mobilevis.cli.stream import progress_bar
     from mobilevis.export import export_model
-    from mobilevis.models import create_model
-    from mobilevis.runtime.errors import UserError
-    from mobilevis.runtime.files import sha256_of
     from mobilevis.runtime.sources import open_source
 
-    try:
-        built = create_model(model, **(config or {}))
-    except ValueError as error:
-        raise UserError(str(error), fix="see `mobilevis export --help`") from error
-    if checkpoint is not None:
-        from mobilevis.training.weights import load_checkpoint
-
-        load_checkpoint(built, checkpoint)
+    built, classes, sha256 = _build(model, config or {}, checkpoint)
     with progress_bar(console) as progress:
         task = progress.add_task("Start")
         return export_model(
@@ -97,7 +97,8 @@ def export_with_progress(
             formats,
             input_size,
             name=model,
-            checkpoint_sha256=None if checkpoint is None else sha256_of(checkpoint),
+            classes=classes,
+            checkpoint_sha256=sha256,
             frames=None if calibration is None else open_source(str(calibration)),
             simplify=simplify,
             progress=lambda what, done, total: progress.update(
@@ -105,6 +106,32 @@ def export_with_progress(
             ),
             **options,
         )
+
+
+def _build(
+    name: str, config: dict[str, Any], checkpoint: Optional[Path]
+) -> tuple[StreamingModel, Optional[list[ClassInfo]], Optional[str]]:
+    """The model with its classes and its checkpoint's hash; these are None for random weights."""
+    from mobilevis.models import create_model
+    from mobilevis.runtime.errors import UserError
+    from mobilevis.runtime.metadata import ClassInfo
+    from mobilevis.training.weights import load_checkpoint
+
+    if checkpoint is None:
+        try:
+            return create_model(name, **config), None, None
+        except ValueError as error:
+            raise UserError(str(error), fix="see `mobilevis export --help`") from error
+    loaded = load_checkpoint(checkpoint)
+    if loaded.name != name:
+        raise UserError(f"holds a {loaded.name}, not a {name}", checkpoint, f"export {loaded.name}")
+    held = asdict(loaded.model.config)
+    for key, value in config.items():
+        if key not in held:
+            raise UserError(f"no configuration {key}", checkpoint, f"known are {', '.join(sorted(held))}")
+        if held[key] != value:
+            raise UserError(f"holds {key}={held[key]}, not {value}", checkpoint, f"leave out --config {key}")
+    return loaded.model, [ClassInfo(c.id, c.name) for c in loaded.classes], loaded.sha256
 
 
 def print_report(console: Console, report: ExportReport) -> None:

@@ -239,7 +239,7 @@ def _match(
         if _fits(theirs, mine):
             continue
         other_rows = theirs.shape != mine.shape and theirs.shape[1:] == mine.shape[1:]
-        if other_rows and (len(theirs), len(mine)) == classes:
+        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) == classes:
             other_classes.append(name)
             continue
         what = f"{name} is {tuple(theirs.shape)} there, {tuple(mine.shape)} in the model"

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from mobilevis.cli.export import export_with_progress
+from mobilevis.data.datasets import Category
+from mobilevis.models import create_model
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import sha256_of
+from mobilevis.runtime.metadata import ClassInfo
+from mobilevis.training.weights import save_checkpoint
+
+MODEL = "mobileinst-topformer-tiny"
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    model = create_model(MODEL, num_classes=2, num_queries=10, dim=32)
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(model, path, name=MODEL, classes=[Category(4, "red"), Category(9, "green")], record={})
+    return path
+
+
+@pytest.mark.slow
+def test_a_checkpoint_brings_configuration_classes_and_hash(mobilevis, checkpoint, tmp_path):
+    arguments = ("--format", "onnx", "--input-size", "64x128", "--max-instances", 5)
+    done = mobilevis("export", MODEL, "--checkpoint", checkpoint, *arguments, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "random" not in done.stdout
+    metadata = load_artefact(tmp_path / "out" / f"{MODEL}_64x128_fp32_onnx").metadata
+    assert metadata.classes == (ClassInfo(4, "red"), ClassInfo(9, "green"))
+    assert metadata.checkpoint_sha256 == sha256_of(checkpoint)
+    assert metadata.options["num_queries"] == 10
+
+
+def refusal(model, checkpoint, output, **config):
+    with pytest.raises(UserError) as caught:
+        export_with_progress(Console(), model, output, checkpoint=checkpoint, config=config)
+    assert caught.value.file == checkpoint
+    assert not output.exists()
+    return str(caught.value)
+
+
+def test_a_checkpoint_of_another_model_is_refused(checkpoint, tmp_path):
+    other = "mobileinst-topformer-base"
+    assert f"holds a {MODEL}, not a {other}" in refusal(other, checkpoint, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [({"num_queries": 20}, "holds num_queries=10, not 20"), ({"depth": 3}, "no configuration depth")],
+)
+def test_configuration_that_is_not_the_checkpoints_is_refused(checkpoint, tmp_path, config, what):
+    assert what in refusal(MODEL, checkpoint, tmp_path / "out", **config)
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    line = refused("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
+    assert "not a safetensors file" in line
+    assert "notes.txt" in line
