@@ -1,0 +1,135 @@
+"""``mobilevis bench accuracy``: an artefact over a data set."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from mobilevis.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from mobilevis.runtime.artefact import Artefact
+
+
+def accuracy(
+    dataset: Annotated[
+        Path, typer.Option(help="Annotations: COCO, YouTube-VIS or VIPSeg, as the metric says.")
+    ],
+    metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
+    artefact: Annotated[
+        Optional[Path], typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")
+    ] = None,
+    checkpoint: Annotated[
+        Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
+    ] = None,
+    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")] = "320x640",
+    max_instances: Annotated[int, typer.Option(min=1, help="Instances in a frame, of a checkpoint.")] = 20,
+    images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
+    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    keyframe_interval: Annotated[
+        Optional[int],
+        typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),
+    ] = None,
+    association: Annotated[
+        Optional[str], typer.Option(help="slots (the paper's) or online (births and deaths).")
+    ] = None,
+    score_threshold: Annotated[
+        Optional[float],
+        typer.Option(min=0, max=1, help="Least score of an instance; by default low for coco and ytvis."),
+    ] = None,
+    results: Annotated[
+        Optional[Path], typer.Option(help="Keep the results here; vpq and stq write pan_pred/ beside.")
+    ] = None,
+    json_path: Annotated[
+        Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
+    ] = None,
+) -> None:
+    """Evaluate an artefact on a data set through the streaming runtime."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.accuracy.evaluate import result_record
+    from mobilevis.benchmarks.accuracy.run import driver_options, run_accuracy
+    from mobilevis.cli.eval import print_accuracy, tracked, write_json
+    from mobilevis.cli.options import parse_size
+    from mobilevis.runtime.segmenter import VideoSegmenter
+
+    if checkpoint is not None and artefact is None:
+        loaded, facts = _open_checkpoint(checkpoint, parse_size(input_size, "--input-size"), max_instances)
+    elif artefact is not None and checkpoint is None:
+        loaded, facts = _open_artefact(artefact, engine, threads)
+    else:
+        raise UserError("nothing, or two things to evaluate", fix="give an artefact or a --checkpoint")
+    given = {
+        "keyframe_interval": keyframe_interval,
+        "association": association,
+        "score_threshold": score_threshold,
+    }
+    options = driver_options(loaded.metadata, metric, given)
+    segmenter = VideoSegmenter(loaded, **options)
+    console = Console()
+    with ExitStack() as stack:
+        if results is None:
+            results = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "results.json"
+        result = run_accuracy(
+            segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric)
+        )
+        record = result_record(result, dataset, results, artefact=facts, options=options)
+    if loaded.metadata.has_random_weights:
+        console.print("[yellow]The artefact's weights are random: the figures mean nothing.[/]")
+    print_accuracy(console, result)
+    if json_path is not None:
+        write_json(console, json_path, record)
+
+
+def _open_artefact(path: Path, engine: Optional[str], threads: int) -> tuple[Artefact, dict[str, Any]]:
+    """Load an artefact, and say which it is."""
+    from mobilevis.runtime.artefact import load_artefact
+    from mobilevis.runtime.files import sha256_of
+
+    loaded = load_artefact(path, engine, threads)
+    return loaded, _facts(loaded, loaded.path, sha256_of(loaded.path))
+
+
+def _open_checkpoint(
+    path: Path, input_size: tuple[int, int], max_instances: int
+) -> tuple[Artefact, dict[str, Any]]:
+    """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
+    from mobilevis.export.describe import describe
+    from mobilevis.export.eager import EagerArtefact
+    from mobilevis.runtime.metadata import ClassInfo
+    from mobilevis.training.weights import load_checkpoint
+
+    loaded = load_checkpoint(path)
+    try:
+        entries, metadata = describe(
+            loaded.model,
+            input_size,
+            name=loaded.name,
+            classes=[ClassInfo(category.id, category.name) for category in loaded.classes],
+            checkpoint_sha256=loaded.sha256,
+            max_instances=max_instances,
+        )
+    except ValueError as error:
+        raise UserError(str(error), path, "give another value") from error
+    eager = EagerArtefact(loaded.model, entries, metadata)
+    return eager, _facts(eager, path, loaded.sha256)
+
+
+def _facts(artefact: Artefact, path: Path, sha256: str) -> dict[str, Any]:
+    metadata = artefact.metadata
+    return {
+        "file": path.name,
+        "sha256": sha256,
+        "model": metadata.model,
+        "input_size": metadata.input_size,
+        "precision": metadata.precision,
+        "checkpoint_sha256": metadata.checkpoint_sha256,
+        "engine": artefact.engine,
+        "threads": artefact.threads,
+        "tools": dict(metadata.tools),
+    }
