@@ -122,7 +122,8 @@ def progress_of(console: Console) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, refresh_per_second=1)
+    hidden = not console.is_terminal
+    return Progress(*columns, console=console, transient=True, refresh_per_second=1, disable=hidden)
 
 
 def follow(progress: Progress, plan: Plan) -> OnEvent:

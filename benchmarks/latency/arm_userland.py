@@ -23,6 +23,7 @@ from mobilevis.runtime.files import atomic_path
 
 # Debian 12's QEMU 7.2 crashes inside ONNX Runtime 1.31 and LiteRT 2.3; trixie's 10.0 runs them.
 SUITE = "trixie"
+MIRROR = "http://deb.debian.org/debian"
 PYTHON_VERSION = "3.13"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = (f"python{PYTHON_VERSION}", "libstdc++6")
@@ -79,7 +80,7 @@ def obstacle() -> str:
     return "" if KEYRING.exists() else f"{KEYRING} not found: Debian's packages could not be verified"
 
 
-def build_userland(folder: Path, mirror: str = "http://deb.debian.org/debian") -> Userland:
+def build_userland(folder: Path, mirror: str = MIRROR) -> Userland:
     """Download and unpack the userland, some 200 MB, or take what is there; needs no root.
 
     Args:
@@ -95,17 +96,17 @@ def build_userland(folder: Path, mirror: str = "http://deb.debian.org/debian") -
     reason = obstacle()
     if reason:
         raise UserError(f"no ARM userland here: {reason}", fix="use an ARM board over ssh")
-    apt = _Apt(folder.resolve() / "apt", mirror)
+    apt = Apt(folder.resolve() / "apt", mirror)
     apt.update()
     for deb in apt.download("arm64", PACKAGES, with_dependencies=True):
-        _run(["dpkg-deb", "-x", str(deb), str(userland.root)])
+        run_tool(["dpkg-deb", "-x", str(deb), str(userland.root)])
     # Debian has /lib as a link into /usr, made by a package that only a whole system has.
     for name in ("lib", "bin"):
         link = userland.root / name
         if not link.exists():
             link.symlink_to(f"usr/{name}")
     for deb in apt.download("amd64", ("qemu-user",), with_dependencies=False):
-        _run(["dpkg-deb", "-x", str(deb), str(folder / "host")])
+        run_tool(["dpkg-deb", "-x", str(deb), str(folder / "host")])
     _install_wheels(userland.site)
     shutil.rmtree(apt.folder)
     with atomic_path(userland.python) as script:
@@ -115,15 +116,16 @@ def build_userland(folder: Path, mirror: str = "http://deb.debian.org/debian") -
     return userland
 
 
-class _Apt:
+class Apt:
     """An apt of its own: nothing of the machine's package state is read or changed."""
 
-    def __init__(self, folder: Path, mirror: str) -> None:
+    def __init__(self, folder: Path, mirror: str = MIRROR) -> None:
         self.folder = folder
         for name in ("state/lists/partial", "cache/archives/partial", "debs"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
-        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror} {SUITE} main\n")
+        place = f"[signed-by={KEYRING}] {mirror} {SUITE} main\n"
+        (folder / "sources.list").write_text(f"deb {place}deb-src {place}")
 
     def update(self) -> None:
         """Fetch the lists of packages of both architectures."""
@@ -139,6 +141,11 @@ class _Apt:
         self._call(architecture, install)
         return sorted((self.folder / "cache" / "archives").glob("*.deb"))
 
+    def download_source(self, package: str) -> list[Path]:
+        """Fetch a package's source: its own archives, without Debian's changes."""
+        self._call("amd64", ["apt-get", "source", "--download-only", package])
+        return sorted((self.folder / "debs").glob(f"{package}_*.orig.tar.*[!c]"))
+
     def _call(self, architecture: str, command: Sequence[str]) -> None:
         configuration = self.folder / "apt.conf"
         configuration.write_text(
@@ -152,17 +159,24 @@ class _Apt:
             'Binary::apt-get::APT::Keep-Downloaded-Packages "true";\n'
             f'APT::Sandbox::User "";\n'
         )
-        _run(command, cwd=self.folder / "debs", variables={"APT_CONFIG": str(configuration)})
+        run_tool(command, cwd=self.folder / "debs", variables={"APT_CONFIG": str(configuration)})
 
 
 def _install_wheels(site: Path) -> None:
     platforms = [word for name in PLATFORMS for word in ("--platform", name)]
     target = ["--python-version", PYTHON_VERSION, "--implementation", "cp", "--target", str(site)]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
-    _run([*pip, *platforms, *target, *WHEELS])
+    run_tool([*pip, *platforms, *target, *WHEELS])
 
 
-def _run(command: Sequence[str], cwd: Path | None = None, variables: dict[str, str] | None = None) -> None:
+def run_tool(
+    command: Sequence[str], cwd: Path | None = None, variables: dict[str, str] | None = None
+) -> None:
+    """Run a program of the machine.
+
+    Raises:
+        UserError: it fails; with the last line of what it complained.
+    """
     done = subprocess.run(
         command, cwd=cwd, env={**os.environ, **(variables or {})}, capture_output=True, text=True, check=False
     )

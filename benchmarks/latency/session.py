@@ -79,7 +79,7 @@ def run_job(
             folder = make_folder(transport)
             _push_all(transport, folder, {WORKER: worker, JOB: job_file, **uploads})
             command = [transport.python, f"{folder}/{WORKER}", f"{folder}/{JOB}"]
-            _check_end(transport, transport.run(command, on_line), outcome)
+            _check_end(transport, transport.run(command, on_line), outcome, uploads)
             journal = Path(local, JOURNAL)
             transport.pull(f"{folder}/{JOURNAL}", journal)
             outcome.events = [parse_event(line) for line in journal.read_text(encoding="utf-8").splitlines()]
@@ -106,13 +106,16 @@ def _push_all(transport: Transport, folder: str, uploads: Mapping[str, Path]) ->
         transport.push(path, f"{folder}/{name}")
 
 
-def _check_end(transport: Transport, finished: Finished, outcome: Outcome) -> None:
+def _check_end(
+    transport: Transport, finished: Finished, outcome: Outcome, uploads: Mapping[str, Path]
+) -> None:
     """Refuse a run whose journal does not end: a lost adb connection, too, has exit status 0."""
     if first_event(outcome.events, "end"):
         return
     error = first_event(outcome.events, "error")
     if error:
-        raise UserError(error["what"], error["file"] or transport.address, error["fix"])
+        file = _local_name(error["file"], uploads) if error["file"] else transport.address
+        raise UserError(error["what"], file, error["fix"])
     if finished.status in (126, 127):
         raise no_python(transport)
     if finished.status == 0:
@@ -124,6 +127,12 @@ def _check_end(transport: Transport, finished: Finished, outcome: Outcome) -> No
         transport.address,
         "look for the out-of-memory killer in the device's log, or run again",
     )
+
+
+def _local_name(file: str, uploads: Mapping[str, Path]) -> str:
+    """What the user calls a file that the device complains of."""
+    name, slash, rest = file.partition("/")
+    return f"{uploads[name]}{slash}{rest}" if name in uploads else file
 
 
 def no_python(transport: Transport) -> UserError:

@@ -79,7 +79,8 @@ def test_a_bad_option_is_one_line(refused, artefacts, options, words):
 
 def test_an_artefact_that_is_none_is_one_line(refused, tmp_path):
     (tmp_path / "broken.pte").write_bytes(b"\x00" * 64)
-    assert "not an ExecuTorch program" in refused("bench", "latency", "broken.pte", "--cpus", CPU)
+    words = "the file is not an ExecuTorch program (broken.pte)"
+    assert words in refused("bench", "latency", "broken.pte", "--cpus", CPU)
 
 
 def test_nothing_to_measure_is_one_line(refused):
