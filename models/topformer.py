@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +140,9 @@ class TopFormer(nn.Module):
         tokens = torch.cat([_pool_to(level, height, width) for level in levels], dim=1)
         for block in self.blocks:
             tokens = block(tokens)
-        slices = tokens.split(self.split, dim=1)[1:]
+        # Plain slices: torch.split leaves XNNPACK's delegate (executorch 1.4.1) and cuts the entry in two.
+        ends = accumulate(self.split)
+        slices = [tokens[:, end - c : end] for c, end in zip(self.split, ends)][1:]
         injected = [
             injection(level, part) for injection, level, part in zip(self.injections, levels[1:], slices)
         ]
