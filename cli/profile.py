@@ -116,7 +116,7 @@ def _ablation_table(measured: list[tuple[AblationRow, Cost]]) -> Table:
     table = _table(
         f"MobileInst's Tables 3 to 6: {MODEL} at {INPUT_SIZE[0]}x{INPUT_SIZE[1]}, GFLOPs",
         ["table", "row"],
-        ["paper", "ours", "differ by", "paper, step from SE", "ours, step from SE", "differ by"],
+        ["paper", "ours", "diff", "paper, step from SE", "ours, step from SE", "diff"],
     )
     for row, cost in measured:
         ours = cost.fvcore_flops / 1e9
@@ -138,7 +138,7 @@ def _backbone_table(measured: list[tuple[BackboneRow, tuple[int, Cost]]]) -> Tab
     table = _table(
         "The backbones with their heads: the papers' parameters [M] and FLOPs [G], and ours",
         ["backbone", "task"],
-        ["params", "ours", "differ by", "FLOPs", "MACs", "fvcore", "differ by"],
+        ["params", "ours", "diff", "FLOPs", "MACs", "fvcore", "diff"],
     )
     for row, (parameters, cost) in measured:
         megaparameters, gflops = row.as_printed(parameters, cost)
