@@ -90,7 +90,7 @@ def export_with_progress(
 
     built, classes, sha256 = _build(model, config or {}, checkpoint)
     with progress_bar(console) as progress:
-        task = progress.add_task("Start")
+        task = progress.add_task("Start", total=None)
         return export_model(
             built,
             output,
@@ -160,9 +160,10 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 
 def _artefact_table(report: ExportReport) -> Table:
     table = _table(
-        f"Artefacts; agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames",
+        f"Agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames; "
+        "one-core time over the ONNX artefact's",
         ["format"],
-        ["MB", "convert s", "gate s", "instances", "least mask IoU", "time / ONNX's, one core"],
+        ["MB", "convert s", "gate s", "instances", "mask IoU ≥", "time"],
     )
     for item in report.artefacts:
         parity = item.parity
@@ -171,7 +172,7 @@ def _artefact_table(report: ExportReport) -> Table:
             f"{item.bytes / 1e6:.1f}",
             f"{item.convert_seconds:.0f}",
             f"{item.gate_seconds:.0f}",
-            f"{parity.instances} identical" if not parity.differing_frames else "differ",
+            f"{parity.instances} alike",
             f"{parity.mask_iou:.5f}",
             "–" if item.time_ratio is None else f"{item.time_ratio:.2f}",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mobilevis.models.entries import Entry, StreamingModel
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class EntryModule(nn.Module):
@@ -78,7 +81,7 @@ def trace_entries(model: StreamingModel, entries: Mapping[str, Entry]) -> dict[s
     return traced
 
 
-def fold_batch_norms(model: nn.Module) -> nn.Module:
+def fold_batch_norms(model: Model) -> Model:
     """Fold each batch norm that follows a convolution in an ``nn.Sequential`` into it, in place."""
     for block in model.modules():
         if not isinstance(block, nn.Sequential) or type(block).forward is not nn.Sequential.forward:
