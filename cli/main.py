@@ -11,7 +11,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mobilevis.cli import run
+from mobilevis.cli import (
+    bench_accuracy,
+    bench_latency,
+    data,
+    demo,
+    devices,
+    eval,
+    export,
+    profile,
+    run,
+    train,
+)
 from mobilevis.runtime.errors import UserError
 
 app = typer.Typer(
@@ -39,7 +50,24 @@ def _options(
     pass  # main() has taken --debug already, so that it may stand anywhere on the line
 
 
+app.command("demo")(demo.demo)
+app.command("export")(export.export)
 app.command("run")(run.run)
+app.command("profile")(profile.profile)
+app.command("train")(train.train)
+app.command("eval")(eval.evaluate)
+
+bench_app = typer.Typer(no_args_is_help=True, help="Measure an artefact: accuracy and latency.")
+bench_app.command("accuracy")(bench_accuracy.accuracy)
+bench_app.command("latency")(bench_latency.latency)
+bench_app.command("compare")(bench_latency.compare)
+app.add_typer(bench_app, name="bench")
+app.add_typer(devices.app, name="devices")
+
+data_app = typer.Typer(no_args_is_help=True, help="Draw synthetic sets; look at any set.")
+data_app.command("synth")(data.synth)
+data_app.command("show")(data.show)
+app.add_typer(data_app, name="data")
 
 
 def main() -> None:

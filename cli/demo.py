@@ -1,0 +1,98 @@
+"""``mobilevis demo``: the main job, end to end, on what the package brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mobilevis.export.report import ExportReport
+    from mobilevis.runtime.segmenter import VideoSegmenter
+    from mobilevis.runtime.streaming import StreamSummary
+
+DEMO_MODEL = "mobileinst-topformer-tiny"
+INPUT_SIZE = (320, 640)
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what the demo writes.")] = Path(
+        "mobilevis-demo"
+    ),
+    keyframe_interval: Annotated[
+        int, typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames.")
+    ] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 1,
+) -> None:
+    """Export the bundled model to three formats, stream the bundled clip on three engines, compare them."""
+    import cv2
+    from rich.console import Console
+
+    from mobilevis.cli.stream import run_with_progress
+    from mobilevis.runtime.clip import bundled_clip
+    from mobilevis.runtime.segmenter import VideoSegmenter
+    from mobilevis.runtime.sources import open_source
+
+    cv2.setNumThreads(threads)
+    console = Console()
+    report = _export(console, output)
+    written = [output / artefact.path for artefact in report.artefacts]
+    summaries: dict[str, StreamSummary] = {}
+    for artefact in report.artefacts:
+        options: dict[str, Any] = {"keyframe_interval": keyframe_interval}
+        if report.checkpoint_sha256 is None:
+            # Random weights score everything near the prior: show what the gate compared all the same.
+            options["score_threshold"] = artefact.parity.score_threshold
+        segmenter = VideoSegmenter(output / artefact.path, threads=threads, **options)
+        source = open_source(bundled_clip())
+        sinks = _sinks(segmenter, output, source.fps, overlay=not summaries)
+        written += [sink.target for sink in sinks]
+        summaries[segmenter.artefact.engine] = run_with_progress(console, segmenter, source, sinks)
+    console.print(_stage_table(summaries, threads, keyframe_interval))
+    for path in written:
+        console.print(f"wrote {path}", soft_wrap=True)
+    if report.checkpoint_sha256 is None:
+        console.print("[bold yellow]The weights are random: the masks show that everything runs, no more.[/]")
+
+
+def _export(console: Console, output: Path) -> ExportReport:
+    from mobilevis.cli.export import export_with_progress, print_report
+    from mobilevis.models import bundled_checkpoint
+
+    checkpoint = bundled_checkpoint(DEMO_MODEL)
+    report = export_with_progress(
+        console, DEMO_MODEL, output, ("onnx", "pte", "tflite"), INPUT_SIZE, checkpoint=checkpoint
+    )
+    print_report(console, report)
+    return report
+
+
+def _sinks(segmenter: VideoSegmenter, output: Path, fps: float, *, overlay: bool) -> list[Any]:
+    from mobilevis.runtime.sinks import OverlayVideo, YoutubeVisResults
+
+    classes, engine = segmenter.metadata.classes, segmenter.artefact.engine
+    results = YoutubeVisResults(output / f"results_{engine}.json", classes)
+    return [OverlayVideo(output / "overlay.mp4", fps, classes), results] if overlay else [results]
+
+
+def _stage_table(summaries: Mapping[str, StreamSummary], threads: int, interval: int) -> Table:
+    from rich.table import Table
+
+    table = Table(
+        title=f"Mean ms a frame at T = {interval}, {threads} thread(s), this machine", title_justify="left"
+    )
+    table.add_column("stage")
+    means = {engine: summary.mean_milliseconds() for engine, summary in summaries.items()}
+    for engine in summaries:
+        table.add_column(engine, justify="right")
+    for stage in next(iter(means.values())):
+        table.add_row(stage, *(f"{mean.get(stage, 0.0):.2f}" for mean in means.values()))
+    table.add_section()
+    table.add_row("tracks", *(str(len(summary.track_ids)) for summary in summaries.values()))
+    table.add_row("frames", *(str(summary.frames) for summary in summaries.values()))
+    return table
