@@ -1,9 +1,13 @@
+"""``mobilevis export``: what it prints, what it takes from a checkpoint, and what it refuses."""
+
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import pytest
 from rich.console import Console
 
-from mobilevis.cli.export import export_with_progress
+from mobilevis.cli.export import export_with_progress, print_report
 from mobilevis.data.datasets import Category
 from mobilevis.models import create_model
 from mobilevis.runtime.artefact import load_artefact
@@ -61,3 +65,45 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
     line = refused("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
     assert "not a safetensors file" in line
     assert "notes.txt" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "onnx,coreml"), "unknown format coreml: choose from onnx, pte, tflite"),
+        (("--input-size", "320x600"), "input size 320x600 is no multiple of 64: try 320x576 or 320x640"),
+        (("--max-instances", "101"), "max_instances 101 is not in 1…100"),
+        (("--config", "pooling=max7"), "pooling 'max7' is not known"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_refused(refused, tmp_path, arguments, message):
+    assert message in refused("export", MODEL, *arguments, "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_model_lists_the_known_ones(refused, tmp_path):
+    assert f"known are {MODEL.replace('topformer-tiny', 'seaformer-base')}" in refused(
+        "export", "yolo", "--output", tmp_path / "out"
+    )
+
+
+def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(frames / f"{index}.png"), np.zeros((36, 64, 3), dtype=np.uint8))
+    arguments = ("--input-size", "64x64", "--calibration", frames, "--output", tmp_path / "out")
+    assert "the parity gate has 3 frames, it needs 10" in refused("export", MODEL, *arguments)
+
+
+def test_the_report_shows_size_parity_speed_and_delegation(toy_export):
+    console = Console(record=True, width=80)
+    print_report(console, toy_export[1])
+    text = console.export_text()
+    assert "toy 64x96 fp32" in text
+    assert "The weights are random." in text
+    assert "look.features" in text
+    pte = next(item for item in toy_export[1].artefacts if item.format == "pte")
+    assert f"{pte.time_ratio:.2f}" in text
+    assert all(f"{output.max_abs:.1e}" in text for output in pte.parity.outputs)
+    assert "Delegation of the .pte" in text

@@ -111,6 +111,13 @@ def test_an_export_replaces_an_older_one(export_toy, tmp_path):
     assert load_artefact(tmp_path / "toy_64x96_fp32_onnx").metadata.model == "toy"
 
 
+def test_simplified_graphs_pass_the_gate_too(export_toy, tmp_path):
+    export_toy(simplify=True)
+    record = load_artefact(tmp_path / "toy_64x96_fp32_onnx").metadata.parity
+    assert record["frames"] == 10
+    assert max(output["max_abs"] for output in record["outputs"]) <= 1e-4
+
+
 def test_classes_and_checkpoint_are_recorded(export_toy, tmp_path):
     classes = [ClassInfo(3, "car"), ClassInfo(17, "cat"), ClassInfo(18, "dog")]
     export_toy(classes=classes, checkpoint_sha256="ab" * 32)
