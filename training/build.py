@@ -13,8 +13,9 @@ from mobilevis.models.registry import create_model
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
+from mobilevis.training.objective import FrameObjective
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
-from mobilevis.training.temporal import FrameObjective, PairObjective
+from mobilevis.training.temporal import PairObjective
 from mobilevis.training.weights import load_weights
 
 
@@ -51,28 +52,38 @@ def create_network(config: ModelConfig, num_classes: int) -> MobileInst:
     return model
 
 
-def create_objective(model: MobileInst, config: TrainConfig, device: torch.device) -> nn.Module:
-    """The module whose forward pass is the loss, in training mode, spread over the processes if there are
-    several.
+def create_objective(model: MobileInst, config: TrainConfig) -> FrameObjective:
+    """The module whose forward pass is the loss, in training mode.
 
     Raises:
         UserError: the model cannot be trained on pairs.
     """
-    model.train()
-    if config.model.freeze_batch_norm:
-        freeze_batch_norm(model)
     try:
-        objective: nn.Module = (
+        objective = (
             PairObjective(model, config.loss, config.temporal.weight)
             if config.temporal.enabled
             else FrameObjective(model, config.loss)
         )
     except ValueError as error:
         raise UserError(str(error), fix="set model.options.instance_decoder or temporal.enabled") from error
+    objective.train()
+    if config.model.freeze_batch_norm:
+        freeze_batch_norm(model)
+    return objective
+
+
+def distribute(objective: FrameObjective, device: torch.device, sync_batch_norm: bool) -> nn.Module:
+    """The objective spread over the processes; itself if there is one process.
+
+    Args:
+        objective: on the device already.
+        device: of this process.
+        sync_batch_norm: on CUDA, take batch statistics over all processes.
+    """
     if distributed.world_size() == 1:
         return objective
-    if device.type == "cuda" and config.run.sync_batch_norm:
-        objective = nn.SyncBatchNorm.convert_sync_batchnorm(objective)
+    if device.type == "cuda" and sync_batch_norm:
+        return DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(objective))
     return DistributedDataParallel(objective)
 
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mobilevis.models.mobileinst import MobileInst
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 from mobilevis.training.ema import WeightAverage
+from mobilevis.training.objective import FrameObjective
 from mobilevis.training.tensor_files import TensorFile, read_safetensors
 
 STATE_FILE = "state.safetensors"
@@ -29,14 +29,14 @@ class TrainingState:
     """What a run needs to go on bit for bit.
 
     Attributes:
-        model: the network; its raw weights.
+        objective: the trained module, with the network's raw weights.
         optimizer: its per-parameter state; rates follow from the iteration.
         average: the averaged weights, if any.
         scaler: the fp16 loss scaler, if any.
         iteration: completed optimiser steps.
     """
 
-    model: MobileInst
+    objective: FrameObjective
     optimizer: Optimizer
     average: WeightAverage | None
     scaler: torch.amp.GradScaler | None
@@ -77,7 +77,7 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
         fix = "resume with the configuration that the run began with, or start without --resume"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
     weights = _weights(state)
-    moments = _saved_moments(saved, dict(state.model.named_parameters()), path)
+    moments = _saved_moments(saved, dict(state.objective.named_parameters()), path)
     for name, tensor in weights.items():
         if name not in saved or saved[name].shape != tensor.shape:
             raise UserError(f"the training state does not fit the model at '{name}'", path, _OTHER_MODEL)
@@ -133,7 +133,7 @@ def _parse_about(file: TensorFile, path: Path) -> dict[str, Any]:
 
 
 def _weights(state: TrainingState) -> dict[str, Tensor]:
-    tensors = {f"model/{name}": tensor for name, tensor in state.model.state_dict().items()}
+    tensors = {f"objective/{name}": tensor for name, tensor in state.objective.state_dict().items()}
     if state.average:
         tensors.update({f"average/{name}": tensor for name, tensor in state.average.state.items()})
     return tensors
@@ -142,7 +142,7 @@ def _weights(state: TrainingState) -> dict[str, Tensor]:
 def _moments(state: TrainingState) -> dict[str, Tensor]:
     return {
         f"optimizer/{name}/{key}": value
-        for name, parameter in state.model.named_parameters()
+        for name, parameter in state.objective.named_parameters()
         for key, value in state.optimizer.state.get(parameter, {}).items()
     }
 

@@ -132,16 +132,18 @@ class LossConfig:
     """Weights of the loss (Eq. 3): λ_c = 2, λ_mask = 2, λ_obj = 1.
 
     The paper's mask loss is dice plus pixel cross-entropy and leaves their ratio open; SparseInst, which it
-    follows, weighs them 2 and 5.
+    follows, weighs them 2 and 5. ``semantic`` weighs the training-only head of ``semantic.py``, which is
+    ours.
     """
 
     classes: float = 2.0
     dice: float = 2.0
     pixel: float = 5.0
     objectness: float = 1.0
+    semantic: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(min(self.classes, self.dice, self.pixel, self.objectness) >= 0, "loss weights must be ≥ 0")
+        _require(min(vars(self).values()) >= 0, "loss weights must be ≥ 0")
 
 
 @dataclass(frozen=True)

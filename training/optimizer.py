@@ -11,23 +11,24 @@ from mobilevis.training.config import OptimizerConfig
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, LayerNorm)
 
 
-def create_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
+def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW over the trainable parameters; each group keeps its own base rate in ``initial_lr``.
 
     Args:
-        model: its parameters under ``backbone.`` take the rate times ``config.backbone_multiplier``.
+        objective: its parameters under ``model.backbone.`` take the rate times
+            ``config.backbone_multiplier``.
         config: rates and decay.
     """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     normalisation = {
         id(parameter)
-        for module in model.modules()
+        for module in objective.modules()
         if isinstance(module, _NORMS)
         for parameter in module.parameters(recurse=False)
     }
-    for name, parameter in model.named_parameters():
+    for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
-            key = (name.startswith("backbone."), id(parameter) in normalisation)
+            key = (name.startswith("model.backbone."), id(parameter) in normalisation)
             groups.setdefault(key, []).append(parameter)
     return AdamW(
         [

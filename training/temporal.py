@@ -14,34 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mobilevis.models.mobileinst import MobileInst
 from mobilevis.training import losses
 from mobilevis.training.config import LossConfig
-from mobilevis.training.criterion import frame_losses, instance_count
+from mobilevis.training.criterion import instance_count
 from mobilevis.training.matcher import Assignment, Target
+from mobilevis.training.objective import FrameObjective
 
 
-class FrameObjective(nn.Module):
-    """The training loss of single frames (Eq. 3).
-
-    Args:
-        model: the network.
-        weights: of the terms.
-    """
-
-    def __init__(self, model: MobileInst, weights: LossConfig) -> None:
-        super().__init__()
-        self.model = model
-        self.weights = weights
-
-    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
-        return frame_losses(self.model(frames), targets, self.weights)[0]
-
-
-class PairObjective(nn.Module):
+class PairObjective(FrameObjective):
     """The training loss of pairs of frames: Eq. 3 on each frame, and the mask losses of the passed queries.
 
     Args:
@@ -54,11 +37,9 @@ class PairObjective(nn.Module):
     """
 
     def __init__(self, model: MobileInst, weights: LossConfig, passed_weight: float = 1.0) -> None:
-        super().__init__()
+        super().__init__(model, weights)
         if len(model.instance_decoder.stages) < 2:
             raise ValueError("temporal training needs an instance decoder of two stages")
-        self.model = model
-        self.weights = weights
         self.passed_weight = passed_weight
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
@@ -69,11 +50,10 @@ class PairObjective(nn.Module):
             targets: 2·B, in the same order; identities link the two frames of a pair.
 
         Returns:
-            The weighted terms of :func:`frame_losses` over all 2·B frames, and ``passed_dice`` and
+            The weighted terms of all 2·B frames, and ``passed_dice`` and
             ``passed_pixel``.
         """
-        outputs = self.model(frames)
-        terms, assignments = frame_losses(outputs, targets, self.weights)
+        terms, outputs, assignments = self.frame_terms(frames, targets)
         pairs = len(targets) // 2
         later = outputs.mask_features[pairs:]
         passed = self.model.decode_from_queries(

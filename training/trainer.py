@@ -15,7 +15,13 @@ from torch.utils.data import DataLoader
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.batches import BatchSampler
-from mobilevis.training.build import create_network, create_objective, create_schedule, total_iterations
+from mobilevis.training.build import (
+    create_network,
+    create_objective,
+    create_schedule,
+    distribute,
+    total_iterations,
+)
 from mobilevis.training.checkpoint import STATE_FILE, TrainingState, load_state, save_state
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.dataset import Batch, TrainingSet, collate
@@ -69,15 +75,16 @@ class Trainer:
         self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed)
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
-        model = create_network(config.model, len(source.classes))
-        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.objective = create_objective(model, config, self.device)
+        objective = create_objective(create_network(config.model, len(source.classes)), config)
+        objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        decay = config.optimizer.ema_decay
         self.state = TrainingState(
-            model=model,
-            optimizer=create_optimizer(model, config.optimizer),
-            average=WeightAverage(model, config.optimizer.ema_decay) if config.optimizer.ema_decay else None,
+            objective=objective,
+            optimizer=create_optimizer(objective, config.optimizer),
+            average=WeightAverage(objective.model, decay) if decay else None,
             scaler=create_scaler(self.precision, self.device),
         )
+        self.compute_terms = distribute(objective, self.device, config.run.sync_batch_norm)
         # The weights came from the common seed; what is dropped at random differs between processes.
         torch.manual_seed(config.run.seed + distributed.rank())
         if resume:
@@ -144,7 +151,7 @@ class Trainer:
         frames = batch.frames.to(torch.float32, memory_format=torch.channels_last)
         try:
             with autocast(self.precision, self.device):
-                terms = self.objective(frames, batch.targets)
+                terms = self.compute_terms(frames, batch.targets)
             loss = torch.stack(list(terms.values())).sum()
             if not bool(loss.isfinite()):
                 raise FloatingPointError("the loss is not finite")
@@ -153,7 +160,7 @@ class Trainer:
             raise UserError(f"{error} after {self.state.iteration} iterations", self.folder, fix) from error
         norm = self._update(loss)
         if self.state.average:
-            self.state.average.update(self.state.model)
+            self.state.average.update(self.state.objective.model)
         values = {"loss": loss, **terms, "gradient_norm": norm}
         joint = distributed.mean_over_processes(torch.stack([value.detach() for value in values.values()]))
         return dict(zip(values, joint.tolist()))
@@ -165,7 +172,7 @@ class Trainer:
         (scaler.scale(loss) if scaler else loss).backward()
         if scaler:
             scaler.unscale_(optimizer)
-        norm = nn.utils.clip_grad_norm_(self.state.model.parameters(), limit)
+        norm = nn.utils.clip_grad_norm_(self.state.objective.parameters(), limit)
         if scaler:
             scaler.step(optimizer)
             scaler.update()
@@ -175,7 +182,7 @@ class Trainer:
 
     def _save_model(self) -> Path:
         path, name = self.folder / MODEL_FILE, self.config.model.name
-        model, average = self.state.model, self.state.average
+        model, average = self.state.objective.model, self.state.average
         if average:
             model.load_state_dict(average.state)
         record = {

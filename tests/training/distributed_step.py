@@ -17,7 +17,9 @@ def main(config: str, output: str, *overrides: str) -> None:
     with distributed.process_group(torch.device("cpu")):
         trainer = Trainer(load_config(Path(config), overrides))
         report = next(trainer._steps())
-        tensors = {name: p.grad for name, p in trainer.state.model.named_parameters() if p.grad is not None}
+        tensors = {
+            name: p.grad for name, p in trainer.state.objective.named_parameters() if p.grad is not None
+        }
         tensors["loss"] = torch.tensor(report.values["loss"], dtype=torch.float64)
         if distributed.rank() == 0:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, output)

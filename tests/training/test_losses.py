@@ -13,7 +13,7 @@ def random_masks(seed: int, rows: int = 3, pixels: int = 40) -> tuple[torch.Tens
     return logits, (torch.rand(rows, pixels, generator=generator) > 0.6).float()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_focal_loss_is_the_published_formula(seed: int) -> None:
     logits, targets = random_masks(seed)
@@ -23,7 +23,7 @@ def test_focal_loss_is_the_published_formula(seed: int) -> None:
     torch.testing.assert_close(losses.focal_loss(logits, targets), (positive + negative).sum())
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_dice_has_squared_denominators(seed: int) -> None:
     logits, targets = random_masks(seed)
@@ -32,7 +32,7 @@ def test_dice_has_squared_denominators(seed: int) -> None:
     torch.testing.assert_close(losses.dice_loss(logits, targets), expected, atol=1e-4, rtol=0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_pixel_loss_is_the_mean_cross_entropy(seed: int) -> None:
     logits, targets = random_masks(seed)
@@ -41,7 +41,7 @@ def test_pixel_loss_is_the_mean_cross_entropy(seed: int) -> None:
     torch.testing.assert_close(losses.pixel_loss(logits, targets), expected)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_pairwise_dice_agrees_with_dice_of_each_pair(seed: int) -> None:
     logits, targets = random_masks(seed)

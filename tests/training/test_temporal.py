@@ -8,7 +8,8 @@ from mobilevis.models.registry import create_model
 from mobilevis.training import losses
 from mobilevis.training.config import LossConfig
 from mobilevis.training.matcher import Assignment, Target
-from mobilevis.training.temporal import FrameObjective, PairObjective, carry, passed_losses
+from mobilevis.training.objective import FrameObjective
+from mobilevis.training.temporal import PairObjective, carry, passed_losses
 
 WEIGHTS = LossConfig()
 

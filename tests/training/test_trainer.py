@@ -115,7 +115,7 @@ def test_the_backbone_is_slower_and_norms_do_not_decay(config: TrainConfig) -> N
         for group in trainer.state.optimizer.param_groups
         for parameter in group["params"]
     }
-    model = trainer.state.model
+    model = trainer.state.objective.model
     assert settings[id(model.backbone.stem.conv.weight)] == (5e-4, 0.05)
     assert settings[id(model.backbone.stem.norm.weight)] == (5e-4, 0.0)
     assert settings[id(model.instance_decoder.class_head.weight)] == (1e-3, 0.05)
@@ -136,7 +136,10 @@ def test_a_run_can_start_from_the_weights_of_another(config: TrainConfig, tmp_pa
     model = replace(config.model, checkpoint=str(path))
     second = Trainer(replace(config, model=model, run=replace(config.run, output=str(tmp_path / "second"))))
     trained = load_checkpoint(path).model.state_dict()
-    assert all(torch.equal(tensor, trained[name]) for name, tensor in second.state.model.state_dict().items())
+    assert all(
+        torch.equal(tensor, trained[name])
+        for name, tensor in second.state.objective.model.state_dict().items()
+    )
 
 
 def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Path) -> None:
@@ -144,13 +147,13 @@ def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Pat
         video_set, tmp_path / "run", "model.freeze_batch_norm=true", "optimizer.ema_decay=0.0"
     )
     trainer = Trainer(config)
-    before = {k: v.clone() for k, v in trainer.state.model.state_dict().items() if "running" in k}
-    weight = trainer.state.model.backbone.stem.conv.weight.detach().clone()
+    before = {k: v.clone() for k, v in trainer.state.objective.model.state_dict().items() if "running" in k}
+    weight = trainer.state.objective.model.backbone.stem.conv.weight.detach().clone()
     trainer.run()
-    after = trainer.state.model.state_dict()
+    after = trainer.state.objective.model.state_dict()
     assert before
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert not torch.equal(weight, trainer.state.model.backbone.stem.conv.weight)
+    assert not torch.equal(weight, trainer.state.objective.model.backbone.stem.conv.weight)
 
 
 @pytest.mark.slow

@@ -1,0 +1,42 @@
+"""The module that is trained: a model with the loss of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mobilevis.models.mobileinst import MobileInst, MobileInstOutput
+from mobilevis.training.config import LossConfig
+from mobilevis.training.criterion import frame_losses
+from mobilevis.training.matcher import Assignment, Target
+from mobilevis.training.semantic import SemanticHead
+
+
+class FrameObjective(nn.Module):
+    """The training loss of single frames (Eq. 3), and of the semantic head if its weight is above 0.
+
+    Args:
+        model: the network.
+        weights: of the terms.
+    """
+
+    def __init__(self, model: MobileInst, weights: LossConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+        self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
+        return self.frame_terms(frames, targets)[0]
+
+    def frame_terms(
+        self, frames: Tensor, targets: Sequence[Target]
+    ) -> tuple[dict[str, Tensor], MobileInstOutput, list[Assignment]]:
+        """The weighted terms, with the model's output and the assignments that they came from."""
+        outputs = self.model(frames)
+        terms, assignments = frame_losses(outputs, targets, self.weights)
+        if self.semantic_head is not None:
+            terms["semantic"] = self.weights.semantic * self.semantic_head(outputs.mask_features, targets)
+        return terms, outputs, assignments
