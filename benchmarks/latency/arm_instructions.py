@@ -45,6 +45,8 @@ for _ in range(1 + int(sys.argv[4])):
     artefact.run(entry, inputs)
 """
 RUNS = 10
+ENOUGH = 600_000_000  # instructions, 200 times the difference between two starts
+MAX_RUNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,25 +95,36 @@ def build_counter(folder: Path) -> Counter:
     run_tool([str(python), "-m", "pip", "install", "--quiet", *BUILD_PACKAGES])
     run_tool([str(source / "configure"), f"--python={python}", *CONFIGURATION], cwd=build)
     run_tool(["ninja", counter.qemu.name, str(counter.plugin.relative_to(build))], cwd=build)
+    for path in (source, apt.folder):
+        shutil.rmtree(path)
     return counter
 
 
 def count_entry(userland: Userland, counter: Counter, artefact: Path, entry: str) -> int:
-    """Instructions of one run of an entry: a tenth of the difference between 11 runs and 1.
+    """Instructions of one run of an entry: the difference between many runs and none, by their number.
+
+    Two starts of Python differ by some millions of instructions, so that a small entry is run more often.
 
     Raises:
         UserError: the emulated engine fails.
     """
+    start = _count_process(userland, counter, artefact, entry, 0)
+    estimate = (_count_process(userland, counter, artefact, entry, RUNS) - start) / RUNS
+    if estimate * RUNS >= ENOUGH:
+        return round(estimate)
+    runs = min(MAX_RUNS, round(ENOUGH / max(1.0, estimate)))
+    return round((_count_process(userland, counter, artefact, entry, runs) - start) / runs)
+
+
+def _count_process(userland: Userland, counter: Counter, artefact: Path, entry: str, runs: int) -> int:
+    """Instructions of a whole process that runs an entry so many times."""
     with TemporaryDirectory() as folder:
         worker = build_worker(Path(folder, "worker.pyz"))
-        totals = []
-        for runs in (0, RUNS):
-            out = Path(folder, "count.txt")
-            plugin = ["-plugin", f"{counter.plugin},inline=on", "-d", "plugin", "-D", str(out)]
-            command = [str(counter.qemu), *userland.command(*plugin)[1:], "-c", SCRIPT]
-            run_tool([*command, str(worker), str(artefact.resolve()), entry, str(runs)])
-            totals.append(parse_total(out.read_text()))
-    return round((totals[1] - totals[0]) / RUNS)
+        out = Path(folder, "count.txt")
+        plugin = ["-plugin", f"{counter.plugin},inline=on", "-d", "plugin", "-D", str(out)]
+        command = [str(counter.qemu), *userland.command(*plugin)[1:], "-c", SCRIPT]
+        run_tool([*command, str(worker), str(artefact.resolve()), entry, str(runs)])
+        return parse_total(out.read_text())
 
 
 def parse_total(text: str) -> int:

@@ -31,6 +31,8 @@ WHEELS = ("numpy", "onnxruntime", "ai-edge-litert")
 PLATFORMS = (*(f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)), "manylinux2014_aarch64")
 # Cortex-A76 and A55 have fp16 and dot products and no i8mm, as both kinds of core of a Snapdragon 778G.
 CPU = "cortex-a76"
+# A fixed hash seed: with a random one, Python itself executes other instructions in every run.
+PYTHON_SETTINGS = ("PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Userland:
 
     def command(self, *qemu_options: str) -> list[str]:
         """The command line that starts the emulated Python, with more options for the emulator."""
-        environment = [f"PYTHONHOME={self.root}/usr", f"PYTHONPATH={self.site}", "PYTHONDONTWRITEBYTECODE=1"]
+        environment = [f"PYTHONHOME={self.root}/usr", f"PYTHONPATH={self.site}", *PYTHON_SETTINGS]
         settings = [word for setting in environment for word in ("-E", setting)]
         binary = self.root / "usr" / "bin" / f"python{PYTHON_VERSION}"
         return [str(self.qemu), "-cpu", CPU, "-L", str(self.root), *settings, *qemu_options, str(binary)]
