@@ -33,7 +33,7 @@ def run(
     import cv2
     from rich.console import Console
 
-    from mobilevis.cli.stream import run_with_progress, stage_table
+    from mobilevis.cli.stream import print_stages, run_with_progress
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
     from mobilevis.runtime.sources import open_source
@@ -60,9 +60,8 @@ def run(
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
     if segmenter.metadata.has_random_weights:
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
-    console.print(
-        stage_table(summary, f"{segmenter.artefact.engine}, {segmenter.artefact.threads} thread(s)")
-    )
+    loaded = segmenter.artefact
+    print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
     for path in (output, results, json_lines):
         if path is not None:
             console.print(f"wrote {path}", soft_wrap=True)

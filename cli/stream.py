@@ -43,17 +43,17 @@ def run_with_progress(
         return run_stream(segmenter, source, sinks, lambda _: progress.advance(task), max_frames)
 
 
-def stage_table(summary: StreamSummary, title: str) -> Table:
+def print_stages(console: Console, summary: StreamSummary, setup: str) -> None:
     """Mean milliseconds of each stage, on keyframes and on the frames between them."""
     key, other = summary.mean_milliseconds(keyframes=True), summary.mean_milliseconds(keyframes=False)
-    table = Table(
-        title=f"{title}: {summary.frames} frames, {summary.keyframes} keyframes, "
-        f"{len(summary.track_ids)} tracks",
-        title_justify="left",
+    tracks = len(summary.track_ids)
+    console.print(
+        f"{setup}: {summary.frames} frames, {summary.keyframes} keyframes, {tracks} tracks", soft_wrap=True
     )
+    table = Table()
     table.add_column("stage")
     table.add_column("keyframe ms", justify="right")
     table.add_column("other ms", justify="right")
     for stage in key:
         table.add_row(stage, f"{key[stage]:.2f}", f"{other[stage]:.2f}" if stage in other else "–")
-    return table
+    console.print(table)

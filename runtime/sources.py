@@ -104,7 +104,8 @@ class Capture(Source):
 
     def __init__(self, target: Union[str, int], name: str, *, camera: bool) -> None:
         self.name = name
-        self._capture = cv2.VideoCapture(target)
+        # FFmpeg alone for files: OpenCV's other readers take broken ones and print what they find in them.
+        self._capture = cv2.VideoCapture(target, cv2.CAP_ANY if camera else cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             fix = "check that it is connected" if camera else "check that it is a video and is complete"
             raise UserError("cannot open as a video", name, fix)
