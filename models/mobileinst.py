@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -46,7 +47,7 @@ class MobileInstConfig:
     drop_path: float = 0.1
 
     def __post_init__(self) -> None:
-        known = {
+        known: dict[str, Collection[str]] = {
             "backbone": BACKBONES,
             "instance_decoder": STAGES,
             "pooling": POOLINGS,
@@ -175,7 +176,9 @@ class MobileInst(StreamingModel):
             queries = decoder.run_stage(stage, queries, mask_features, global_features)
         return decoder.read(queries)
 
-    def entries(self, input_size: tuple[int, int], max_instances: Optional[int] = 20) -> dict[str, Entry]:
+    def entries(  # type: ignore[override]  # a family names its own options
+        self, input_size: tuple[int, int], max_instances: Optional[int] = 20
+    ) -> dict[str, Entry]:
         """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` live slots.
 
         Raises:
@@ -200,7 +203,7 @@ class MobileInst(StreamingModel):
             "segment": Entry("segment", {**kernels, "mask_features": features["mask_features"]}, masks),
         }
 
-    def driver_options(
+    def driver_options(  # type: ignore[override]
         self, input_size: tuple[int, int], max_instances: Optional[int] = 20, keyframe_interval: int = 3
     ) -> dict[str, Any]:
         """What the ``mobileinst`` driver reads: sizes, score rule, the default T and the masks' stride."""

@@ -143,10 +143,10 @@ class TopFormer(nn.Module):
         # Plain slices: torch.split leaves XNNPACK's delegate (executorch 1.4.1) and cuts the entry in two.
         ends = accumulate(self.split)
         slices = [tokens[:, end - c : end] for c, end in zip(self.split, ends)][1:]
-        injected = [
+        x3, x4, x5 = (
             injection(level, part) for injection, level, part in zip(self.injections, levels[1:], slices)
-        ]
-        return Pyramid(*injected, tokens)
+        )
+        return Pyramid(x3, x4, x5, tokens)
 
 
 def _pool_to(x: Tensor, height: int, width: int) -> Tensor:
