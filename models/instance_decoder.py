@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobilevis.models.layers import LayerNorm, MultiHeadAttention, sine_positions
+from mobilevis.models.layers import LayerNorm, MultiHeadAttention, repeat_batch, sine_positions
 
 # Table 3: the source of each stage's keys and values.
 STAGES = {
@@ -83,7 +83,7 @@ class InstanceDecoder(nn.Module):
 
     def initial_queries(self, batch: int) -> Tensor:
         """The learned queries, (B, N, D)."""
-        return self.queries.expand(batch, -1, -1) if batch > 1 else self.queries
+        return repeat_batch(self.queries, batch)
 
     def run_stage(
         self, index: int, queries: Tensor, mask_features: Tensor, global_features: Tensor

@@ -183,6 +183,11 @@ def resize(x: Tensor, size: tuple[int, ...]) -> Tensor:
     return F.interpolate(x, size=(int(size[0]), int(size[1])), mode="bilinear", align_corners=False)
 
 
+def repeat_batch(x: Tensor, batch: int) -> Tensor:
+    """(1, …) as (B, …); x itself for B = 1, where an exported ``expand`` would fall out of the delegate."""
+    return x if batch == 1 else x.expand(batch, *x.shape[1:])
+
+
 @lru_cache(maxsize=32)
 def _sine_table(height: int, width: int, dim: int) -> np.ndarray:
     frequencies = 10000.0 ** (-2.0 * (np.arange(dim // 2) // 2) / (dim // 2))
@@ -213,8 +218,8 @@ def coordinates(like: Tensor) -> Tensor:
     """Column and row in [-1, 1] as two constant channels, (B, 2, H, W) for features (B, C, H, W)."""
     batch, _, height, width = like.shape
     columns, rows = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-    table = torch.from_numpy(np.stack([columns, rows]).astype(np.float32))[None]
-    return table.to(like).expand(batch, -1, -1, -1)
+    table = np.stack([columns, rows])[None].astype(np.float32)
+    return repeat_batch(torch.from_numpy(table).to(like), batch)
 
 
 @lru_cache(maxsize=32)
@@ -232,9 +237,9 @@ def pool_bins(x: Tensor, bins: int) -> Tensor:
     The bins of adaptive pooling overlap where they do not divide the size, which no fixed kernel expresses.
     """
     batch, channels, height, width = x.shape
-    table = np.kron(_bins_table(height, bins), _bins_table(width, bins))
-    pooled = F.linear(x.reshape(batch, channels, height * width), torch.from_numpy(table).to(x))
-    return pooled.view(batch, channels, bins, bins)
+    table = np.kron(_bins_table(height, bins), _bins_table(width, bins)).T[None]
+    weights = repeat_batch(torch.from_numpy(np.ascontiguousarray(table)).to(x), batch)
+    return torch.bmm(x.flatten(2), weights).view(batch, channels, bins, bins)
 
 
 @lru_cache(maxsize=32)
