@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -83,13 +84,15 @@ def latency(
         command=["mobilevis", *sys.argv[1:]],
     )
     transport = open_device(device, python, scratch, ssh_config)
-    with progress_of(Console(stderr=True)) as progress:
-        report, error = run_plan(transport, plan, follow(progress, plan))
-    if json_path is not None:
-        report.save(json_path)
-    if html_path is not None:
-        with atomic_path(html_path) as temporary:
-            temporary.write_text(to_html(report), encoding="utf-8")
+    with ExitStack() as stack:  # opened first: a place that cannot be written fails before the measurement
+        json_file = stack.enter_context(atomic_path(json_path)) if json_path else None
+        html_file = stack.enter_context(atomic_path(html_path)) if html_path else None
+        with progress_of(Console(stderr=True)) as progress:
+            report, error = run_plan(transport, plan, follow(progress, plan))
+        if json_file is not None:
+            json_file.write_text(report.to_json() + "\n", encoding="utf-8")
+        if html_file is not None:
+            html_file.write_text(to_html(report), encoding="utf-8")
     print(to_markdown(report))
     if error is not None:
         raise error

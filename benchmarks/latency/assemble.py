@@ -42,12 +42,18 @@ def assemble(events: Iterable[Event], identities: Iterable[tuple[str, str, bool]
     Args:
         events: the journal, in order.
         identities: (name, sha256, is_baseline) of each target, in the job's order.
+
+    Raises:
+        UserError: an event lacks what its name promises.
     """
     events = list(events)
-    return [
-        _artefact([event for event in events if _concerns(event, index)], name, sha256, is_baseline)
-        for index, (name, sha256, is_baseline) in enumerate(identities)
-    ]
+    try:
+        return [
+            _artefact([event for event in events if _concerns(event, index)], name, sha256, is_baseline)
+            for index, (name, sha256, is_baseline) in enumerate(identities)
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the worker's journal is broken: {error!r}", fix="run again") from error
 
 
 def _concerns(event: Event, index: int) -> bool:

@@ -17,7 +17,7 @@ from mobilevis.benchmarks.latency.cpus import TOPOLOGY_GLOBS, Topology, parse_to
 from mobilevis.benchmarks.latency.job import Job, Target
 from mobilevis.benchmarks.latency.protocol import Protocol
 from mobilevis.benchmarks.latency.schema import ArtefactResult, LatencyReport, Setup
-from mobilevis.benchmarks.latency.session import OnEvent, Outcome, run_job
+from mobilevis.benchmarks.latency.session import OnEvent, Outcome, Worker, python_worker, run_job
 from mobilevis.benchmarks.latency.transports.base import Transport
 from mobilevis.benchmarks.latency.validity import judge
 from mobilevis.runtime.errors import UserError
@@ -77,7 +77,7 @@ def run_plan(
     cpus = resolve_cpus(plan.cpus, topology, plan.threads)
     with TemporaryDirectory() as folder:
         worker = build_worker(Path(folder, "worker.pyz"))
-        runner = _Runner(transport, plan, cpus, worker, on_event)
+        runner = _Runner(transport, plan, cpus, python_worker(worker), on_event)
         outcome = runner.run("timing", range(len(runner.targets)))
         results = assemble(outcome.events, runner.identities)
         device = first_event(outcome.events, "device")
@@ -95,7 +95,7 @@ class _Runner:
     """Runs passes of one plan."""
 
     def __init__(
-        self, transport: Transport, plan: Plan, cpus: Sequence[int], worker: Path, on_event: OnEvent
+        self, transport: Transport, plan: Plan, cpus: Sequence[int], worker: Worker, on_event: OnEvent
     ) -> None:
         self._transport, self._plan, self._cpus = transport, plan, tuple(cpus)
         self._worker, self._on_event = worker, on_event

@@ -55,6 +55,9 @@ class Series:
         columns = [self.is_keyframe, self.instances, *self.milliseconds.values()]
         if any(len(column) != len(self.at_s) for column in columns):
             raise ValueError("the columns of a series differ in length")
+        for stage, column in {"at_s": self.at_s, **self.milliseconds}.items():
+            if not all(value is None or 0 <= value < float("inf") for value in column):
+                raise ValueError(f"a value of {stage} is not finite and non-negative")
 
     def stage(self, name: str, keyframes: Optional[bool] = None) -> Samples:
         """The samples of a stage, (n,), of keyframes or other frames alone, or of all (None)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,10 +22,30 @@ from mobilevis.benchmarks.latency.transports.base import (
 )
 from mobilevis.runtime.errors import UserError
 
-WORKER = "worker.pyz"
 JOB = "job.json"
 SPARE_BYTES = 1 << 20  # the journal of a standard run takes some hundred kilobytes
 OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A program that reads a job and writes a journal, in their documented forms.
+
+    The Python worker is the one there is. Another, such as one for plain Android, is another file with
+    another way to start it; all else here stays.
+
+    Attributes:
+        file: what is pushed.
+        launch: (transport, path of the file there, path of the job there) → the command that runs it.
+    """
+
+    file: Path
+    launch: Callable[[Transport, str, str], Sequence[str]]
+
+
+def python_worker(file: Path) -> Worker:
+    """The zipapp of ``build_worker`` on the device's Python."""
+    return Worker(file, lambda transport, program, job: [transport.python, program, job])
 
 
 class InterruptedRunError(UserError):
@@ -48,7 +68,7 @@ class Outcome:
 def run_job(
     transport: Transport,
     job: Job,
-    worker: Path,
+    worker: Worker,
     uploads: Mapping[str, Path],
     on_event: OnEvent = lambda event: None,
 ) -> Outcome:
@@ -57,7 +77,7 @@ def run_job(
     Args:
         transport: the device.
         job: its paths are keys of ``uploads``.
-        worker: the zipapp of ``build_worker``.
+        worker: what runs it there.
         uploads: name in the job's folder → local file or folder.
         on_event: gets each event of the journal as it comes.
 
@@ -77,8 +97,9 @@ def run_job(
             job_file = Path(local, JOB)
             job_file.write_text(job.to_json(), encoding="utf-8")
             folder = make_folder(transport)
-            _push_all(transport, folder, {WORKER: worker, JOB: job_file, **uploads})
-            command = [transport.python, f"{folder}/{WORKER}", f"{folder}/{JOB}"]
+            program = worker.file.name
+            _push_all(transport, folder, {program: worker.file, JOB: job_file, **uploads})
+            command = worker.launch(transport, f"{folder}/{program}", f"{folder}/{JOB}")
             _check_end(transport, transport.run(command, on_line), outcome, uploads)
             journal = Path(local, JOURNAL)
             transport.pull(f"{folder}/{JOURNAL}", journal)

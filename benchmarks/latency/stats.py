@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 Samples = NDArray[np.float64]
 CONFIDENCE = 0.95
 RESAMPLES = 1000
+# A fast entry gives hundreds of thousands of samples, whose interval is narrow: fewer resamples show it.
+MIN_RESAMPLES = 200
+MAX_DRAWS = 20_000_000
 _CHUNK_VALUES = 1 << 22  # 32 MiB of float64 at a time: a sustained run has tens of thousands of samples
 
 
@@ -89,21 +92,22 @@ def summarise(values: ArrayLike) -> Summary:
 
 
 def block_resamples(n: int, seed: int = 0) -> Iterator[NDArray[np.intp]]:
-    """RESAMPLES rows of n indices by moving-block bootstrap (Künsch 1989), some rows at a time.
+    """Up to RESAMPLES rows of n indices by moving-block bootstrap (Künsch 1989), some rows at a time.
 
     Successive latencies are correlated (clock, heat, neighbours), so resampling them one by one would claim
     too narrow an interval; blocks of n^(1/3) keep the short correlations. The same seed gives the same rows.
     """
     block = max(1, round(n ** (1 / 3)))
     blocks = -(-n // block)
-    starts = np.random.default_rng(seed).integers(0, n - block + 1, size=(RESAMPLES, blocks, 1))
+    count = max(MIN_RESAMPLES, min(RESAMPLES, MAX_DRAWS // n))
+    starts = np.random.default_rng(seed).integers(0, n - block + 1, size=(count, blocks, 1))
     step = max(1, _CHUNK_VALUES // n)
-    for i in range(0, RESAMPLES, step):
+    for i in range(0, count, step):
         yield (starts[i : i + step] + np.arange(block)).reshape(-1, blocks * block)[:, :n]
 
 
 def bootstrap_medians(samples: Samples, seed: int = 0) -> Samples:
-    """The medians of RESAMPLES resamples of (n,) samples."""
+    """The medians of resamples of (n,) samples."""
     return np.concatenate([np.median(samples[rows], axis=1) for rows in block_resamples(samples.size, seed)])
 
 

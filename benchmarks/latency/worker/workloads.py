@@ -120,8 +120,12 @@ class Recording:
         self.instances.append(step.instances)
 
     def take(self) -> dict[str, Any]:
-        """The columns so far, for JSON, leaving none."""
-        columns = dict(vars(self))
+        """The columns so far, for JSON, leaving none; to the nanosecond, which is the clock's own step."""
+        stages = {
+            stage: [None if value is None else round(value, 6) for value in column]
+            for stage, column in self.milliseconds.items()
+        }
+        columns = {**vars(self), "at_s": [round(value, 6) for value in self.at_s], "milliseconds": stages}
         self.at_s, self.is_keyframe, self.instances, self.milliseconds = [], [], [], {}
         return columns
 

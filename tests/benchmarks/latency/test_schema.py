@@ -64,6 +64,15 @@ def test_a_missing_file_is_refused(tmp_path: Path):
         load_report(tmp_path / "absent.json")
 
 
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "fast"])
+def test_a_sample_that_is_no_duration_is_refused(tmp_path, value):
+    raw = json.loads(report().to_json())
+    raw["artefacts"][0]["workloads"]["frames"]["milliseconds"]["frame"][3] = value
+    (tmp_path / "run.json").write_text(json.dumps(raw))
+    with pytest.raises(UserError, match="not a latency report"):
+        load_report(tmp_path / "run.json")
+
+
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="differ in length"):
         Series(at_s=[0.0], is_keyframe=[True], instances=[1], milliseconds={"frame": [1.0, 2.0]})
