@@ -47,7 +47,7 @@ class RunLog:
             writer = csv.DictWriter(stream, fieldnames=list(row))
             if new:
                 writer.writeheader()
-            writer.writerow(row)
+            writer.writerow({name: f"{value:.8g}" for name, value in row.items()})
 
     def __enter__(self) -> RunLog:
         return self
