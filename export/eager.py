@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -11,6 +12,17 @@ from mobilevis.export.trace import EntryModule
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.engines.base import Array, Artefact
 from mobilevis.runtime.metadata import Metadata
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute with so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class EagerArtefact(Artefact):

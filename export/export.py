@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Union
 
 from mobilevis.export.describe import PRECISION, describe
-from mobilevis.export.eager import EagerArtefact
+from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.parity import Image, Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
 from mobilevis.export.timing import time_ratios
@@ -113,9 +113,10 @@ def export_model(
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error
     steps = _Steps(progress, total=2 + 2 * len(formats))
-    job = _prepare(model, entries, metadata, frames, simplify, steps)
     stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{PRECISION}"
-    with ExitStack() as stack:
+    # One thread, as the engines have: PyTorch's spin for each other, on a busy machine for ten times as long.
+    with torch_threads(1), ExitStack() as stack:
+        job = _prepare(model, entries, metadata, frames, simplify, steps)
         artefacts = _export_all(job, formats, Path(output), stem, stack)
         report = ExportReport(
             model=metadata.model,
