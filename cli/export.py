@@ -112,14 +112,14 @@ def _build(
     name: str, config: dict[str, Any], checkpoint: Optional[Path]
 ) -> tuple[StreamingModel, Optional[list[ClassInfo]], Optional[str]]:
     """The model with its classes and its checkpoint's hash; these are None for random weights."""
-    from mobilevis.models import create_model
+    from mobilevis.export.export import create_seeded
     from mobilevis.runtime.errors import UserError
     from mobilevis.runtime.metadata import ClassInfo
     from mobilevis.training.weights import load_checkpoint
 
     if checkpoint is None:
         try:
-            return create_model(name, **config), None, None
+            return create_seeded(name, **config), None, None
         except ValueError as error:
             raise UserError(str(error), fix="see `mobilevis export --help`") from error
     loaded = load_checkpoint(checkpoint)

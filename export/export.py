@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Union
 
+import torch
+
 from mobilevis.export.describe import PRECISION, describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.parity import Image, Reference, compare, make_reference
@@ -100,7 +102,7 @@ def export_model(
     try:
         if isinstance(model, str):
             name = name or model
-            model = create_model(model)
+            model = create_seeded(model)
         model = copy.deepcopy(model).eval()
         entries, metadata = describe(
             model,
@@ -129,6 +131,13 @@ def export_model(
         )
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
     return report
+
+
+def create_seeded(name: str, **config: Any) -> StreamingModel:
+    """``create_model`` with the same random weights every time, so that exports of them can be compared."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return create_model(name, **config)
 
 
 class _Steps:
