@@ -24,6 +24,13 @@ POOLINGS = {"none": 1, "max4": 4, "max8": 8, "avg4": 4, "avg8": 8}
 PRIOR_PROBABILITY = 0.01
 
 
+def start_at_prior(layer: nn.Linear | nn.Conv2d) -> None:
+    """Make a sigmoid layer give 0.01 at first: the many negatives then do not drown the focal loss."""
+    assert layer.bias is not None
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.constant_(layer.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
+
+
 class DecodedQueries(NamedTuple):
     """What the heads read from N queries: (B, N, C), (B, N, 1) and (B, N, D)."""
 
@@ -78,8 +85,7 @@ class InstanceDecoder(nn.Module):
         self.kernel_head = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim)
         )
-        nn.init.normal_(self.class_head.weight, std=0.01)
-        nn.init.constant_(self.class_head.bias, -math.log((1 - PRIOR_PROBABILITY) / PRIOR_PROBABILITY))
+        start_at_prior(self.class_head)
 
     def initial_queries(self, batch: int) -> Tensor:
         """The learned queries, (B, N, D)."""

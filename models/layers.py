@@ -16,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
 
 class Pyramid(NamedTuple):
     """A backbone's features, (B, C, H/stride, W/stride) at strides 8, 16, 32 and 64."""
@@ -24,6 +27,21 @@ class Pyramid(NamedTuple):
     x4: Tensor
     x5: Tensor
     x6: Tensor
+
+
+class ImageNetNormalise(nn.Module):
+    """Images in [0, 255], RGB, less ImageNet's mean and divided by its deviation."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", 1.0 / torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) * self.scale
 
 
 class ConvNorm(nn.Sequential):
@@ -235,11 +253,13 @@ def pool_bins(x: Tensor, bins: int) -> Tensor:
     """``F.adaptive_avg_pool2d`` of (B, C, H, W) to bins × bins as a product with a constant matrix.
 
     The bins of adaptive pooling overlap where they do not divide the size, which no fixed kernel expresses.
+    The matrix stands left: on the right, litert-torch 0.10.0 cannot convert one bin before a convolution.
     """
     batch, channels, height, width = x.shape
-    table = np.kron(_bins_table(height, bins), _bins_table(width, bins)).T[None]
-    weights = repeat_batch(torch.from_numpy(np.ascontiguousarray(table)).to(x), batch)
-    return torch.bmm(x.flatten(2), weights).view(batch, channels, bins, bins)
+    table = np.kron(_bins_table(height, bins), _bins_table(width, bins))
+    weights = repeat_batch(torch.from_numpy(table.reshape(1, bins**2, height * width)).to(x), batch)
+    pooled = torch.bmm(weights, x.flatten(2).transpose(1, 2))
+    return pooled.transpose(1, 2).reshape(batch, channels, bins, bins)
 
 
 @lru_cache(maxsize=32)

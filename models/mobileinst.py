@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
 
 from mobilevis.models.backbones import BACKBONES, create_backbone
-from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.models.entries import Shape
 from mobilevis.models.instance_decoder import POOLINGS, STAGES, DecodedQueries, InstanceDecoder
-from mobilevis.models.layers import ConvNorm, Pyramid, resize
+from mobilevis.models.kernel_model import KernelModel, check_known, check_positive
+from mobilevis.models.layers import ConvNorm, ImageNetNormalise, Pyramid
 from mobilevis.models.mask_decoder import MASK_DECODERS
-
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,9 @@ class MobileInstConfig:
             "mask_decoder": MASK_DECODERS,
         }
         for key, names in known.items():
-            if getattr(self, key) not in names:
-                raise ValueError(f"{key} {getattr(self, key)!r} is not known; known are {', '.join(names)}")
+            check_known(key, getattr(self, key), names)
         for key in ("num_classes", "num_queries", "heads"):
-            if not isinstance(getattr(self, key), int) or getattr(self, key) < 1:
-                raise ValueError(f"{key} {getattr(self, key)!r} is not a positive integer")
+            check_positive(key, getattr(self, key))
         if not isinstance(self.width, int) or self.width < 1 or self.width % self.heads or self.width % 4:
             raise ValueError(f"dim {self.width!r} is not a multiple of 4 and of the {self.heads} heads")
         if not 0.0 <= self.drop_path < 1.0:
@@ -93,19 +89,16 @@ class MobileInstOutput:
     passing_queries: Tensor
 
 
-class MobileInst(StreamingModel):
+class MobileInst(KernelModel):
     """MobileInst with any backbone and ablation; see ``MobileInstConfig``."""
-
-    driver = "mobileinst"
-    size_multiple = 64
-    mean: Tensor
-    scale: Tensor
 
     def __init__(self, config: MobileInstConfig) -> None:
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
+        self.num_queries = config.num_queries
         self.dim = dim = config.width
+        self.normalise = ImageNetNormalise()
         self.backbone = create_backbone(config.backbone, dim, config.drop_path)
         channels = self.backbone.channels
         self.laterals = nn.ModuleList(nn.Identity() if c == dim else ConvNorm(c, dim) for c in channels[:3])
@@ -114,12 +107,10 @@ class MobileInst(StreamingModel):
         self.instance_decoder = InstanceDecoder(
             dim, config.heads, config.num_queries, config.num_classes, config.instance_decoder, config.pooling
         )
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("scale", 1.0 / torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (B, 3, H, W), RGB in [0, 255] → X_mask (B, D, H/8, W/8), X_G (B, D, H/64, W/64)."""
-        x3, x4, x5, x6 = self.backbone((frame - self.mean) * self.scale)
+        x3, x4, x5, x6 = self.backbone(self.normalise(frame))
         x3, x4, x5 = (lateral(x) for lateral, x in zip(self.laterals, (x3, x4, x5)))
         return self.mask_decoder(Pyramid(x3, x4, x5, x6)), self.global_projection(x6)
 
@@ -131,12 +122,6 @@ class MobileInst(StreamingModel):
         read = self.decode_from_queries(queries, mask_features, global_features)
         scores = torch.sqrt(read.class_logits.sigmoid() * read.objectness_logits.sigmoid())
         return read.kernels, scores
-
-    def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
-        """Kernels (B, S, D) and X_mask → mask logits (B, S, H/4, W/4): Eq. 2, then bilinear ×2."""
-        height, width = mask_features.shape[-2:]
-        masks = torch.bmm(kernels, mask_features.flatten(2))
-        return resize(masks.view(-1, kernels.shape[1], height, width), (2 * height, 2 * width))
 
     def forward(self, frames: Tensor) -> MobileInstOutput:
         """Frames (B, 3, H, W), RGB in [0, 255], any B; H and W multiples of 64."""
@@ -176,42 +161,12 @@ class MobileInst(StreamingModel):
             queries = decoder.run_stage(stage, queries, mask_features, global_features)
         return decoder.read(queries)
 
-    def entries(  # type: ignore[override]  # a family names its own options
-        self, input_size: tuple[int, int], max_instances: Optional[int] = 20
-    ) -> dict[str, Entry]:
-        """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` live slots.
-
-        Raises:
-            ValueError: a side is no multiple of 64, or ``max_instances`` is not in 1…N.
-        """
+    def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         height, width = input_size
-        if height < 64 or width < 64 or height % 64 or width % 64:
-            raise ValueError(f"input size {height}x{width}: both sides must be multiples of 64")
-        N, C, D = self.config.num_queries, self.config.num_classes, self.dim
-        S = N if max_instances is None else max_instances
-        if not 1 <= S <= N:
-            raise ValueError(f"max_instances {S} is not in 1…{N}, the number of queries")
-        features = {
-            "mask_features": (1, D, height // 8, width // 8),
-            "global_features": (1, D, height // 64, width // 64),
-        }
-        kernels = {"kernels": (1, S, D)}
-        masks = {"mask_logits": (1, S, height // 4, width // 4)}
         return {
-            "encode": Entry("encode", {"frame": (1, 3, height, width)}, features),
-            "decode": Entry("decode", features, {"kernels": (1, N, D), "scores": (1, N, C)}),
-            "segment": Entry("segment", {**kernels, "mask_features": features["mask_features"]}, masks),
+            "mask_features": (1, self.dim, height // 8, width // 8),
+            "global_features": (1, self.dim, height // 64, width // 64),
         }
 
-    def driver_options(  # type: ignore[override]
-        self, input_size: tuple[int, int], max_instances: Optional[int] = 20, keyframe_interval: int = 3
-    ) -> dict[str, Any]:
-        """What the ``mobileinst`` driver reads: sizes, score rule, the default T and the masks' stride."""
-        return {
-            "num_queries": self.config.num_queries,
-            "max_instances": self.config.num_queries if max_instances is None else max_instances,
-            "kernel_dim": self.dim,
-            "score_rule": "sqrt(class*objectness)",
-            "keyframe_interval": keyframe_interval,
-            "mask_stride": 4,
-        }
+    def decoded_features(self) -> tuple[str, ...]:
+        return ("mask_features", "global_features")

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
+from mobilevis.models.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
+
+Factory = Callable[..., StreamingModel]
 
 
-def _mobileinst(backbone: str) -> Callable[..., StreamingModel]:
-    def create(**config: Any) -> StreamingModel:
-        if config.get("backbone", backbone) != backbone:
-            raise ValueError(f"mobileinst-{backbone} has no backbone {config['backbone']}")
-        known = sorted(field.name for field in fields(MobileInstConfig))
-        unknown = sorted(set(config) - set(known))
+def _family(model: Callable[[Any], StreamingModel], config: type, name: str, backbone: str) -> Factory:
+    """A factory of one family's models on one backbone."""
+
+    def create(**options: Any) -> StreamingModel:
+        if options.get("backbone", backbone) != backbone:
+            raise ValueError(f"{name} has no backbone {options['backbone']}")
+        known = sorted(field.name for field in fields(config))
+        unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"no configuration {', '.join(unknown)}; known are {', '.join(known)}")
-        return MobileInst(MobileInstConfig(**{**config, "backbone": backbone}))
+        return model(config(**{**options, "backbone": backbone}))
 
     return create
 
 
-MODELS: dict[str, Callable[..., StreamingModel]] = {
-    f"mobileinst-{backbone}": _mobileinst(backbone) for backbone in BACKBONES
-}
+def _families() -> Iterator[tuple[str, Factory]]:
+    for backbone in BACKBONES:
+        name = f"mobileinst-{backbone}"
+        yield name, _family(MobileInst, MobileInstConfig, name, backbone)
+    for backbone in SPARSEINST_BACKBONES:
+        name = f"sparseinst-{backbone}"
+        yield name, _family(SparseInst, SparseInstConfig, name, backbone)
+
+
+MODELS: dict[str, Factory] = dict(_families())
 
 
 def list_models() -> list[str]:

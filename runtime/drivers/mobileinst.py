@@ -124,7 +124,8 @@ class MobileInstDriver:
 
     def _decode(self, features: dict[str, NDArray[np.float32]], stages: Stages) -> None:
         with stages("decode"):
-            decoded = self._artefact.run("decode", features)
+            wanted = self._artefact.metadata.entries["decode"].inputs
+            decoded = self._artefact.run("decode", {tensor.name: features[tensor.name] for tensor in wanted})
         with stages("association"):
             kernels: Kernels = decoded["kernels"][0]
             class_scores = decoded["scores"][0]

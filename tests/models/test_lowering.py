@@ -19,7 +19,11 @@ ABLATIONS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "config"),
-    [*FLAGSHIPS, *(("mobileinst-topformer-tiny", (128, 192), config) for config in ABLATIONS)],
+    [
+        *FLAGSHIPS,
+        *(("mobileinst-topformer-tiny", (128, 192), config) for config in ABLATIONS),
+        ("sparseinst-topformer-base", (128, 192), {}),
+    ],
 )
 def test_each_entry_lowers_to_one_delegate_call(name, size, config):
     model = create_model(name, **config).eval()
