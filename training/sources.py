@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
 from mobilevis.data.coco import load_coco
 from mobilevis.data.datasets import Category, ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.ytvis import load_ytvis
-from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.rle import Rle
 from mobilevis.training.config import DataConfig
 
 
@@ -38,11 +38,11 @@ class SourceFrame:
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """Where a frame lies and what it shows: (class index, identity, mask) of each instance."""
+    """Where a frame lies and what it shows: (class index, identity, compressed RLE) of each instance."""
 
     file: Path
     size: tuple[int, int]
-    instances: tuple[tuple[int, int, Rle], ...]
+    instances: tuple[tuple[int, int, Mapping[str, Any]], ...]
 
 
 class FrameSource:
@@ -75,7 +75,7 @@ class FrameSource:
         record = self._videos[video][frame]
         return SourceFrame(
             image=self._image(record),
-            masks=[rle.decode(mask) for _, _, mask in record.instances],
+            masks=[coco_mask.decode(mask).astype(bool) for _, _, mask in record.instances],
             labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
             identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
         )
