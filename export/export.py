@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional, Protocol, Union
 
 import torch
 
-from mobilevis.export.describe import PRECISION, describe
+from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.parity import Image, Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
@@ -105,30 +105,17 @@ def export_model(
             model = create_seeded(model)
         model = copy.deepcopy(model).eval()
         entries, metadata = describe(
-            model,
-            input_size,
-            name=name,
-            classes=classes,
-            checkpoint_sha256=checkpoint_sha256,
-            **options,
+            model, input_size, name=name, classes=classes, checkpoint_sha256=checkpoint_sha256, **options
         )
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error
     steps = _Steps(progress, total=2 + 2 * len(formats))
-    stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{PRECISION}"
+    stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{metadata.precision}"
     # One thread, as the engines have: PyTorch's spin for each other, on a busy machine for ten times as long.
     with torch_threads(1), ExitStack() as stack:
         job = _prepare(model, entries, metadata, frames, simplify, steps)
         artefacts = _export_all(job, formats, Path(output), stem, stack)
-        report = ExportReport(
-            model=metadata.model,
-            input_size=input_size,
-            precision=PRECISION,
-            checkpoint_sha256=checkpoint_sha256,
-            artefacts=artefacts,
-            seconds=time.perf_counter() - start,
-            tools=metadata.tools,
-        )
+        report = _report(metadata, artefacts, time.perf_counter() - start)
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
     return report
 
@@ -138,6 +125,18 @@ def create_seeded(name: str, **config: Any) -> StreamingModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return create_model(name, **config)
+
+
+def _report(metadata: Metadata, artefacts: tuple[FormatReport, ...], seconds: float) -> ExportReport:
+    return ExportReport(
+        model=metadata.model,
+        input_size=metadata.input_size,
+        precision=metadata.precision,
+        checkpoint_sha256=metadata.checkpoint_sha256,
+        artefacts=artefacts,
+        seconds=seconds,
+        tools=metadata.tools,
+    )
 
 
 class _Steps:
