@@ -70,7 +70,7 @@ def test_ctrl_c_keeps_the_samples_and_ends_with_one_line(artefacts, tmp_path):
         (["--threads", "999"], "999 threads on"),
         (["--source", "absent.mp4"], "there is no such file or folder (absent.mp4)"),
         (["--device", "ssh:nobody@board.invalid"], "host unreachable"),
-        (["--json", "/proc/out.json"], "cannot write"),
+        (["--json", "/dev/null/out.json"], "cannot write"),
         (["--engine", "tensorrt"], "unknown engine tensorrt"),
     ],
 )
