@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models.layers import Pyramid
-from mobilevis.models.mask_decoder import MASK_DECODERS
+from mobilevis.models.mask_decoder import MASK_DECODERS, PyramidPooling
 
 DIM, TOKENS = 32, 48
 POSITIONS = {"x3": (DIM, 8, 16), "x4": (DIM, 4, 8), "x5": (DIM, 2, 4), "x6": (TOKENS, 1, 2)}
@@ -69,3 +69,13 @@ def test_the_number_of_3x3_convolutions_is_the_one_that_table_5_gives(name, coun
         m for m in _decoder(name).modules() if isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3)
     ]
     assert len(convolutions) == count
+
+
+@pytest.mark.slow
+def test_pyramid_pooling_converts_to_tflite_with_its_single_bin():
+    """litert-torch 0.10.0 refuses some products that give one value for each channel."""
+    litert_torch = pytest.importorskip("litert_torch")
+    torch.manual_seed(0)
+    pooling, x = PyramidPooling(8).eval(), torch.randn(1, 8, 2, 4)
+    converted = torch.as_tensor(litert_torch.convert(pooling, (x,))(x))
+    torch.testing.assert_close(converted, pooling(x).detach(), rtol=1e-4, atol=1e-5)
