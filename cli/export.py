@@ -112,7 +112,7 @@ def _build(
     name: str, config: dict[str, Any], checkpoint: Optional[Path]
 ) -> tuple[StreamingModel, Optional[list[ClassInfo]], Optional[str]]:
     """The model with its classes and its checkpoint's hash; these are None for random weights."""
-    from mobilevis.export.export import create_seeded
+    from mobilevis.export.seeded import create_seeded
     from mobilevis.runtime.errors import UserError
     from mobilevis.runtime.metadata import ClassInfo
     from mobilevis.training.weights import load_checkpoint

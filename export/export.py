@@ -13,16 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Optional, Protocol, Union
 
-import torch
-
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.parity import Image, Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
+from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.export.trace import TracedEntry, trace_entries
-from mobilevis.models import create_model
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.clip import bundled_clip
@@ -118,13 +116,6 @@ def export_model(
         report = _report(metadata, artefacts, time.perf_counter() - start)
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
     return report
-
-
-def create_seeded(name: str, **config: Any) -> StreamingModel:
-    """``create_model`` with the same random weights every time, so that exports of them can be compared."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return create_model(name, **config)
 
 
 def _report(metadata: Metadata, artefacts: tuple[FormatReport, ...], seconds: float) -> ExportReport:

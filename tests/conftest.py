@@ -157,10 +157,9 @@ def toy_artefacts(toy_export: tuple[Path, ExportReport]) -> dict[str, Path]:
 def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A small MobileInst with seeded random weights in every format: engine → path."""
     from mobilevis.export import export_model
-    from mobilevis.models import create_model
+    from mobilevis.export.seeded import create_seeded
 
-    torch.manual_seed(0)
-    model = create_model("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
+    model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
     folder = tmp_path_factory.mktemp("artefacts")
     report = export_model(model, folder, input_size=(128, 192), name="mobileinst-topformer-tiny")
     engines = {"onnx": "onnxruntime", "pte": "executorch", "tflite": "litert"}
