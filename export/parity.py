@@ -57,11 +57,18 @@ class Reference:
 
 @dataclass(frozen=True)
 class OutputParity:
-    """One output over all recorded calls: the worst call and the frame that it belongs to."""
+    """One output over all recorded calls: the worst call and the frame that it belongs to.
+
+    Attributes:
+        max_abs: largest absolute difference of any value.
+        scale: root mean square of eager PyTorch's values, or 1 where that is less.
+        relative_l2: norm of the difference over the norm of eager PyTorch's values.
+    """
 
     entry: str
     output: str
     max_abs: float
+    scale: float
     relative_l2: float
     worst_frame: int
 
@@ -94,9 +101,9 @@ class ParityReport:
         """What is out of tolerance, in words; empty when the gate is passed."""
         found = [
             f"{o.entry}.{o.output} differs by {o.max_abs:.1e} in frame {o.worst_frame}, "
-            f"allowed is {tolerance.max_abs:.0e}"
+            f"allowed is {tolerance.max_abs * o.scale:.1e}"
             for o in self.outputs
-            if not o.max_abs <= tolerance.max_abs
+            if not o.max_abs <= tolerance.max_abs * o.scale
         ]
         if self.differing_frames:
             found.append(f"kept instances differ in frames {', '.join(map(str, self.differing_frames))}")
@@ -218,10 +225,12 @@ def _replay(calls: Sequence[Call], artefact: Artefact) -> tuple[OutputParity, ..
             difference = outputs[name] - expected
             max_abs = float(np.abs(difference).max())
             norm = float(np.linalg.norm(expected))
+            scale = max(1.0, norm / float(np.sqrt(expected.size)))
             relative = float(np.linalg.norm(difference)) / max(norm, float(np.finfo(np.float32).tiny))
             before = worst.get((call.entry, name))
-            if before is None or max_abs > before.max_abs:
-                worst[call.entry, name] = OutputParity(call.entry, name, max_abs, relative, call.frame)
+            if before is None or max_abs / scale > before.max_abs / before.scale:
+                found = OutputParity(call.entry, name, max_abs, scale, relative, call.frame)
+                worst[call.entry, name] = found
     return tuple(worst.values())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobilevis.export.eager import EagerArtefact
-from mobilevis.export.parity import choose_threshold, compare, make_reference
+from mobilevis.export.parity import OutputParity, ParityReport, choose_threshold, compare, make_reference
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
@@ -108,3 +108,16 @@ def test_one_instance_is_kept_and_none_is_an_error():
     assert choose_threshold([scored(0.4)]) < 0.4
     with pytest.raises(UserError, match="no instance"):
         choose_threshold([scored()])
+
+
+@pytest.mark.parametrize(("scale", "passes"), [(1.0, False), (1.9, False), (2.1, True)])
+def test_a_difference_is_judged_against_the_scale_of_its_output(scale, passes):
+    output = OutputParity("look", "features", 2e-4, scale, 1e-6, 0)
+    report = ParityReport("toy", 10, 0.5, (output,), 1, (), 1.0, 0)
+    assert (report.failures(FP32) == []) is passes
+
+
+def test_the_scale_of_small_outputs_is_one(eager, toy_frames):
+    reference = make_reference(eager, toy_frames)
+    scales = {output.output: output.scale for output in compare(reference, eager).outputs}
+    assert scales["scores"] == 1.0
