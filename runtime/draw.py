@@ -48,8 +48,8 @@ def draw_mask(canvas: Image, mask: NDArray[np.bool_], corner: tuple[int, int], c
     """Blend one mask into the canvas, in place, and outline it; corner is its (x, y) upper left pixel."""
     x, y = corner
     region = canvas[y : y + mask.shape[0], x : x + mask.shape[1]]
-    blended = region[mask] * (1.0 - OPACITY) + np.asarray(color) * OPACITY
-    region[mask] = blended.astype(np.uint8)
+    tinted = cv2.addWeighted(region, 1.0 - OPACITY, np.full_like(region, color), OPACITY, 0.0)
+    cv2.copyTo(tinted, mask.astype(np.uint8), region)
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=corner
     )
