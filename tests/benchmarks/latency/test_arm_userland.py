@@ -44,7 +44,7 @@ def counter(pytestconfig: pytest.Config) -> arm_instructions.Counter:
         pytest.skip(f"the instruction counter cannot be built: {error}")
 
 
-@pytest.mark.slow
+@pytest.mark.arm
 def test_arm_builds_of_two_engines_pass_the_parity_vectors(userland, artefacts):
     paths = (artefacts["onnxruntime"], artefacts["litert"])
     report, error = run_plan(LocalTransport(str(userland.python)), Plan(paths, ONCE, cpus=CPU))
@@ -57,7 +57,7 @@ def test_arm_builds_of_two_engines_pass_the_parity_vectors(userland, artefacts):
         assert len(result.workloads["entries"].at_s) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.arm
 def test_what_is_emulated_says_so_and_is_never_valid(userland, artefact):
     report, error = run_plan(LocalTransport(str(userland.python)), Plan((artefact,), ONCE, cpus=CPU))
     assert error is None
@@ -65,7 +65,7 @@ def test_what_is_emulated_says_so_and_is_never_valid(userland, artefact):
     assert "emulated by qemu-aarch64: its times are no latencies" in report.artefacts[0].reasons
 
 
-@pytest.mark.slow
+@pytest.mark.arm
 def test_an_arm_device_shows_its_engines_and_the_missing_one(userland):
     facts = describe_device(LocalTransport(str(userland.python)))
     assert facts.python.machine == "aarch64"
@@ -74,7 +74,7 @@ def test_an_arm_device_shows_its_engines_and_the_missing_one(userland):
     assert facts.python.pip_line("executorch").endswith("-m pip install executorch")
 
 
-@pytest.mark.slow
+@pytest.mark.arm
 def test_instructions_of_an_entry_are_the_same_twice(userland, counter, artefacts):
     first, second = (count_entry(userland, counter, artefacts["litert"], "decode") for _ in range(2))
     assert first > 1_000_000
