@@ -54,7 +54,7 @@ def paper(
     rows = rows_of([int(number) for number in tables.split(",")])
     console = Console(stderr=True)
     size = parse_size(input_size, "--input-size")
-    artefacts = _export_rows(console, rows, output, form, size, reuse)
+    artefacts, failed = _export_rows(console, rows, output, form, size, reuse)
     paths = list(dict.fromkeys(artefacts.values()))
     plan = Plan(
         artefacts=paths,
@@ -69,7 +69,9 @@ def paper(
         report.save(json_path)
     if error is not None:
         raise error
-    print(paper_table(report, {row: paths.index(artefacts[row]) for row in rows}))
+    print(paper_table(report, {row: paths.index(path) for row, path in artefacts.items()}, failed))
+    if failed:
+        raise UserError(f"{len(failed)} of {len(rows)} rows were not measured", fix="see the reasons above")
 
 
 def model_of(row: PaperRow) -> tuple[str, Mapping[str, Any]]:
@@ -91,29 +93,46 @@ def _export_rows(
     form: str,
     size: tuple[int, int],
     reuse: bool,
-) -> dict[PaperRow, Path]:
-    """Export each architecture once: row → artefact. Random weights: time does not depend on them."""
+) -> tuple[dict[PaperRow, Path], dict[PaperRow, str]]:
+    """Export each architecture once, with random weights: time does not depend on them.
+
+    Returns:
+        Row → artefact, and row → why it could not be exported.
+    """
     import torch
 
-    from mobilevis.cli.export import export_with_progress
     from mobilevis.models import create_model
+    from mobilevis.runtime.errors import UserError
 
     exported: dict[str, Path] = {}
     artefacts: dict[PaperRow, Path] = {}
+    failed: dict[PaperRow, str] = {}
     for row in rows:
-        model, config = model_of(row)
         with torch.device("meta"):  # some rows spell out a default: the built configuration tells
+            model, config = model_of(row)
             architecture = f"{model} {create_model(model, **config).config}"
-        if architecture not in exported:
-            folder = output / re.sub(r"[^\w]+", "-", f"table {row.table} {row.name}").strip("-")
-            found = [*folder.glob(f"*_{form}"), *folder.glob(f"*.{form}")] if reuse else []
-            if not found:
-                # The paper's network gives a mask for each query; ours could segment the live ones alone.
-                queries = config.get("num_queries", PAPER_QUERIES)
-                report = export_with_progress(
-                    console, model, folder, [form], size, config=dict(config), max_instances=queries
-                )
-                found = [folder / report.artefacts[0].path]
-            exported[architecture] = found[0]
-        artefacts[row] = exported[architecture]
-    return artefacts
+        folder = output / re.sub(r"[^\w]+", "-", f"table {row.table} {row.name}").strip("-")
+        try:
+            if architecture not in exported:
+                exported[architecture] = _export_row(console, row, folder, form, size, reuse)
+            artefacts[row] = exported[architecture]
+        except UserError as error:
+            failed[row] = str(error)
+    return artefacts, failed
+
+
+def _export_row(
+    console: Console, row: PaperRow, folder: Path, form: str, size: tuple[int, int], reuse: bool
+) -> Path:
+    from mobilevis.cli.export import export_with_progress
+
+    found = [*folder.glob(f"*_{form}"), *folder.glob(f"*.{form}")]
+    if reuse and found:
+        return found[0]
+    model, config = model_of(row)
+    # The paper's network gives a mask for each query; ours could segment the live ones alone.
+    queries = config.get("num_queries", PAPER_QUERIES)
+    report = export_with_progress(
+        console, model, folder, [form], size, config=dict(config), max_instances=queries
+    )
+    return folder / report.artefacts[0].path

@@ -18,6 +18,7 @@ from mobilevis.benchmarks.latency.stats import (
     paired_ratio,
     unpaired_ratio,
 )
+from mobilevis.benchmarks.latency.validity import MAX_FREQUENCY_DROP
 from mobilevis.runtime.errors import UserError
 
 INTERLEAVED = "rounds of one interleaved run"
@@ -150,6 +151,7 @@ def _compare(one: _Side, other: _Side, unlike: Sequence[str], interleaved: bool)
     warnings = list(unlike)
     for side in (one, other):
         warnings += [f"{side.artefact.name} is not valid: {reason}" for reason in side.artefact.reasons]
+    warnings += [] if interleaved else _changed_speed(one.artefact, other.artefact)
     comparisons = []
     for kind in ("entries", "frames"):
         a, b = one.artefact.workloads.get(kind), other.artefact.workloads.get(kind)
@@ -163,6 +165,16 @@ def _compare(one: _Side, other: _Side, unlike: Sequence[str], interleaved: bool)
             Comparison(one.artefact.name, other.artefact.name, kind, pairing, rows, tuple(warnings))
         )
     return comparisons
+
+
+def _changed_speed(a: ArtefactResult, b: ArtefactResult) -> list[str]:
+    """Whether the device itself was faster in one of two runs, by the fixed piece of work before each."""
+    if not (a.before and b.before):
+        return []
+    ratio = a.before["probe_ms"] / b.before["probe_ms"]
+    if abs(ratio - 1) <= MAX_FREQUENCY_DROP:
+        return []
+    return [f"a fixed piece of work took {ratio:.2f} times as long before the first run as before the second"]
 
 
 def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:

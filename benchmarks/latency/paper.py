@@ -13,12 +13,13 @@ from typing import Optional
 
 import numpy as np
 
-from mobilevis.benchmarks.latency.report import table
+from mobilevis.benchmarks.latency.report import NOT_MEASURED, table
 from mobilevis.benchmarks.latency.schema import ArtefactResult, LatencyReport
 from mobilevis.benchmarks.latency.stats import Samples, paired_ratio
 from mobilevis.runtime.errors import UserError
 
 KEYFRAME_ENTRY = "decode"
+PAPER_COLUMNS = ("paper's ratio", "paper's ms (778G, TNN)")
 
 
 @dataclass(frozen=True)
@@ -108,45 +109,51 @@ def frame_samples(artefact: ArtefactResult, interval: int) -> Samples:
     return whole - decode * (1 - 1 / interval)
 
 
-def paper_table(report: LatencyReport, artefact_of: Mapping[PaperRow, int]) -> str:
+def paper_table(
+    report: LatencyReport,
+    artefact_of: Mapping[PaperRow, int],
+    not_measured: Optional[Mapping[PaperRow, str]] = None,
+) -> str:
     """Each row's ratio to its table's reference, measured and printed, as Markdown.
 
     Args:
         report: one interleaved run.
         artefact_of: row → index of the artefact that is its architecture.
+        not_measured: row → why it has no artefact.
 
     Raises:
         UserError: the run was not interleaved: its ratios would hold the drift between the rows.
     """
     if not report.setup.interleaved:
         raise UserError("the run was not interleaved", fix="measure the rows with --interleave")
-    lines = [_line(report, artefact_of, row) for row in artefact_of]
-    header = [
-        "table",
-        "row",
-        "ms here",
-        "ratio here",
-        "95 % interval",
-        "paper's ratio",
-        "paper's ms (778G, TNN)",
-    ]
-    return table(header, [line for line in lines if line is not None])
+    missing = not_measured or {}
+    rows = [row for row in ROWS if row in artefact_of or row in missing]
+    lines = [_unmeasured_line(row) if row in missing else _line(report, artefact_of, row) for row in rows]
+    header = ["table", "row", "ms here", "ratio here", "95 % interval", *PAPER_COLUMNS]
+    reasons = [f"- table {row.table}, {row.name}: {NOT_MEASURED}: {why}" for row, why in missing.items()]
+    return "\n".join([table(header, lines), *reasons])
 
 
-def _line(report: LatencyReport, artefact_of: Mapping[PaperRow, int], row: PaperRow) -> Optional[list[str]]:
-    reference = next(one for one in ROWS if (one.table, one.name) == (row.table, REFERENCES[row.table]))
-    if reference not in artefact_of:
-        return None
+def _line(report: LatencyReport, artefact_of: Mapping[PaperRow, int], row: PaperRow) -> list[str]:
     own = frame_samples(report.artefacts[artefact_of[row]], row.interval)
-    base = frame_samples(report.artefacts[artefact_of[reference]], reference.interval)
-    ratio = paired_ratio(own, base)
     valid = "" if report.artefacts[artefact_of[row]].valid else " (NOT VALID)"
-    return [
-        str(row.table),
-        row.name,
-        f"{float(np.median(own)):.1f}{valid}",
-        f"{ratio.value:.3f}",
-        f"[{ratio.low:.3f}, {ratio.high:.3f}]",
-        f"{row.paper_ms / reference.paper_ms:.3f}",
-        f"{row.paper_ms:g}",
-    ]
+    reference = _reference(row)
+    measured = [NOT_MEASURED, ""]
+    if reference in artefact_of:
+        base = frame_samples(report.artefacts[artefact_of[reference]], reference.interval)
+        ratio = paired_ratio(own, base)
+        measured = [f"{ratio.value:.3f}", f"[{ratio.low:.3f}, {ratio.high:.3f}]"]
+    milliseconds = f"{float(np.median(own)):.1f}{valid}"
+    return [str(row.table), row.name, milliseconds, *measured, *_paper_cells(row)]
+
+
+def _unmeasured_line(row: PaperRow) -> list[str]:
+    return [str(row.table), row.name, NOT_MEASURED, "", "", *_paper_cells(row)]
+
+
+def _paper_cells(row: PaperRow) -> list[str]:
+    return [f"{row.paper_ms / _reference(row).paper_ms:.3f}", f"{row.paper_ms:g}"]
+
+
+def _reference(row: PaperRow) -> PaperRow:
+    return next(one for one in ROWS if (one.table, one.name) == (row.table, REFERENCES[row.table]))

@@ -7,7 +7,7 @@ import pytest
 from mobilevis.benchmarks.latency.compare import compare_reports, compare_within
 from mobilevis.runtime.errors import UserError
 
-from .samples import entries, frames, report, result
+from .samples import entries, frames, report, result, state
 
 FAST = result(
     "fast.tflite", workloads={"entries": entries(encode_ms=9.0), "frames": frames(other_ms=10.0, key_ms=20.0)}
@@ -78,6 +78,13 @@ def test_unlike_stages_are_refused():
 def test_an_invalid_side_is_a_warning():
     (comparison, *_) = compare_reports(report(result(reasons=["hot"])), report())
     assert any("is not valid: hot" in warning for warning in comparison.warnings)
+
+
+def test_a_device_that_was_slower_in_one_of_two_runs_is_a_warning():
+    (comparison, *_) = compare_reports(report(result(before=state(probe_ms=1.3))), report())
+    assert comparison.warnings == (
+        "a fixed piece of work took 1.30 times as long before the first run as before the second",
+    )
 
 
 def test_runs_without_a_common_name_and_more_than_one_artefact_are_refused():

@@ -46,6 +46,13 @@ def test_a_result_that_is_not_valid_is_marked():
     assert "100.0 (NOT VALID)" in paper_table(report(artefact, interleaved=True), {SPARSE: 0})
 
 
+def test_a_row_that_could_not_be_exported_says_so():
+    text = paper_table(report(timed(10, 30), interleaved=True), {MOBILE: 0}, {SPARSE: "the gate failed"})
+    assert "| 1 | SparseInst, TopFormer | not measured |  |  | 1.000 | 317 |" in text
+    assert "| 1 | MobileInst, TopFormer | 40.0 | not measured |  | 0.498 | 158 |" in text
+    assert "- table 1, SparseInst, TopFormer: not measured: the gate failed" in text
+
+
 def test_every_table_has_its_reference_among_its_rows():
     for number in (1, 3, 4, 5, 6, 7):
         rows = rows_of([number])
