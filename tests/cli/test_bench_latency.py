@@ -43,7 +43,13 @@ def test_ctrl_c_keeps_the_samples_and_ends_with_one_line(artefacts, tmp_path):
     options = ["--cpus", CPU, "--json", "out.json", "--scratch", str(tmp_path / "scratch")]
     (tmp_path / "scratch").mkdir()
     run = subprocess.Popen(
-        [*command, *options], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job, such as CI's, ignores Ctrl-C and hands that on to its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not any((tmp_path / "scratch").glob("*/journal.jsonl")) and time.monotonic() < deadline:
