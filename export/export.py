@@ -19,7 +19,7 @@ from mobilevis.export.parity import Image, Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
 from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
-from mobilevis.export.tolerances import TOLERANCES
+from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
@@ -56,6 +56,7 @@ class _Job:
     traced: Mapping[str, TracedEntry]
     reference: Reference
     vectors: Mapping[str, Any]
+    tolerance: Tolerance
     simplify: bool
     step: Callable[[str], None]
 
@@ -153,11 +154,12 @@ def _prepare(
     eager = EagerArtefact(model, entries, metadata)
     step("Run eager PyTorch on the parity frames")
     reference = make_reference(eager, _bundled_frames() if frames is None else frames)
-    vectors = make_parity_vectors(eager, TOLERANCES[metadata.precision].max_abs)
+    tolerance = TOLERANCES[tolerance_key(metadata.precision, model.deep)]
+    vectors = make_parity_vectors(eager, tolerance.max_abs)
     step("Trace the entries")
     with quiet_tools():
         traced = trace_entries(model, entries)
-    return _Job(metadata, traced, reference, vectors, simplify, step)
+    return _Job(metadata, traced, reference, vectors, tolerance, simplify, step)
 
 
 def _bundled_frames() -> Iterator[Image]:
@@ -189,7 +191,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
     converted_at = time.perf_counter()
     job.step(f"Compare {form} with eager PyTorch")
     parity = compare(job.reference, load_artefact(path))
-    failures = parity.failures(TOLERANCES[job.metadata.precision])
+    failures = parity.failures(job.tolerance)
     if failures:
         raise UserError(
             f"the {form} artefact fails the parity gate: {'; '.join(failures)}",

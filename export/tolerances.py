@@ -1,4 +1,4 @@
-"""The one table of how far an artefact may differ from eager PyTorch, by precision."""
+"""The one table of how far an artefact may differ from eager PyTorch, by precision and depth."""
 
 from __future__ import annotations
 
@@ -22,4 +22,11 @@ class Tolerance:
 
 TOLERANCES = {
     "fp32": Tolerance(max_abs=1e-4, mask_iou=0.999),
+    # Nine decoder layers, each of which reads the masks of the one before it, multiply rounding.
+    "fp32-deep": Tolerance(max_abs=1e-3, mask_iou=0.99),
 }
+
+
+def tolerance_key(precision: str, deep: bool) -> str:
+    """The row of ``TOLERANCES`` for a model."""
+    return f"{precision}-deep" if deep else precision

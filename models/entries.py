@@ -39,12 +39,14 @@ class StreamingModel(nn.Module):
         driver: name of the runtime driver for the artefact.
         size_multiple: height and width of the input must be multiples of this.
         num_classes: number of categories.
+        deep: many layers on top of each other amplify rounding; an export has the tolerance for such models.
     """
 
     config: Any
     driver: str
     size_multiple: int
     num_classes: int
+    deep: bool = False
 
     def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
         """The entries at one input size (height, width).

@@ -1,30 +1,46 @@
-"""ResNet-50 as a pyramid backbone, from Hugging Face transformers."""
+"""ResNets as pyramid backbones, from Hugging Face transformers."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
+# The configurations of transformers' ResNet, which its pretrained weights fit; tiny is ours.
+RESNETS: dict[str, dict[str, Any]] = {
+    "resnet50": {},
+    "resnet-tiny": {
+        "embedding_size": 16,
+        "hidden_sizes": [16, 32, 64, 128],
+        "depths": [1, 1, 1, 1],
+        "layer_type": "basic",
+    },
+}
 
-class ResNet50(nn.Module):
-    """ResNet-50 with random weights.
+
+class ResNet(nn.Module):
+    """A ResNet with random weights.
+
+    Args:
+        name: a key of ``RESNETS``.
+        first: the first level that is returned: 2 for stride 4, 3 for stride 8.
 
     Attributes:
-        channels: channels of X3, X4 and X5.
+        channels: channels of the levels, from ``first`` to the fifth, at stride 32.
 
     Raises:
         ImportError: transformers is not installed; the text says what to install.
     """
 
-    channels = (512, 1024, 2048)
-
-    def __init__(self) -> None:
+    def __init__(self, name: str = "resnet50", first: int = 3) -> None:
         super().__init__()
         try:
             from transformers import ResNetBackbone, ResNetConfig
         except ImportError as error:
-            raise ImportError("ResNet-50 comes from transformers: pip install transformers") from error
-        config = ResNetConfig(out_features=["stage2", "stage3", "stage4"])  # type: ignore[call-arg]
-        self.network = ResNetBackbone(config)
+            raise ImportError(f"{name} comes from transformers: pip install transformers") from error
+        stages = [f"stage{level - 1}" for level in range(first, 6)]
+        self.network = ResNetBackbone(ResNetConfig(out_features=stages, **RESNETS[name]))
+        self.channels = tuple(self.network.channels)
         for stage in self.network.encoder.stages:
             for block in stage.layers:
                 # Blocks start as the identity (Goyal et al., 2017, §5.1): sixteen random ones in a row give
@@ -32,5 +48,5 @@ class ResNet50(nn.Module):
                 nn.init.zeros_(block.layer[-1].normalization.weight)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images (B, 3, H, W) → X3, X4 and X5, at strides 8, 16 and 32."""
+        """Normalised images (B, 3, H, W) → the levels, finest first."""
         return self.network(images).feature_maps

@@ -17,7 +17,7 @@ from mobilevis.models.instance_decoder import start_at_prior
 from mobilevis.models.kernel_model import KernelModel, check_known, check_positive
 from mobilevis.models.layers import ImageNetNormalise, coordinates
 from mobilevis.models.mask_decoder import FpnEncoder, stacked_convs
-from mobilevis.models.resnet import ResNet50
+from mobilevis.models.resnet import ResNet
 
 SPARSEINST_BACKBONES = ("resnet50", "topformer-base")
 DIM = 256
@@ -57,7 +57,7 @@ class SparseInst(KernelModel):
         self.num_queries = config.num_queries
         self.normalise = ImageNetNormalise()
         resnet = config.backbone == "resnet50"
-        self.backbone = ResNet50() if resnet else create_backbone(config.backbone, DIM, drop_path=0.1)
+        self.backbone = ResNet() if resnet else create_backbone(config.backbone, DIM, drop_path=0.1)
         self.encoder = FpnEncoder(self.backbone.channels[:3], DIM, pooling=True, coarsest=True)
         self.mask_branch = stacked_convs(DIM + 2, DIM, CONVS)
         self.mask_projection = nn.Conv2d(DIM, KERNEL_DIM, 1)

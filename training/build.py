@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.entries import StreamingModel
 from mobilevis.models.registry import create_model
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
-from mobilevis.training.objective import FrameObjective
+from mobilevis.training.objective import Objective
+from mobilevis.training.objectives import OBJECTIVES, trainable_families
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
-from mobilevis.training.temporal import PairObjective
 from mobilevis.training.weights import load_weights
 
 
@@ -34,45 +34,40 @@ def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
     return with_warmup(schedule, config.warmup)
 
 
-def create_network(config: ModelConfig, num_classes: int) -> MobileInst:
+def create_network(config: ModelConfig, num_classes: int) -> StreamingModel:
     """The network of a configuration, with random weights where it names no checkpoint.
 
     Raises:
-        UserError: unknown name or options, a model that this trainer has no loss for, or weights that do not
-            fit.
+        UserError: unknown name or options, or weights that do not fit.
     """
     try:
         model = create_model(config.name, num_classes=num_classes, **config.options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
-    if not isinstance(model, MobileInst):
-        raise UserError(f"'{config.name}' has no training recipe", fix="train a mobileinst model")
     if config.checkpoint:
         load_weights(model, Path(config.checkpoint))
     return model
 
 
-def create_objective(model: MobileInst, config: TrainConfig) -> FrameObjective:
+def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:
     """The module whose forward pass is the loss, in training mode.
 
     Raises:
-        UserError: the model cannot be trained on pairs.
+        UserError: there is no loss for the model, or it cannot be trained as configured.
     """
+    if type(model) not in OBJECTIVES:
+        raise UserError(f"'{config.model.name}' has no training recipe", fix=f"train {trainable_families()}")
     try:
-        objective = (
-            PairObjective(model, config.loss, config.temporal.weight)
-            if config.temporal.enabled
-            else FrameObjective(model, config.loss)
-        )
-    except ValueError as error:
-        raise UserError(str(error), fix="set model.options.instance_decoder or temporal.enabled") from error
+        objective = OBJECTIVES[type(model)](model, config)
+    except (ValueError, TypeError) as error:
+        raise UserError(str(error), fix="correct the configuration or the --set option") from error
     objective.train()
     if config.model.freeze_batch_norm:
         freeze_batch_norm(model)
     return objective
 
 
-def distribute(objective: FrameObjective, device: torch.device, sync_batch_norm: bool) -> nn.Module:
+def distribute(objective: Objective, device: torch.device, sync_batch_norm: bool) -> nn.Module:
     """The objective spread over the processes; itself if there is one process.
 
     Args:

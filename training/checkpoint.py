@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 from mobilevis.training.ema import WeightAverage
-from mobilevis.training.objective import FrameObjective
+from mobilevis.training.objective import Objective
 from mobilevis.training.tensor_files import TensorFile, read_safetensors
 
 STATE_FILE = "state.safetensors"
@@ -36,7 +36,7 @@ class TrainingState:
         iteration: completed optimiser steps.
     """
 
-    objective: FrameObjective
+    objective: Objective
     optimizer: Optimizer
     average: WeightAverage | None
     scaler: torch.amp.GradScaler | None

@@ -128,6 +128,22 @@ class TemporalConfig:
 
 
 @dataclass(frozen=True)
+class ClipConfig:
+    """Training on clips, for models that read several frames at once.
+
+    Attributes:
+        length: frames of a clip; a video that is shorter repeats its last one.
+        stride: frames from one of a clip to the next.
+    """
+
+    length: int = 1
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        _require(min(self.length, self.stride) > 0, "clip.length and clip.stride must be positive")
+
+
+@dataclass(frozen=True)
 class LossConfig:
     """Weights of the loss (Eq. 3): λ_c = 2, λ_mask = 2, λ_obj = 1.
 
@@ -234,19 +250,26 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole training run; each attribute is a table of the TOML file."""
+    """A whole training run; each attribute is a table of the TOML file.
+
+    ``loss`` is MobileInst's; the objectives of the other families have options of their own, ``objective``.
+    """
 
     model: ModelConfig
     data: DataConfig
     schedule: ScheduleConfig
     run: RunConfig
     temporal: TemporalConfig = field(default_factory=TemporalConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    objective: dict[str, Any] = field(default_factory=dict)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
     def __post_init__(self) -> None:
         if self.temporal.enabled and self.data.format != "youtube-vis":
             raise ValueError("temporal training needs data.format 'youtube-vis'")
+        if self.temporal.enabled and self.clip.length > 1:
+            raise ValueError("temporal.enabled and clip.length exclude each other")
 
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from mobilevis.training.augment import MASK_STRIDE, View, apply_colour, colour_matrix, random_view
 from mobilevis.training.batches import SampleKey
-from mobilevis.training.config import DataConfig, TemporalConfig
+from mobilevis.training.config import ClipConfig, DataConfig, TemporalConfig
 from mobilevis.training.matcher import Target
 from mobilevis.training.sources import FrameSource, SourceFrame
 
@@ -58,17 +58,26 @@ class Batch:
 
 
 class TrainingSet(Dataset[list[Sample]]):
-    """Every frame of a source as a sample, or with another frame of its video as a pair.
+    """Every frame of a source as a sample, with another frame of its video as a pair, or in a clip.
 
     Args:
         source: frames with annotations.
         config: sizes and augmentation.
         temporal: whether samples are pairs.
+        clip: how many frames a sample has otherwise.
         seed: of the augmentation; a sample is a function of the seed and its key alone.
     """
 
-    def __init__(self, source: FrameSource, config: DataConfig, temporal: TemporalConfig, seed: int) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        config: DataConfig,
+        temporal: TemporalConfig,
+        seed: int,
+        clip: ClipConfig = ClipConfig(),
+    ) -> None:
         self.source, self.config, self.temporal, self.seed = source, config, temporal, seed
+        self.clip = clip
         self._places = [
             (video, frame) for video, length in enumerate(source.lengths) for frame in range(length)
         ]
@@ -77,12 +86,14 @@ class TrainingSet(Dataset[list[Sample]]):
         return len(self._places)
 
     def __getitem__(self, key: SampleKey) -> list[Sample]:
-        """The sample's one frame, or two frames, t and t + δ."""
+        """The sample's one frame, two frames, t and t + δ, or clip."""
         rng = np.random.default_rng((self.seed, key.epoch, key.index))
         video, frame = self._places[key.index]
-        frames = [frame]
+        length = self.source.lengths[video]
         if self.temporal.enabled:
-            frames.append(partner_frame(rng, frame, self.source.lengths[video], self.temporal.max_gap))
+            frames = [frame, partner_frame(rng, frame, length, self.temporal.max_gap)]
+        else:
+            frames = clip_frames(frame, length, self.clip)
         sources = [self.source.read(video, frame) for frame in frames]
         view = self._view(rng, sources[0].image.shape[:2])
         colour = colour_matrix(rng, self.config.augment.colour)
@@ -96,6 +107,18 @@ class TrainingSet(Dataset[list[Sample]]):
         fitted = (round(size[0] * scale), round(size[1] * scale))
         canvas = (round_up(fitted[0]), round_up(fitted[1]))
         return random_view(rng, size, fitted, canvas, config.augment)
+
+
+def clip_frames(frame: int, length: int, clip: ClipConfig) -> list[int]:
+    """The clip that starts at a frame, or earlier where the video ends too soon.
+
+    Args:
+        frame: wished first frame.
+        length: frames of the video; a shorter video than the clip repeats its last frame.
+        clip: its length and stride.
+    """
+    first = max(0, min(frame, length - 1 - (clip.length - 1) * clip.stride))
+    return [min(first + step * clip.stride, length - 1) for step in range(clip.length)]
 
 
 def partner_frame(rng: np.random.Generator, frame: int, length: int, max_gap: int) -> int:

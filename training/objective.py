@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from mobilevis.models.entries import StreamingModel
 from mobilevis.models.mobileinst import MobileInst, MobileInstOutput
 from mobilevis.training.config import LossConfig
 from mobilevis.training.criterion import frame_losses
@@ -13,7 +14,27 @@ from mobilevis.training.matcher import Assignment, Target
 from mobilevis.training.semantic import SemanticHead
 
 
-class FrameObjective(nn.Module):
+class Objective(nn.Module):
+    """What the trainer trains: a model, and the loss that is its forward pass.
+
+    Attributes:
+        model: what is saved at the end; anything else in the objective is there for training only.
+    """
+
+    model: StreamingModel
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """The weighted terms of a batch, whose sum is the loss.
+
+        Args:
+            frames: (F·B, 3, H, W) float32, RGB in [0, 255]: the first frames of B clips of F frames, then the
+                second ones, and so on.
+            targets: F·B, in the same order; identities link the frames of a clip.
+        """
+        raise NotImplementedError
+
+
+class FrameObjective(Objective):
     """The training loss of single frames (Eq. 3), and of the semantic head if its weight is above 0.
 
     Args:
@@ -23,7 +44,7 @@ class FrameObjective(nn.Module):
 
     def __init__(self, model: MobileInst, weights: LossConfig) -> None:
         super().__init__()
-        self.model = model
+        self.model: MobileInst = model
         self.weights = weights
         self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor, nn
 
 from mobilevis.runtime.errors import UserError
 
@@ -43,6 +46,25 @@ def choose_precision(name: str, device: torch.device) -> str:
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """The context in which the forward pass runs."""
     return torch.autocast(device.type, _TYPES.get(precision, torch.bfloat16), enabled=precision != "fp32")
+
+
+def spare_depthwise(model: nn.Module) -> None:
+    """Compute a model's depthwise convolutions in fp32 even inside ``autocast``.
+
+    On the CPU oneDNN has no fast bf16 gradient for them: a step of MobileInst-TopFormer-tiny on 192x384 took
+    517 ms with all of it in bf16, 440 with these in fp32 and 688 with everything in fp32.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
+            module.forward = _in_fp32(module.forward)  # type: ignore[method-assign]
+
+
+def _in_fp32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return forward(x.float())
+
+    return run
 
 
 def create_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | None:

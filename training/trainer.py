@@ -29,7 +29,13 @@ from mobilevis.training.ema import WeightAverage
 from mobilevis.training.logging import RunLog, read_log
 from mobilevis.training.optimizer import create_optimizer, set_learning_rate
 from mobilevis.training.plots import plot_curves
-from mobilevis.training.precision import autocast, choose_device, choose_precision, create_scaler
+from mobilevis.training.precision import (
+    autocast,
+    choose_device,
+    choose_precision,
+    create_scaler,
+    spare_depthwise,
+)
 from mobilevis.training.sources import open_source
 from mobilevis.training.weights import save_checkpoint
 
@@ -72,11 +78,13 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         source = open_source(config.data)
         self.classes = source.classes
-        self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed)
+        self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed, config.clip)
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
         objective = create_objective(create_network(config.model, len(source.classes)), config)
         objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.precision == "bf16" and self.device.type == "cpu":
+            spare_depthwise(objective)
         decay = config.optimizer.ema_decay
         self.state = TrainingState(
             objective=objective,

@@ -10,8 +10,8 @@ import pytest
 from mobilevis.data.datasets import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.batches import SampleKey
-from mobilevis.training.config import AugmentConfig, DataConfig, TemporalConfig, TrainConfig
-from mobilevis.training.dataset import Sample, TrainingSet, collate, partner_frame
+from mobilevis.training.config import AugmentConfig, ClipConfig, DataConfig, TemporalConfig, TrainConfig
+from mobilevis.training.dataset import Sample, TrainingSet, clip_frames, collate, partner_frame
 from mobilevis.training.sources import open_source
 
 PAIRS = TemporalConfig(enabled=True)
@@ -125,3 +125,22 @@ def test_an_image_of_another_size_is_refused(config: TrainConfig, tmp_path: Path
     broken.write_bytes(b"no image")
     with pytest.raises(UserError, match="not an image"):
         source.read(0, 0)
+
+
+@pytest.mark.parametrize(
+    "wished, length, expected",
+    [(2, 10, [2, 4, 6]), (8, 10, [5, 7, 9]), (0, 3, [0, 2, 2]), (0, 1, [0, 0, 0])],
+    ids=["inside", "moved back to fit", "a short video repeats its last frame", "a single frame"],
+)
+def test_a_clip_lies_within_its_video(wished: int, length: int, expected: list[int]) -> None:
+    assert clip_frames(wished, length, ClipConfig(length=3, stride=2)) == expected
+
+
+def test_the_frames_of_a_batch_of_clips_are_stacked_frame_by_frame(config: TrainConfig) -> None:
+    source = open_source(config.data)
+    samples = TrainingSet(source, plain(config.data), TemporalConfig(), 0, ClipConfig(length=2))
+    batch = collate([samples[SampleKey(0, 0)], samples[SampleKey(0, 1)]])
+    single = open_set(plain(config.data))
+    for place, index in enumerate([0, 1, 1, 2]):
+        expected = collate([single[SampleKey(0, index)]]).frames[0]
+        assert batch.frames[place].equal(expected), place

@@ -1,0 +1,29 @@
+"""The training loss of each model family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mobilevis.models.mobileinst import MobileInst
+from mobilevis.training.config import TrainConfig
+from mobilevis.training.objective import FrameObjective, Objective
+from mobilevis.training.temporal import PairObjective
+
+
+def mobileinst_objective(model: MobileInst, config: TrainConfig) -> Objective:
+    """Single frames, or pairs of frames with query passing."""
+    if config.temporal.enabled:
+        return PairObjective(model, config.loss, config.temporal.weight)
+    return FrameObjective(model, config.loss)
+
+
+# Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
+OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
+    MobileInst: mobileinst_objective,
+}
+
+
+def trainable_families() -> str:
+    """The families that have a loss, as a list for messages."""
+    return ", ".join(sorted(family.__name__ for family in OBJECTIVES))
