@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association import Association, Kernels, OnlineAssociation, SlotAssociation
+from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import logit, maskness, to_frame
 from mobilevis.runtime.results import FrameResult, Instance
@@ -20,34 +20,29 @@ ASSOCIATIONS = ("slots", "online")
 
 
 @dataclass(frozen=True)
-class MobileInstOptions:
+class MobileInstOptions(InstanceOptions):
     """How a MobileInst artefact is run.
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
         association: ``slots`` (the paper's) or ``online``; see ``mobilevis.runtime.association``.
-        score_threshold: instances below it are not returned.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection with its track.
         keep_lost: online association: keyframes that a track survives unseen.
-        classes: names of the categories to keep; None keeps all.
     """
 
     keyframe_interval: Optional[int] = None
     association: str = "slots"
-    score_threshold: float = 0.3
     mask_threshold: float = 0.45
     match_cosine: float = 0.5
     keep_lost: int = 10
-    classes: Optional[Sequence[str]] = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.keyframe_interval is not None and self.keyframe_interval < 1:
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
         if self.association not in ASSOCIATIONS:
             raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
-        if not 0.0 <= self.score_threshold <= 1.0 or not 0.0 < self.mask_threshold < 1.0:
-            raise ValueError("score and mask thresholds are probabilities")
         if not -1.0 <= self.match_cosine <= 1.0 or self.keep_lost < 0:
             raise ValueError("match_cosine lies in [-1, 1] and keep_lost is 0 or more")
 
@@ -75,17 +70,8 @@ class MobileInstDriver:
         self._max_instances = int(facts["max_instances"])
         self._stride = int(facts["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
-        self._kept_classes = self._class_filter(options.classes)
+        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
         self.reset()
-
-    def _class_filter(self, names: Optional[Sequence[str]]) -> Optional[NDArray[np.bool_]]:
-        if names is None:
-            return None
-        known = [info.name for info in self._artefact.metadata.classes]
-        unknown = sorted(set(names) - set(known))
-        if unknown:
-            raise ValueError(f"no class {', '.join(unknown)}; the artefact knows {', '.join(known)}")
-        return np.array([name in names for name in known])
 
     def reset(self) -> None:
         """Forget the video."""
