@@ -35,7 +35,8 @@ class EntryModule(nn.Module):
         Raises:
             ValueError: the method returns another number of tensors than the entry has outputs.
         """
-        outputs = getattr(self.model, self.entry.method)(*(inputs[name] for name in self.entry.inputs))
+        method = getattr(self.model, self.entry.method)
+        outputs = method(*self.entry.arguments, *(inputs[name] for name in self.entry.inputs))
         if isinstance(outputs, Tensor):
             outputs = (outputs,)
         if len(outputs) != len(self.entry.outputs):

@@ -24,11 +24,13 @@ class Entry:
             tensors in the order of ``outputs``. All tensors are contiguous float32.
         inputs: name → shape, in order.
         outputs: name → shape, in order.
+        arguments: constants that the method takes before the inputs, such as the index of a layer.
     """
 
     method: str
     inputs: Mapping[str, Shape]
     outputs: Mapping[str, Shape]
+    arguments: tuple[int, ...] = ()
 
 
 class StreamingModel(nn.Module):

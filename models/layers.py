@@ -158,6 +158,39 @@ class LayerNorm(nn.Module):
         return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
 
+class GroupNorm(nn.Module):
+    """``nn.GroupNorm`` of (B, C, H, W) by means over two dimensions of four, which stay in the delegate."""
+
+    def __init__(self, groups: int, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.groups = groups
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, height, width = x.shape
+        grouped = x.reshape(batch, self.groups, channels // self.groups, height * width)
+        centred = grouped - grouped.mean([2, 3], keepdim=True)
+        variance = (centred * centred).mean([2, 3], keepdim=True)
+        normal = (centred * torch.rsqrt(variance + self.eps)).reshape(batch, channels, height, width)
+        return normal * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+
+
+class Mlp(nn.Sequential):
+    """Linear layers with ReLU between them.
+
+    Args:
+        widths: channels of the input, of each hidden layer and of the output.
+    """
+
+    def __init__(self, *widths: int) -> None:
+        layers: list[nn.Module] = []
+        for i, o in zip(widths, widths[1:]):
+            layers += [nn.Linear(i, o), nn.ReLU()]
+        super().__init__(*layers[:-1])
+
+
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention of (B, N, D) queries over (B, M, D) keys and values, by 3-D products."""
 
@@ -179,14 +212,19 @@ class MultiHeadAttention(nn.Module):
         x = x.view(batch, length, self.heads, dim // self.heads).permute(0, 2, 1, 3)
         return x.reshape(batch * self.heads, length, dim // self.heads)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, bias: Optional[Tensor] = None) -> Tensor:
+        """Attend; ``bias`` (B, N, M) is added to the scores of every head before the softmax."""
         batch, length, dim = query.shape
         q, k, v = (
             self._split(self.query(query) * self.scale),
             self._split(self.key(key)),
             self._split(self.value(value)),
         )
-        weights = torch.bmm(q, k.transpose(1, 2)).softmax(dim=-1)
+        scores = torch.bmm(q, k.transpose(1, 2))
+        if bias is not None:
+            by_head = scores.view(batch, self.heads, length, -1) + bias[:, None]
+            scores = by_head.view(batch * self.heads, length, -1)
+        weights = scores.softmax(dim=-1)
         out = torch.bmm(weights, v).view(batch, self.heads, length, dim // self.heads)
         return self.out(out.permute(0, 2, 1, 3).reshape(batch, length, dim))
 

@@ -111,7 +111,8 @@ def profile_model(
     blocks = []
     for name, entry in entries.items():
         costs: dict[str, Cost] = {}
-        for path, cost in count_operations(model, list(entry.inputs.values()), entry.method).items():
+        shapes = list(entry.inputs.values())
+        for path, cost in count_operations(model, shapes, entry.method, entry.arguments).items():
             block = _truncate(path, depth)
             costs[block] = costs.get(block, Cost()) + cost
         ran = [block for block in parameters if any(_within(path, block) for path in costs if path)]
@@ -123,15 +124,18 @@ def profile_model(
     return ModelProfile(tuple(blocks))
 
 
-def count_operations(module: nn.Module, inputs: Sequence[Shape], method: str = "forward") -> dict[str, Cost]:
+def count_operations(
+    module: nn.Module, inputs: Sequence[Shape], method: str = "forward", arguments: tuple[int, ...] = ()
+) -> dict[str, Cost]:
     """Operations of one call, by the path of the module that they belong to and no module inside it.
 
     Args:
         module: on any device, in any mode; it is counted in evaluation mode, and not changed.
         inputs: shapes of the method's arguments.
         method: name of the method.
+        arguments: what the method takes before the tensors.
     """
-    call = _Call(copy.deepcopy(module).to("meta").eval(), method)
+    call = _Call(copy.deepcopy(module).to("meta").eval(), method, arguments)
     tensors = [torch.empty(shape, device="meta") for shape in inputs]
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=EXTRA_FLOPS) as counter:
         call(*tensors)
@@ -153,13 +157,14 @@ def count_operations(module: nn.Module, inputs: Sequence[Shape], method: str = "
 class _Call(nn.Module):
     """A method as a module's call, so that the counter names every module by its path."""
 
-    def __init__(self, target: nn.Module, method: str) -> None:
+    def __init__(self, target: nn.Module, method: str, arguments: tuple[int, ...]) -> None:
         super().__init__()
         self.target = target
         self.method = method
+        self.arguments = arguments
 
     def forward(self, *inputs: Tensor) -> Any:
-        return getattr(self.target, self.method)(*inputs)
+        return getattr(self.target, self.method)(*self.arguments, *inputs)
 
 
 def _cost(counts: dict[Any, int]) -> Cost:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from mobilevis.models.layers import LayerNorm
+from mobilevis.models.layers import GroupNorm, LayerNorm
 from mobilevis.training.config import OptimizerConfig
 
-_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, LayerNorm)
+_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, GroupNorm, LayerNorm)
 
 
 def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
