@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
 from mobilevis.models.entries import StreamingModel
+from mobilevis.models.minvis import SIZES, MinVIS, MinVISConfig
 from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
 
 Factory = Callable[..., StreamingModel]
 
 
-def _family(model: Callable[[Any], StreamingModel], config: type, name: str, backbone: str) -> Factory:
-    """A factory of one family's models on one backbone."""
+def _family(
+    model: Callable[[Any], StreamingModel],
+    config: type,
+    name: str,
+    backbone: str,
+    defaults: Mapping[str, Any] = {},
+) -> Factory:
+    """A factory of one family's models on one backbone, with the defaults of its size."""
 
     def create(**options: Any) -> StreamingModel:
         if options.get("backbone", backbone) != backbone:
@@ -24,7 +31,7 @@ def _family(model: Callable[[Any], StreamingModel], config: type, name: str, bac
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"no configuration {', '.join(unknown)}; known are {', '.join(known)}")
-        return model(config(**{**options, "backbone": backbone}))
+        return model(config(**{**defaults, **options, "backbone": backbone}))
 
     return create
 
@@ -36,6 +43,9 @@ def _families() -> Iterator[tuple[str, Factory]]:
     for backbone in SPARSEINST_BACKBONES:
         name = f"sparseinst-{backbone}"
         yield name, _family(SparseInst, SparseInstConfig, name, backbone)
+    for size, defaults in SIZES.items():
+        name = f"minvis-{size}"
+        yield name, _family(MinVIS, MinVISConfig, name, defaults["backbone"], defaults)
 
 
 MODELS: dict[str, Factory] = dict(_families())
