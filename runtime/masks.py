@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.results import Mask
+from mobilevis.runtime.results import Instance, Mask
 
 Box = tuple[int, int, int, int]
 
@@ -79,6 +80,41 @@ def to_frame(
         return None
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     return (x0 + left, y0 + top, x0 + right, y0 + bottom), mask[top:bottom, left:right]
+
+
+def instances_in_frame(
+    ids: Sequence[int],
+    classes: Sequence[int],
+    scores: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    letterbox: Letterbox,
+    stride: int,
+    threshold: float,
+    least_score: float = 0.0,
+) -> tuple[Instance, ...]:
+    """The instances of a frame, by falling score; those whose masks are empty there are left out.
+
+    Args:
+        ids: (S,) identities, from 1.
+        classes: (S,) class indices.
+        scores: (S,) in [0, 1] but for rounding.
+        logits: (S, h, w) float32, see ``to_frame``, as are the next three.
+        letterbox: where the source frame lies in the input.
+        stride: input pixels for each cell.
+        threshold: logit above which a pixel is foreground.
+        least_score: instances below it are left out.
+    """
+    instances = []
+    for index in np.argsort(-scores, kind="stable"):
+        score = float(scores[index])
+        if score < least_score:
+            break
+        placed = to_frame(logits[index], letterbox, stride, threshold)
+        if placed is not None:
+            box, mask = placed
+            identity, category = int(ids[index]), int(classes[index])
+            instances.append(Instance(identity, category, min(score, 1.0), box, mask, letterbox.frame_size))
+    return tuple(instances)
 
 
 def _reach(first: int, last: int, scale: float, size: int) -> tuple[int, int]:

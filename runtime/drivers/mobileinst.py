@@ -12,7 +12,7 @@ from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association import Association, Kernels, OnlineAssociation, SlotAssociation
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.masks import logit, maskness, to_frame
+from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 
@@ -140,22 +140,13 @@ class MobileInstDriver:
             if is_keyframe:
                 # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
                 live.scores = live.scores * maskness(logits, self._mask_logit)
-            return self._instances(live, logits, letterbox)
-
-    def _instances(
-        self, live: _Live, logits: NDArray[np.float32], letterbox: Letterbox
-    ) -> tuple[Instance, ...]:
-        instances = []
-        for index in np.argsort(-live.scores, kind="stable"):
-            score = float(live.scores[index])
-            if score < self._options.score_threshold:
-                break
-            placed = to_frame(logits[index], letterbox, self._stride, self._mask_logit)
-            if placed is not None:
-                box, mask = placed
-                instances.append(
-                    Instance(
-                        live.ids[index], live.classes[index], min(score, 1.0), box, mask, letterbox.frame_size
-                    )
-                )
-        return tuple(instances)
+            return instances_in_frame(
+                live.ids,
+                live.classes,
+                live.scores,
+                logits,
+                letterbox,
+                self._stride,
+                self._mask_logit,
+                self._options.score_threshold,
+            )
