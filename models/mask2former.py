@@ -28,8 +28,9 @@ from mobilevis.models.layers import (
 LEVELS = 3  # maps at strides 32, 16 and 8, which the decoder's layers read in turn
 GROUPS = 32
 # Scores of background are lowered by up to this. The paper's step at probability 0.5 is a ramp that ends at a
-# logit of -1: at -0.01 the weight is already 4.5e-5 of a foreground cell's, and rounding cannot flip a cell.
-MASK_BIAS = 1000.0
+# logit of -1: a cell at -0.05 already weighs 0.7 % of a foreground cell. A step, or a ramp ten times as steep,
+# lets rounding flip cells, and nine layers multiply that beyond what two float32 engines may differ by.
+MASK_BIAS = 100.0
 
 
 class PixelDecoderLayer(nn.Module):
