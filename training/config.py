@@ -116,15 +116,17 @@ class TemporalConfig:
         enabled: train on pairs of frames instead of single ones.
         max_gap: largest |δ| in frames; 0 takes any two frames of a video.
         weight: factor of the passed branch's mask losses.
+        contrast: weight of the kernels' contrastive loss, which is ours; the paper's training has none.
     """
 
     enabled: bool = False
     max_gap: int = 0
     weight: float = 1.0
+    contrast: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.max_gap >= 0, "temporal.max_gap must not be negative")
-        _require(self.weight >= 0, "temporal.weight must not be negative")
+        _require(min(self.weight, self.contrast) >= 0, "temporal.weight and contrast must not be negative")
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ class RunConfig:
         threads: torch threads; 0 leaves torch's choice.
         log_every: iterations between log rows.
         checkpoint_every: iterations between saved states: what a killed run loses at most.
+        stop_at: end here and save the model, with the schedule of the whole run; 0 trains to the end.
         sync_batch_norm: with several CUDA processes, take batch statistics over all of them.
     """
 
@@ -238,11 +241,13 @@ class RunConfig:
     threads: int = 0
     log_every: int = 20
     checkpoint_every: int = 1000
+    stop_at: int = 0
     sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:
         _require_known(self.precision, PRECISIONS, "run.precision")
         _require(self.seed >= 0 and self.threads >= 0, "run.seed and run.threads must not be negative")
+        _require(self.stop_at >= 0, "run.stop_at must not be negative")
         _require(
             min(self.log_every, self.checkpoint_every) > 0, "run.log_every and checkpoint_every must be > 0"
         )

@@ -14,7 +14,7 @@ from mobilevis.training.temporal import PairObjective
 def mobileinst_objective(model: MobileInst, config: TrainConfig) -> Objective:
     """Single frames, or pairs of frames with query passing."""
     if config.temporal.enabled:
-        return PairObjective(model, config.loss, config.temporal.weight)
+        return PairObjective(model, config.loss, config.temporal)
     return FrameObjective(model, config.loss)
 
 

@@ -81,6 +81,7 @@ class Trainer:
         self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed, config.clip)
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
+        self.end = min(config.run.stop_at or self.iterations, self.iterations)
         objective = create_objective(create_network(config.model, len(source.classes)), config)
         objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.precision == "bf16" and self.device.type == "cpu":
@@ -128,7 +129,7 @@ class Trainer:
         return self._save_model()
 
     def _due(self, every: int) -> bool:
-        return self.state.iteration % every == 0 or self.state.iteration == self.iterations
+        return self.state.iteration % every == 0 or self.state.iteration == self.end
 
     def _learning_rate(self) -> float:
         return self.config.optimizer.learning_rate * self.schedule(self.state.iteration - 1)
@@ -138,13 +139,13 @@ class Trainer:
             set_learning_rate(self.state.optimizer, self.schedule(self.state.iteration))
             values = self._step(batch.to(self.device))
             self.state.iteration += 1
-            yield StepReport(self.state.iteration, self.iterations, values)
+            yield StepReport(self.state.iteration, self.end, values)
 
     def _batches(self) -> Iterable[Batch]:
         data, seed = self.config.data, self.config.run.seed
         share = (distributed.rank(), distributed.world_size())
         sampler = BatchSampler(
-            len(self.dataset), data.batch_size, self.iterations, seed, self.state.iteration, *share
+            len(self.dataset), data.batch_size, self.end, seed, self.state.iteration, *share
         )
         # With its own generator the loader leaves the global one alone, which the saved state covers.
         return DataLoader(
@@ -195,7 +196,7 @@ class Trainer:
             model.load_state_dict(average.state)
         record = {
             "config": asdict(self.config),
-            "iterations": self.iterations,
+            "iterations": self.end,
             "final": read_log(self.folder)[-1],
             "torch": torch.__version__,
         }

@@ -128,7 +128,7 @@ def test_an_image_of_another_size_is_refused(config: TrainConfig, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "wished, length, expected",
+    ("wished", "length", "expected"),
     [(2, 10, [2, 4, 6]), (8, 10, [5, 7, 9]), (0, 3, [0, 2, 2]), (0, 1, [0, 0, 0])],
     ids=["inside", "moved back to fit", "a short video repeats its last frame", "a single frame"],
 )

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
 from mobilevis.models.mobileinst import MobileInst
 from mobilevis.models.registry import create_model
 from mobilevis.training import losses
-from mobilevis.training.config import LossConfig
+from mobilevis.training.config import LossConfig, TemporalConfig
 from mobilevis.training.matcher import Assignment, Target
 from mobilevis.training.objective import FrameObjective
-from mobilevis.training.temporal import PairObjective, carry, passed_losses
+from mobilevis.training.temporal import PairObjective, carry, contrast_loss, passed_losses
 
 WEIGHTS = LossConfig()
 
@@ -119,3 +121,34 @@ def test_a_decoder_of_one_stage_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="two stages"):
         PairObjective(small, WEIGHTS)
+
+
+def pair_loss(earlier: torch.Tensor, later: torch.Tensor) -> float:
+    """Of (3, 3) kernels: queries 0 and 1 hold instances 7 and 8 in both frames, query 2 the background."""
+    masks = torch.zeros(2, 4, 4)
+    first = Target(torch.tensor([0, 1]), masks, torch.tensor([7, 8]))
+    second = Target(torch.tensor([1, 0]), masks, torch.tensor([8, 7]))
+    queries = Assignment(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    swapped = Assignment(torch.tensor([0, 1]), torch.tensor([1, 0]))
+    return float(contrast_loss(torch.stack([earlier, later]), [queries, swapped], [first, second]))
+
+
+def test_kernels_that_follow_their_instances_have_no_contrast_loss() -> None:
+    unit = torch.eye(3)
+    assert pair_loss(unit, 5 * unit) < 1e-3
+    assert pair_loss(unit, unit[[1, 0, 2]]) > 5
+    assert pair_loss(unit, torch.ones(3, 3)) == pytest.approx(math.log(3))
+
+
+def test_instances_that_one_frame_hides_have_no_contrast_loss() -> None:
+    masks = torch.zeros(1, 4, 4)
+    one = Assignment(torch.tensor([0]), torch.tensor([0]))
+    targets = [Target(torch.tensor([0]), masks, torch.tensor([identity])) for identity in (7, 8)]
+    assert float(contrast_loss(torch.randn(2, 3, 4), [one, one], targets)) == 0
+
+
+def test_the_contrast_term_is_there_where_it_has_a_weight(model: MobileInst) -> None:
+    frames, targets = random_pair()
+    terms = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, contrast=2.0))(frames, targets)
+    assert float(terms["contrast"]) > 0
+    assert gradient(terms["contrast"], model, "instance_decoder.kernel_head") > 0
