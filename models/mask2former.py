@@ -24,6 +24,7 @@ from mobilevis.models.layers import (
     resize,
     sine_positions,
 )
+from mobilevis.models.trajectory import clip_positions
 
 LEVELS = 3  # maps at strides 32, 16 and 8, which the decoder's layers read in turn
 GROUPS = 32
@@ -52,45 +53,42 @@ class PixelDecoderLayer(nn.Module):
         return self.norm(cells + self.feed_forward(cells))
 
 
-class PixelDecoder(nn.Module):
-    """Multi-scale deformable encoder over strides 8, 16 and 32, and one FPN step to stride 4.
+class DeformableEncoder(nn.Module):
+    """Deformable layers over three levels, at strides 8, 16 and 32.
 
     Args:
-        channels: of the backbone's levels at strides 4, 8, 16 and 32.
+        channels: of the levels at strides 8, 16 and 32.
         dim: D, channels of all outputs.
         heads: attention heads.
         layers: deformable layers.
         points: samples of each head on each level.
         hidden: width of the feed-forward parts.
+        between: called with the index of a layer, its cells (B, ΣHW, D), coarsest level first, and the sizes
+            of the levels; what it returns goes to the next layer.
     """
 
     def __init__(
-        self, channels: Sequence[int], dim: int, heads: int, layers: int, points: int, hidden: int
+        self,
+        channels: Sequence[int],
+        dim: int,
+        heads: int,
+        layers: int,
+        points: int,
+        hidden: int,
+        between: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.inputs = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, dim, 1), GroupNorm(GROUPS, dim)) for c in reversed(channels[1:])
+            nn.Sequential(nn.Conv2d(c, dim, 1), GroupNorm(GROUPS, dim)) for c in reversed(channels)
         )
         self.level_embeddings = nn.Parameter(torch.randn(LEVELS, dim))
         self.layers = nn.ModuleList(PixelDecoderLayer(dim, heads, points, hidden) for _ in range(layers))
-        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(GROUPS, dim))
-        self.output = nn.Sequential(
-            nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(GROUPS, dim), nn.ReLU()
-        )
-        self.mask_features = nn.Conv2d(dim, dim, 1)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_uniform_(layer.weight, a=1)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+        self.between = between
+        initialise_convolutions(self)
 
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Features at strides 4, 8, 16 and 32 → mask features and three levels, coarsest first.
-
-        Returns:
-            (B, D, H/4, W/4), and (B, D, H/s, W/s) for s = 32, 16, 8.
-        """
-        maps = [project(x) for project, x in zip(self.inputs, reversed(features[1:]))]
+    def levels(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features at strides 8, 16 and 32 → (B, D, H/s, W/s) for s = 32, 16, 8."""
+        maps = [project(x) for project, x in zip(self.inputs, reversed(features))]
         sizes = [(x.shape[2], x.shape[3]) for x in maps]
         cells = torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)
         positions = torch.cat(
@@ -101,14 +99,59 @@ class PixelDecoder(nn.Module):
             dim=1,
         )
         centres = cell_centres(sizes, like=cells)
-        for layer in self.layers:
+        for index, layer in enumerate(self.layers):
             cells = layer(cells, positions, centres, sizes)
-        levels = [
+            if self.between is not None:
+                cells = self.between(index, cells, sizes)
+        return [
             part.transpose(1, 2).reshape(part.shape[0], -1, *size)
             for part, size in zip(cells.split([h * w for h, w in sizes], dim=1), sizes)
         ]
+
+
+class PixelDecoder(DeformableEncoder):
+    """The deformable encoder, and one FPN step to stride 4.
+
+    Args:
+        channels: of the backbone's levels at strides 4, 8, 16 and 32; the others see ``DeformableEncoder``.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        dim: int,
+        heads: int,
+        layers: int,
+        points: int,
+        hidden: int,
+        between: nn.Module | None = None,
+    ) -> None:
+        super().__init__(channels[1:], dim, heads, layers, points, hidden, between)
+        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(GROUPS, dim))
+        self.output = nn.Sequential(
+            nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(GROUPS, dim), nn.ReLU()
+        )
+        self.mask_features = nn.Conv2d(dim, dim, 1)
+        initialise_convolutions(self)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Features at strides 4, 8, 16 and 32 → mask features and three levels, coarsest first.
+
+        Returns:
+            (B, D, H/4, W/4), and (B, D, H/s, W/s) for s = 32, 16, 8.
+        """
+        levels = self.levels(features[1:])
         finest = self.lateral(features[0]) + resize(levels[-1], features[0].shape[-2:])
         return self.mask_features(self.output(finest)), levels
+
+
+def initialise_convolutions(module: nn.Module) -> None:
+    """Detectron2's ``c2_xavier_fill``, as Mask2Former starts its pixel decoder."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, a=1)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class MaskedDecoderLayer(nn.Module):
@@ -129,16 +172,24 @@ class MaskedDecoderLayer(nn.Module):
         Args:
             queries: (B, N, D).
             positions: (1, N, D).
-            memory: (B, D, H, W), one level.
+            memory: (B, D, H, W), one level; or (B, D, F, H, W), that of the F frames of a clip.
             mask_logits: (B, N, H·W), the prediction from the queries on that level.
         """
         values = memory.flatten(2).transpose(1, 2)
-        keys = values + sine_positions(*memory.shape[-2:], values.shape[-1], like=values)
+        keys = values + memory_positions(memory)
         bias = mask_logits.clamp(-1.0, 0.0) * MASK_BIAS
         queries = self.cross_norm(queries + self.cross_attention(queries + positions, keys, values, bias))
         placed = queries + positions
         queries = self.self_norm(queries + self.self_attention(placed, placed, queries))
         return self.norm(queries + self.feed_forward(queries))
+
+
+def memory_positions(memory: Tensor) -> Tensor:
+    """The sine embedding of a level's cells, (1, cells, D): in the plane, and in a clip's time."""
+    channels, height, width = memory.shape[1], memory.shape[-2], memory.shape[-1]
+    if memory.ndim == 4:
+        return sine_positions(height, width, channels, like=memory)
+    return clip_positions(memory.shape[2], height, width, channels, memory).reshape(1, -1, channels)
 
 
 class MaskedDecoder(nn.Module):
@@ -179,8 +230,8 @@ class MaskedDecoder(nn.Module):
         Args:
             index: from 0; the layer reads level ``index % 3``.
             queries: (B, N, D) before it.
-            memory: (B, D, H, W), that level of ``memories``.
-            guide: (B, D, H, W), the mask features resampled to that level.
+            memory: (B, D, H, W), that level of ``memories``; or a clip's, (B, D, F, H, W).
+            guide: of the same shape, the mask features resampled to that level.
         """
         # As in Mask2Former, attention is no path for the gradient of a mask.
         mask_logits = torch.bmm(self.kernels(queries), guide.flatten(2)).detach()

@@ -7,7 +7,9 @@ it looks along the trajectory. Both steps are loops over frames of products of r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 import torch
@@ -121,13 +123,17 @@ class AxialTrajectoryLayer(nn.Module):
         self.project = nn.Linear(hidden, dim)
         self.last_norm = LayerNorm(dim)
 
-    def forward(self, x: Tensor, frames: int) -> Tensor:
-        """Frame-level maps of B clips, (B·F, D, H, W), the F frames of a clip together → the same shape."""
+    def forward(self, x: Tensor, frames: int, level: Tensor | None = None) -> Tensor:
+        """Frame-level maps of B clips, (B·F, D, H, W), the F frames of a clip together → the same shape.
+
+        ``level`` (D,) is added to the positions' embedding.
+        """
         clips, (channels, height, width) = x.shape[0] // frames, x.shape[1:]
         group = frames if self.across_frames else 1
         clips = clips * frames // group
         tokens = x.view(clips, group, channels, height, width).permute(0, 1, 3, 4, 2)
         positions = clip_positions(group, height, width, channels, x)
+        positions = positions if level is None else positions + level
         tokens = tokens + self._axis(self.height, tokens, positions, (0, 3, 1, 2, 4))
         tokens = self.norm(tokens + self._axis(self.width, tokens, positions, (0, 2, 1, 3, 4)))
         tokens = self.last_norm(tokens + self.project(F.relu(self.expand(tokens))))
@@ -155,6 +161,51 @@ def clip_positions(frames: int, height: int, width: int, dim: int, like: Tensor)
     # The first half of the plane's channels encodes rows: D of 2·D channels encode frames.
     time = sine_positions(frames, 1, 2 * dim, like)[..., :dim].reshape(1, frames, 1, 1, dim)
     return plane + time
+
+
+class ClipMixer(nn.Module):
+    """Axial-trajectory layers between the layers of a per-frame deformable encoder, on its coarsest levels:
+    the within-clip tracking module (§3.2), which MaXTron's public code applies at strides 32 and 16.
+
+    Args:
+        dim: D, channels.
+        heads: attention heads.
+        hidden: width of the feed-forward parts.
+        stages: N_w, deformable layers of the encoder.
+        layers: axial-trajectory layers after each of them.
+        frames: T, frames of a clip.
+        across_frames: see ``AxialTrajectoryLayer``.
+    """
+
+    levels = 2
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        hidden: int,
+        stages: int,
+        layers: int,
+        frames: int,
+        across_frames: bool = True,
+    ) -> None:
+        super().__init__()
+        self.frames = frames
+        self.level_embeddings = nn.Parameter(torch.randn(self.levels, dim))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(AxialTrajectoryLayer(dim, heads, hidden, across_frames) for _ in range(layers))
+            for _ in range(stages)
+        )
+
+    def forward(self, stage: int, cells: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
+        """Cells (B·T, ΣHW, D), the frames of a clip together, the coarsest level first → the same shape."""
+        parts = list(cells.split([height * width for height, width in sizes], dim=1))
+        for level in range(self.levels):
+            x = parts[level].transpose(1, 2).reshape(cells.shape[0], -1, *sizes[level])
+            for layer in cast(nn.ModuleList, self.stages[stage]):
+                x = layer(x, self.frames, self.level_embeddings[level])
+            parts[level] = x.flatten(2).transpose(1, 2)
+        return torch.cat(parts, dim=1)
 
 
 class TemporalAspp(nn.Module):
