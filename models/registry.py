@@ -7,11 +7,19 @@ from dataclasses import fields
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
+from mobilevis.models.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.minvis import SIZES, MinVIS, MinVISConfig
 from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
+from mobilevis.models.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
 from mobilevis.models.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
+from mobilevis.models.tar import TarConfig, TarMinVIS
 
+# The models on Mask2Former's decoder, which share their sizes.
+QUERY_MODELS: tuple[tuple[str, type[StreamingModel], type], ...] = (
+    ("minvis", MinVIS, MinVISConfig),
+    ("minvis-tar", TarMinVIS, TarConfig),
+)
 Factory = Callable[..., StreamingModel]
 
 
@@ -44,8 +52,14 @@ def _families() -> Iterator[tuple[str, Factory]]:
         name = f"sparseinst-{backbone}"
         yield name, _family(SparseInst, SparseInstConfig, name, backbone)
     for size, defaults in SIZES.items():
-        name = f"minvis-{size}"
-        yield name, _family(MinVIS, MinVISConfig, name, defaults["backbone"], defaults)
+        for prefix, model, config in QUERY_MODELS:
+            name = f"{prefix}-{size}"
+            yield name, _family(model, config, name, defaults["backbone"], defaults)
+    for name, chosen in SEQFORMERS.items():
+        yield name, _family(SeqFormer, SeqFormerConfig, name, chosen["backbone"], chosen)
+    for size, defaults in EFFICIENTVIS_SIZES.items():
+        name = f"efficientvis-{size}"
+        yield name, _family(EfficientVIS, EfficientVISConfig, name, defaults["backbone"], defaults)
 
 
 MODELS: dict[str, Factory] = dict(_families())

@@ -1,8 +1,8 @@
 """RoIAlign (He et al., Mask R-CNN, 2017, §3) of axis-aligned boxes as two matrix products for each box.
 
 Bilinear sampling on a grid is separable: one matrix weighs the rows of the features, another the columns.
-Both
-depend on the box alone. Engines for phones have neither RoIAlign nor a fast gather, but all have products.
+Both depend on the box alone. Engines for phones have neither RoIAlign nor a fast gather, but all have
+products.
 """
 
 from __future__ import annotations
