@@ -63,9 +63,59 @@ def to_frame(
     scale_y, scale_x = letterbox.cells_per_pixel(stride)
     y0, y1 = _reach(int(rows[0]), int(rows[-1]), scale_y, letterbox.frame_size[0])
     x0, x1 = _reach(int(columns[0]), int(columns[-1]), scale_x, letterbox.frame_size[1])
-    # Pixel centres map to cell centres: cell = (pixel + 0.5) * scale - 0.5.
+    return _above((x0, y0, x1, y1), logits, (scale_y, scale_x), (0.0, 0.0), threshold)
+
+
+def box_to_frame(
+    logits: NDArray[np.float32], box: NDArray[np.float32], letterbox: Letterbox, threshold: float
+) -> Optional[tuple[Box, Mask]]:
+    """Undo crop and letterbox for one mask that was predicted inside a box, as R-CNNs do.
+
+    Args:
+        logits: (m, m) float32; the cells share out the box evenly.
+        box: (4,) x0, y0, x1, y1 as fractions of the network's input; may leave it.
+        letterbox: where the source frame lies in the input.
+        threshold: logit above which a pixel is foreground.
+
+    Returns:
+        The tight box (x0, y0, x1, y1) and the mask inside it; None if no pixel is foreground.
+    """
+    scale_y, scale_x = letterbox.cells_per_pixel(1)
+    left, right = (float(box[i]) * letterbox.input_size[1] / scale_x for i in (0, 2))
+    top, bottom = (float(box[i]) * letterbox.input_size[0] / scale_y for i in (1, 3))
+    # The pixels whose centres lie in the box.
+    x0, x1 = (int(np.clip(np.ceil(edge - 0.5), 0, letterbox.frame_size[1])) for edge in (left, right))
+    y0, y1 = (int(np.clip(np.ceil(edge - 0.5), 0, letterbox.frame_size[0])) for edge in (top, bottom))
+    if x0 >= x1 or y0 >= y1:
+        return None
+    scale = (logits.shape[0] / (bottom - top), logits.shape[1] / (right - left))
+    return _above((x0, y0, x1, y1), logits, scale, (top, left), threshold)
+
+
+def _above(
+    region: Box,
+    logits: NDArray[np.float32],
+    scale: tuple[float, float],
+    origin: tuple[float, float],
+    threshold: float,
+) -> Optional[tuple[Box, Mask]]:
+    """The pixels of a region whose interpolated logit is above the threshold, in their tight box.
+
+    Args:
+        region: pixels to look at, not empty.
+        logits: (h, w).
+        scale: cells for each pixel, down and across.
+        origin: pixel coordinates, down and across, of the upper left corner of the cells.
+        threshold: logit above which a pixel is foreground.
+    """
+    x0, y0, x1, y1 = region
+    (scale_y, scale_x), (top, left) = scale, origin
+    # Pixel centres map to cell centres: cell = (pixel + 0.5 - origin) * scale - 0.5.
     inverse = np.array(
-        [[scale_x, 0.0, (x0 + 0.5) * scale_x - 0.5], [0.0, scale_y, (y0 + 0.5) * scale_y - 0.5]]
+        [
+            [scale_x, 0.0, (x0 + 0.5 - left) * scale_x - 0.5],
+            [0.0, scale_y, (y0 + 0.5 - top) * scale_y - 0.5],
+        ]
     )
     reached = cv2.warpAffine(
         logits,
@@ -78,8 +128,9 @@ def to_frame(
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
         return None
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    return (x0 + left, y0 + top, x0 + right, y0 + bottom), mask[top:bottom, left:right]
+    y1, x1 = y0 + int(rows[-1]) + 1, x0 + int(columns[-1]) + 1
+    inside = mask[rows[0] : y1 - y0, columns[0] : x1 - x0]
+    return (x0 + int(columns[0]), y0 + int(rows[0]), x1, y1), inside
 
 
 def instances_in_frame(
