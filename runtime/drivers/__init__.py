@@ -11,12 +11,14 @@ from mobilevis.runtime.drivers.base import Driver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver, EfficientVISOptions
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
 from mobilevis.runtime.errors import UserError
 
 DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
     "efficientvis": (EfficientVISDriver, EfficientVISOptions),
     "minvis": (MinVISDriver, MinVISOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
+    "seqformer": (SeqFormerDriver, SeqFormerOptions),
 }
 
 

@@ -1,0 +1,240 @@
+"""The clip-level driver of SeqFormer and TAFormer: overlapping clips, joined where their masks overlap.
+
+The paper's inference gives the whole video to the network at once: an artefact whose clip is as long as the
+video runs so, and nothing has to be joined. Shorter clips are joined as SeqFormer's public code does it for
+long videos: by the soft IoU of masks on the frames that two clips share. That code averages the masks of all
+clips over a frame; here the first clip that holds a frame answers it, and no frame waits for the next clip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
+from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.masks import instances_in_frame, logit
+from mobilevis.runtime.results import FrameResult
+from mobilevis.runtime.stages import Stages
+
+Array = NDArray[np.float32]
+
+SHARED_FRAMES = 2  # by default: an object that is hidden in one of them is still seen in the other
+
+
+@dataclass(frozen=True)
+class SeqFormerOptions(InstanceOptions):
+    """How a SeqFormer or TAFormer artefact is run.
+
+    Attributes:
+        clip_stride: frames from the start of a clip to the start of the next, 1 … T; None takes T − 2, at
+            least 1. T gives clips that share no frame and whose identities have nothing in common.
+        match_iou: least soft IoU of an instance with its track on the shared frames; 0.01 is the public
+            code's.
+    """
+
+    clip_stride: Optional[int] = None
+    match_iou: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 < self.match_iou <= 1.0:
+            raise ValueError(f"match_iou {self.match_iou} is not in (0, 1]")
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A frame that waits for its clip."""
+
+    features: dict[str, Array]
+    milliseconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The kept instances of a clip, by falling score."""
+
+    queries: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    scores: Array
+
+
+class SeqFormerDriver:
+    """Runs ``encode`` on each frame, ``decode`` on each clip and ``segment`` on each frame of a clip.
+
+    The class and score of an instance are its clip's. The last clip of a video is filled up by repeating the
+    last frame.
+    """
+
+    def __init__(self, artefact: Artefact, options: SeqFormerOptions) -> None:
+        facts = artefact.metadata.options
+        length = int(facts["clip_length"])
+        stride = max(1, length - SHARED_FRAMES) if options.clip_stride is None else options.clip_stride
+        self._artefact = artefact
+        self._options = options
+        self._max_instances = int(facts["max_instances"])
+        self._stride = int(facts["mask_stride"])
+        self._mask_logit = logit(options.mask_threshold)
+        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
+        self._buffer = ClipBuffer[_Encoded](length, stride)
+        self.reset()
+
+    @property
+    def delay(self) -> int:
+        """T − 1: a frame's result waits for its clip."""
+        return self._buffer.delay
+
+    def reset(self) -> None:
+        """Forget the video."""
+        self._buffer.reset()
+        self._letterbox: Optional[Letterbox] = None
+        self._tracks = OverlapAssociation(self._options.match_iou)
+
+    def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
+        """Take the next frame, (H, W, 3) uint8 RGB; the results of the clip that it completes."""
+        stages = Stages()
+        frame_size = (frame.shape[0], frame.shape[1])
+        with stages("frame"):
+            with stages("resize"):
+                if self._letterbox is None or self._letterbox.frame_size != frame_size:
+                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
+                tensor = self._letterbox.to_input(frame)
+            with stages("encode"):
+                features = self._artefact.run("encode", {"frame": tensor})
+        clip = self._buffer.push(_Encoded(features, stages.milliseconds))
+        return [] if clip is None else self._answer(clip, self._letterbox)
+
+    def flush(self) -> list[FrameResult]:
+        """The results of the frames that no full clip held."""
+        clip = self._buffer.flush()
+        return [] if clip is None or self._letterbox is None else self._answer(clip, self._letterbox)
+
+    def _answer(self, clip: Clip[_Encoded], letterbox: Letterbox) -> list[FrameResult]:
+        stages = Stages()
+        with stages("frame"):
+            with stages("decode"):
+                wanted = self._artefact.metadata.entries["decode"].inputs
+                decoded = self._artefact.run(
+                    "decode",
+                    {t.name: np.concatenate([item.features[t.name] for item in clip.items]) for t in wanted},
+                )
+            found = self._select(decoded["scores"][0])
+            with stages("segment"):
+                masks = {
+                    clip.first + position: self._segment(decoded, found, position, letterbox)
+                    for position in range(clip.new.stop)
+                }
+            with stages("association"):
+                ids = self._tracks.update(masks, len(found.queries))
+            with stages("masks"):
+                instances = [
+                    instances_in_frame(
+                        ids,
+                        found.classes.tolist(),
+                        found.scores,
+                        masks[clip.first + position],
+                        letterbox,
+                        self._stride,
+                        self._mask_logit,
+                    )
+                    for position in clip.new
+                ]
+        return [
+            FrameResult(
+                frame_index=clip.first + position,
+                frame_size=letterbox.frame_size,
+                instances=kept,
+                is_keyframe=True,
+                milliseconds=frame_milliseconds(
+                    clip.items[position].milliseconds, stages.milliseconds, len(clip.new)
+                ),
+            )
+            for position, kept in zip(clip.new, instances)
+        ]
+
+    def _select(self, class_scores: Array) -> _Found:
+        """The best queries, with one class each; SeqFormer takes the ten best pairs of query and class."""
+        classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
+        wanted = scores >= self._options.score_threshold
+        if self._kept_classes is not None:
+            wanted &= self._kept_classes[classes]
+        best = np.argsort(-scores, kind="stable")
+        best = best[wanted[best]][: self._max_instances]
+        return _Found(best, classes[best], scores[best])
+
+    def _segment(
+        self, decoded: dict[str, Array], found: _Found, position: int, letterbox: Letterbox
+    ) -> Array:
+        """Mask logits (S, h, w) of the found instances in one frame of the clip, without the padding."""
+        count, rows, columns = len(found.queries), *letterbox.content_cells(self._stride)
+        if count == 0:
+            return np.zeros((0, rows, columns), dtype=np.float32)
+        kernels = np.zeros((1, self._max_instances, decoded["kernels"].shape[2]), dtype=np.float32)
+        points = np.zeros((1, self._max_instances, 2), dtype=np.float32)
+        kernels[0, :count] = decoded["kernels"][0, found.queries]
+        points[0, :count] = decoded["points"][position, found.queries]
+        features = decoded["mask_features"][position : position + 1]
+        output = self._artefact.run(
+            "segment", {"kernels": kernels, "points": points, "mask_features": features}
+        )
+        return output["mask_logits"][0, :count, :rows, :columns]
+
+
+class OverlapAssociation:
+    """Gives the instances of a clip the identities of those of the last clip that they overlap.
+
+    Args:
+        match_iou: least soft IoU.
+    """
+
+    def __init__(self, match_iou: float) -> None:
+        self._match_iou = match_iou
+        self._next_id = 1
+        self._ids: list[int] = []
+        self._masks: dict[int, Array] = {}
+
+    def update(self, logits: dict[int, Array], count: int) -> list[int]:
+        """Identities of a clip's S instances.
+
+        Args:
+            logits: frame index → mask logits (S, h, w), for all frames of the clip.
+            count: S.
+
+        Returns:
+            S identities, from 1; an instance without a match gets a new one.
+        """
+        masks: dict[int, Array] = {frame: _sigmoid(values) for frame, values in logits.items()}
+        shared = sorted(masks.keys() & self._masks.keys())
+        ids = [0] * count
+        if shared and self._ids and count:
+            before = np.concatenate([self._masks[frame].reshape(len(self._ids), -1) for frame in shared], 1)
+            now = np.concatenate([masks[frame].reshape(count, -1) for frame in shared], 1)
+            overlap = soft_iou(before, now)
+            overlap[overlap < self._match_iou] = 0.0
+            for track, instance in np.stack(linear_sum_assignment(overlap, maximize=True), axis=1).tolist():
+                if overlap[track, instance] > 0.0:
+                    ids[instance] = self._ids[track]
+        for instance, identity in enumerate(ids):
+            if identity == 0:
+                ids[instance] = self._next_id
+                self._next_id += 1
+        self._ids, self._masks = ids, masks
+        return ids
+
+
+def soft_iou(first: Array, second: Array) -> Array:
+    """Σpq / Σ(p + q − pq) of all pairs of masks of probabilities: (n, P) and (m, P) → (n, m), in [0, 1]."""
+    product = first @ second.T
+    union = first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - product
+    return np.asarray(product / np.maximum(union, 1e-6), dtype=np.float32)
+
+
+def _sigmoid(logits: Array) -> Array:
+    # By tanh, which overflows nowhere.
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits), dtype=np.float32)
