@@ -14,6 +14,7 @@ from rich.markup import escape
 from mobilevis.cli import (
     bench_accuracy,
     bench_latency,
+    bench_paper,
     data,
     demo,
     devices,
@@ -61,6 +62,7 @@ bench_app = typer.Typer(no_args_is_help=True, help="Measure an artefact: accurac
 bench_app.command("accuracy")(bench_accuracy.accuracy)
 bench_app.command("latency")(bench_latency.latency)
 bench_app.command("compare")(bench_latency.compare)
+bench_app.command("paper")(bench_paper.paper)
 app.add_typer(bench_app, name="bench")
 app.add_typer(devices.app, name="devices")
 

@@ -36,8 +36,10 @@ def train(
     with distributed.process_group(choose_device(loaded.run.device)):
         trainer = Trainer(loaded, resume)
         console = Console(quiet=distributed.rank() > 0)
+        if trainer.initial_weights is not None and not resume:
+            console.print(f"{loaded.model.checkpoint}: {trainer.initial_weights.summary()}", soft_wrap=True)
         with progress_bar(console) as progress:
-            task = progress.add_task("training", total=trainer.iterations)
+            task = progress.add_task("training", total=trainer.end)
 
             def show(report: StepReport) -> None:
                 losses = "  ".join(f"{name} {value:.3f}" for name, value in report.values.items())

@@ -58,13 +58,19 @@ class KernelModel(StreamingModel):
         return resize(masks.view(-1, kernels.shape[1], height, width), (2 * height, 2 * width))
 
     def entries(  # type: ignore[override]  # a family names its own options
-        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
+        self,
+        input_size: tuple[int, int],
+        max_instances: Optional[int] = MAX_INSTANCES,
+        keyframe_interval: int = KEYFRAME_INTERVAL,
     ) -> dict[str, Entry]:
         """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` live slots.
 
+        The entries are the same for every ``keyframe_interval``, the driver's T.
+
         Raises:
-            ValueError: a side is no multiple of 64, or ``max_instances`` is not in 1…N.
+            ValueError: a side is no multiple of 64, ``max_instances`` is not in 1…N, or T not positive.
         """
+        check_positive("keyframe_interval", keyframe_interval)
         height, width = input_size
         if height < 64 or width < 64 or height % 64 or width % 64:
             raise ValueError(f"input size {height}x{width}: both sides must be multiples of 64")

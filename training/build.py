@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objective import Objective
 from mobilevis.training.objectives import OBJECTIVES, trainable_families
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
-from mobilevis.training.weights import load_weights
+from mobilevis.training.weights import LoadReport, load_weights
 
 
 def total_iterations(schedule: ScheduleConfig, samples: int, batch_size: int) -> int:
@@ -34,8 +35,8 @@ def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
     return with_warmup(schedule, config.warmup)
 
 
-def create_network(config: ModelConfig, num_classes: int) -> StreamingModel:
-    """The network of a configuration, with random weights where it names no checkpoint.
+def create_network(config: ModelConfig, num_classes: int) -> tuple[StreamingModel, Optional[LoadReport]]:
+    """The network of a configuration, and what came of loading its checkpoint; None where it names none.
 
     Raises:
         UserError: unknown name or options, or weights that do not fit.
@@ -44,9 +45,7 @@ def create_network(config: ModelConfig, num_classes: int) -> StreamingModel:
         model = create_model(config.name, num_classes=num_classes, **config.options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
-    if config.checkpoint:
-        load_weights(model, Path(config.checkpoint))
-    return model
+    return model, load_weights(model, Path(config.checkpoint)) if config.checkpoint else None
 
 
 def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:

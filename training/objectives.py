@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mobilevis.models.minvis import MinVIS
 from mobilevis.models.mobileinst import MobileInst
 from mobilevis.training.config import TrainConfig
+from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
 from mobilevis.training.objective import FrameObjective, Objective
 from mobilevis.training.temporal import PairObjective
+from mobilevis.training.toml import from_table
 
 
 def mobileinst_objective(model: MobileInst, config: TrainConfig) -> Objective:
@@ -18,8 +21,14 @@ def mobileinst_objective(model: MobileInst, config: TrainConfig) -> Objective:
     return FrameObjective(model, config.loss)
 
 
+def minvis_objective(model: MinVIS, config: TrainConfig) -> Objective:
+    """Single frames."""
+    return Mask2FormerObjective(model, from_table(Mask2FormerLoss, config.objective, "objective"))
+
+
 # Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
 OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
+    MinVIS: minvis_objective,
     MobileInst: mobileinst_objective,
 }
 

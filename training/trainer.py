@@ -82,7 +82,8 @@ class Trainer:
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
         self.end = min(config.run.stop_at or self.iterations, self.iterations)
-        objective = create_objective(create_network(config.model, len(source.classes)), config)
+        model, self.initial_weights = create_network(config.model, len(source.classes))
+        objective = create_objective(model, config)
         objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.precision == "bf16" and self.device.type == "cpu":
             spare_depthwise(objective)

@@ -78,6 +78,19 @@ class LoadReport:
     unmatched: tuple[str, ...] = ()
     other_classes: tuple[str, ...] = ()
 
+    def summary(self) -> str:
+        """One line for the user: what was loaded, and the names of what was not."""
+        parts = [f"loaded {len(self.loaded)} tensors"]
+        for what, names in (
+            ("keep their initial values, the file lacks them", self.missing),
+            ("keep their initial values, the file is for other classes", self.other_classes),
+            ("of the file have no place in the model", self.unmatched),
+        ):
+            if names:
+                shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+                parts.append(f"{len(names)} {what} ({shown})")
+        return "; ".join(parts)
+
 
 def save_checkpoint(
     model: StreamingModel,

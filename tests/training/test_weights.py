@@ -18,6 +18,7 @@ from mobilevis.runtime.files import sha256_of
 from mobilevis.training import tensor_files
 from mobilevis.training.weights import (
     METADATA_KEY,
+    LoadReport,
     load_checkpoint,
     load_weights,
     save_checkpoint,
@@ -205,3 +206,12 @@ def test_training_cannot_start_from_another_model(checkpoint: Path) -> None:
 
 def test_a_configuration_builds_its_model_again(model: StreamingModel) -> None:
     assert create_model(NAME, **asdict(model.config)).config == model.config
+
+
+def test_the_report_names_what_kept_its_initial_values() -> None:
+    assert LoadReport(("a", "b")).summary() == "loaded 2 tensors"
+    report = LoadReport(("a",), missing=("b", "c", "d", "e"), other_classes=("head",))
+    assert report.summary() == (
+        "loaded 1 tensors; 4 keep their initial values, the file lacks them (b, c, d, …); "
+        "1 keep their initial values, the file is for other classes (head)"
+    )
