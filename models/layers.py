@@ -222,7 +222,7 @@ class MultiHeadAttention(nn.Module):
         )
         scores = torch.bmm(q, k.transpose(1, 2))
         if bias is not None:
-            by_head = scores.view(batch, self.heads, length, -1) + bias[:, None]
+            by_head = scores.view(batch, self.heads, length, -1) + bias.view(batch, 1, length, -1)
             scores = by_head.view(batch * self.heads, length, -1)
         weights = scores.softmax(dim=-1)
         out = torch.bmm(weights, v).view(batch, self.heads, length, dim // self.heads)

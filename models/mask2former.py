@@ -29,7 +29,7 @@ from mobilevis.models.trajectory import clip_positions
 LEVELS = 3  # maps at strides 32, 16 and 8, which the decoder's layers read in turn
 GROUPS = 32
 # Scores of background are lowered by up to this. The paper's step at probability 0.5 is a ramp that ends at a
-# logit of -1: a cell at -0.05 already weighs 0.7 % of a foreground cell. A step, or a ramp ten times as steep,
+# logit of -1: a cell at -0.05 already weighs 0.7 % of a foreground cell. A step, or a ramp ten times steeper,
 # lets rounding flip cells, and nine layers multiply that beyond what two float32 engines may differ by.
 MASK_BIAS = 100.0
 
@@ -233,8 +233,9 @@ class MaskedDecoder(nn.Module):
             memory: (B, D, H, W), that level of ``memories``; or a clip's, (B, D, F, H, W).
             guide: of the same shape, the mask features resampled to that level.
         """
-        # As in Mask2Former, attention is no path for the gradient of a mask.
-        mask_logits = torch.bmm(self.kernels(queries), guide.flatten(2)).detach()
+        mask_logits = torch.bmm(self.kernels(queries), guide.flatten(2))
+        if self.training:  # as in Mask2Former, attention is no path for the gradient of a mask
+            mask_logits = mask_logits.detach()
         return self.layers[index](queries, self.positions, memory, mask_logits)
 
     def embeddings(self, queries: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ Nothing in the network knows of video: the client matches the queries of a frame
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -29,7 +29,7 @@ MAX_INSTANCES = 10  # MinVIS reports its ten best
 STRIDES = (32, 16, 8)
 
 # What the names of the registry stand for: the paper's, and a small one of ours.
-SIZES: dict[str, dict[str, Any]] = {
+MINVIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
     "tiny": {
         "backbone": "resnet-tiny",
@@ -73,9 +73,9 @@ class MinVISConfig:
 
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, RESNETS)
-        for key, value in vars(self).items():
-            if key != "backbone":
-                check_positive(key, value)
+        for field in fields(self):
+            if field.type == "int":
+                check_positive(field.name, getattr(self, field.name))
         if self.dim % self.heads or self.dim % GROUPS:
             raise ValueError(f"dim {self.dim} is no multiple of {GROUPS} and of the {self.heads} heads")
 
@@ -166,7 +166,7 @@ class MinVIS(StreamingModel):
         """Frame → mask features, three memories, three guides; see ``Features``."""
         return self.features(frame).flat()
 
-    def decode(self, *levels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(self, *levels: Tensor) -> tuple[Tensor, ...]:
         """Three memories and three guides → what ``read`` gives of the last layer's queries."""
         queries = self.decoder.initial_queries(len(levels[0]))
         for index in range(self.config.decoder_layers):
@@ -174,7 +174,7 @@ class MinVIS(StreamingModel):
             queries = self.decoder.run_layer(index, queries, levels[level], levels[level + LEVELS])
         return self.read(queries)
 
-    def read(self, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def read(self, queries: Tensor) -> tuple[Tensor, ...]:
         """Queries (B, N, D) → embeddings (B, N, D), kernels (B, N, D) and scores (B, N, C), a softmax."""
         scores = object_scores(self.decoder.class_logits(queries))
         return self.decoder.embeddings(queries), self.decoder.kernels(queries), scores
@@ -202,24 +202,29 @@ class MinVIS(StreamingModel):
         Raises:
             ValueError: ``max_instances`` is not in 1…N.
         """
-        features = self.feature_shapes(input_size)
-        levels = {name: shape for name, shape in features.items() if name != "mask_features"}
         return {
-            **self.encoder_entry(input_size),
-            "decode": Entry("decode", levels, self.read_shapes()),
-            **self.segment_entry(input_size, max_instances),
+            "encode": Entry("encode", {"frame": (1, 3, *input_size)}, self.feature_shapes(input_size)),
+            **self.decoder_entries(input_size),
+            **self.tracker_entries(),
+            "segment": self.segment_entry(input_size, max_instances),
         }
 
-    def encoder_entry(self, input_size: tuple[int, int]) -> dict[str, Entry]:
-        """``encode``."""
-        return {"encode": Entry("encode", {"frame": (1, 3, *input_size)}, self.feature_shapes(input_size))}
+    def decoder_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
+        """From the features of a frame to what ``read`` gives."""
+        features = self.feature_shapes(input_size)
+        levels = {name: shape for name, shape in features.items() if name != "mask_features"}
+        return {"decode": Entry("decode", levels, self.read_shapes())}
 
-    def segment_entry(self, input_size: tuple[int, int], max_instances: Optional[int]) -> dict[str, Entry]:
-        """``segment``, for the client's choice of kernels."""
+    def tracker_entries(self) -> dict[str, Entry]:
+        """What runs between the decoder and ``segment``; nothing in MinVIS."""
+        return {}
+
+    def segment_entry(self, input_size: tuple[int, int], max_instances: Optional[int]) -> Entry:
+        """Masks of the client's choice of kernels."""
         shown = self.shown(max_instances)
         mask_features = self.feature_shapes(input_size)["mask_features"]
         inputs = {"kernels": (1, shown, self.dim), "mask_features": mask_features}
-        return {"segment": Entry("segment", inputs, {"mask_logits": (1, shown, *mask_features[2:])})}
+        return Entry("segment", inputs, {"mask_logits": (1, shown, *mask_features[2:])})
 
     def read_shapes(self) -> dict[str, Shape]:
         """What ``read`` returns, in order."""

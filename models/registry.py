@@ -9,7 +9,7 @@ from typing import Any
 from mobilevis.models.backbones import BACKBONES
 from mobilevis.models.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
 from mobilevis.models.entries import StreamingModel
-from mobilevis.models.minvis import SIZES, MinVIS, MinVISConfig
+from mobilevis.models.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
 from mobilevis.models.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
@@ -51,7 +51,7 @@ def _families() -> Iterator[tuple[str, Factory]]:
     for backbone in SPARSEINST_BACKBONES:
         name = f"sparseinst-{backbone}"
         yield name, _family(SparseInst, SparseInstConfig, name, backbone)
-    for size, defaults in SIZES.items():
+    for size, defaults in MINVIS_SIZES.items():
         for prefix, model, config in QUERY_MODELS:
             name = f"{prefix}-{size}"
             yield name, _family(model, config, name, defaults["backbone"], defaults)

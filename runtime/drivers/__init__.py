@@ -12,11 +12,13 @@ from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver, Efficient
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
+from mobilevis.runtime.drivers.tar import TarMinVISDriver
 from mobilevis.runtime.errors import UserError
 
 DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
     "efficientvis": (EfficientVISDriver, EfficientVISOptions),
     "minvis": (MinVISDriver, MinVISOptions),
+    "minvis-tar": (TarMinVISDriver, MinVISOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
     "seqformer": (SeqFormerDriver, SeqFormerOptions),
 }

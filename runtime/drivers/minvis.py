@@ -1,6 +1,6 @@
 """The frame-level driver of MinVIS: the queries of a frame are those of the last one, matched by cosine.
 
-Models whose decoder or tracker does more derive from it: they replace ``_decode``.
+Models whose decoder or tracker does more derive from it: they replace ``_decode`` or ``_track``.
 """
 
 from __future__ import annotations
@@ -83,19 +83,18 @@ class MinVISDriver:
                 tensor = self._letterbox.to_input(frame)
             with stages("encode"):
                 features = self._artefact.run("encode", {"frame": tensor})
-            detections = self._decode(features, stages)
+            detections = self._track(self._decode(features, stages), stages)
             instances = self._segment(detections, features["mask_features"], self._letterbox, stages)
         result = FrameResult(self._frame_index, frame_size, instances, True, stages.milliseconds)
         self._frame_index += 1
         return [result]
 
-    def _decode(self, features: Features, stages: Stages) -> Detections:
-        """Queries with identities; the state of the video is updated."""
+    def _decode(self, features: Features, stages: Stages) -> Features:
+        """The decoder, to what its queries say."""
         with stages("decode"):
-            read = self._run("decode", features)
-        return self._match(read, stages)
+            return self._run("decode", features)
 
-    def _match(self, read: Features, stages: Stages) -> Detections:
+    def _track(self, read: Features, stages: Stages) -> Detections:
         """MinVIS §3.3: linear assignment by the cosine of all embeddings to those of the last frame."""
         scores = read["scores"][0]
         with stages("association"):

@@ -1,0 +1,192 @@
+"""Temporal-aware query routing (TAR, Cheng et al., 2025): skip decoder layers that a frame does not need.
+
+After the first layers, the synchroniser aligns a frame's queries with the final ones of the frame before;
+then a router before each layer compares the two and decides whether the layer runs. In an export every layer
+and every router is an entry of its own, so that a client that skips a layer does none of its work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional
+
+import torch
+from torch import Tensor, nn
+
+from mobilevis.models.entries import Entry
+from mobilevis.models.kernel_model import check_known
+from mobilevis.models.layers import LayerNorm, Mlp, MultiHeadAttention
+from mobilevis.models.mask2former import LEVELS
+from mobilevis.models.minvis import MAX_INSTANCES, STRIDES, Features, MinVIS, MinVISConfig
+
+SYNCHRONISERS = ("attention", "none")
+# A new router keeps its layer with odds e² : 1, so that training starts from the decoder as it was.
+INITIAL_MARGIN = 2.0
+
+
+@dataclass(frozen=True)
+class TarConfig(MinVISConfig):
+    """MinVIS with TAR.
+
+    Attributes:
+        warmup: M^s, layers before the synchroniser, which always run (Fig. 4: 1 is best).
+        synchroniser: ``attention`` (Eq. 2–3), or ``none`` for the ablation of Table 3.
+    """
+
+    warmup: int = 1
+    synchroniser: str = "attention"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_known("synchroniser", self.synchroniser, SYNCHRONISERS)
+        if self.warmup > self.decoder_layers:
+            raise ValueError(f"warmup {self.warmup} is more than the {self.decoder_layers} layers")
+
+
+class Synchroniser(nn.Module):
+    """Eq. 2–3: the queries of the last frame attend to this frame's; residual, and normed.
+
+    Whatever query an object had in this frame, it is found at the place that it had in the last one.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(dim, heads)
+        self.norm = LayerNorm(dim)
+
+    def forward(self, queries: Tensor, previous: Tensor) -> Tensor:
+        """This frame's queries and the last frame's final ones, (B, N, D) each → (B, N, D)."""
+        return self.norm(self.attention(previous, queries, queries) + previous)
+
+
+class Router(nn.Module):
+    """Eq. 4–5: an MLP on both frames' queries and their difference, summed over the queries."""
+
+    def __init__(self, dim: int, num_queries: int) -> None:
+        super().__init__()
+        self.mlp = Mlp(3 * dim, dim, 2)
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor([0.0, INITIAL_MARGIN / num_queries]))
+
+    def forward(self, queries: Tensor, previous: Tensor) -> Tensor:
+        """Queries before the layer and the last frame's final ones, (B, N, D) → scores (B, 2): skip, keep."""
+        return self.mlp(torch.cat([queries, previous, queries - previous], dim=-1)).sum(dim=1)
+
+
+def straight_through(scores: Tensor) -> Tensor:
+    """Eq. 8–9: one-hot arg-max of scores (B, 2), with the gradient of their softmax."""
+    soft = scores.softmax(dim=-1)
+    hard = nn.functional.one_hot(soft.argmax(dim=-1), 2).to(soft)
+    return hard + soft - soft.detach()
+
+
+class Refinement(NamedTuple):
+    """A frame's way through the decoder.
+
+    Attributes:
+        queries: (B, N, D) at the start, after each warm-up layer, the synchroniser and each further layer.
+        kept: (B, M − M^s), 1 where a layer ran and 0 where not, with a gradient; ones in the first frame.
+    """
+
+    queries: list[Tensor]
+    kept: Tensor
+
+
+class TemporalRouting(MinVIS):
+    """A model of the MinVIS kind whose decoder is routed."""
+
+    config: TarConfig
+
+    def __init__(self, config: TarConfig) -> None:
+        super().__init__(config)
+        self.synchroniser = (
+            Synchroniser(config.dim, config.heads) if config.synchroniser == "attention" else None
+        )
+        routed = range(config.warmup, config.decoder_layers)
+        self.routers = nn.ModuleList(Router(config.dim, config.num_queries) for _ in routed)
+
+    def refine(self, features: Features, previous: Optional[Tensor]) -> Refinement:
+        """Take a frame's queries through the decoder as in training: all layers run, Eq. 10 weighs them.
+
+        Args:
+            features: of the frame.
+            previous: (B, N, D), final queries of the frame before; None for the first frame, which has no
+                other queries than its own and runs every layer.
+        """
+        warmup, layers = self.config.warmup, self.config.decoder_layers
+        queries = self.decoder.initial_queries(len(features.mask_features))
+        outputs = [queries]
+        for index in range(warmup):
+            queries = self.run_layer(index, queries, features)
+            outputs.append(queries)
+        kept = [queries.new_ones(len(queries)) for _ in range(warmup, layers)]
+        if previous is not None and self.synchroniser is not None:
+            queries = self.synchroniser(queries, previous)
+            outputs.append(queries)
+        for index in range(warmup, layers):
+            refined = self.run_layer(index, queries, features)
+            if previous is not None:
+                gate = straight_through(self.route(index, queries, previous))
+                kept[index - warmup] = gate[:, 1]
+                refined = queries * gate[:, 0, None, None] + refined * gate[:, 1, None, None]
+            queries = refined
+            outputs.append(queries)
+        return Refinement(outputs, torch.stack(kept, dim=1))
+
+    def first_layer(self, memory: Tensor, guide: Tensor) -> Tensor:
+        """The decoder's first layer, on the learned queries."""
+        return self.layer(0, self.decoder.initial_queries(len(memory)), memory, guide)
+
+    def layer(self, index: int, queries: Tensor, memory: Tensor, guide: Tensor) -> Tensor:
+        """TD^i of Eq. 7, layers counted from 0."""
+        return self.decoder.run_layer(index, queries, memory, guide)
+
+    def synchronise(self, queries: Tensor, previous: Tensor) -> Tensor:
+        """See ``Synchroniser``."""
+        assert self.synchroniser is not None
+        return self.synchroniser(queries, previous)
+
+    def route(self, index: int, queries: Tensor, previous: Tensor) -> Tensor:
+        """Scores (B, 2) of skipping and of keeping layer ``index``; see ``Router``."""
+        return self.routers[index - self.config.warmup](queries, previous)
+
+    def decoder_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
+        """``layer_0`` …, ``synchronise``, ``router_…`` and ``read``."""
+        features = self.feature_shapes(input_size)
+        queries = {"queries": (1, self.num_queries, self.dim)}
+        both = {**queries, "previous": queries["queries"]}
+        refined = {"refined": queries["queries"]}
+        entries = {}
+        for index in range(self.config.decoder_layers):
+            stride = STRIDES[index % LEVELS]
+            level = {name: features[name] for name in (f"memory_{stride}", f"guide_{stride}")}
+            entries[f"layer_{index}"] = (
+                Entry("layer", {**queries, **level}, refined, (index,))
+                if index
+                else Entry("first_layer", level, refined)
+            )
+        if self.synchroniser is not None:
+            entries["synchronise"] = Entry("synchronise", both, refined)
+        for index in range(self.config.warmup, self.config.decoder_layers):
+            entries[f"router_{index}"] = Entry("route", both, {"scores": (1, 2)}, (index,))
+        entries["read"] = Entry("read", queries, self.read_shapes())
+        return entries
+
+    def driver_options(  # type: ignore[override]
+        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
+    ) -> dict[str, Any]:
+        """What the driver reads: MinVIS's, the layers of the decoder and those before the synchroniser."""
+        return {
+            **super().driver_options(input_size, max_instances),
+            "decoder_layers": self.config.decoder_layers,
+            "warmup": self.config.warmup,
+        }
+
+
+class TarMinVIS(TemporalRouting):
+    """TAR on MinVIS."""
+
+    driver = "minvis-tar"
