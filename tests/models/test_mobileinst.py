@@ -226,7 +226,7 @@ def test_a_configuration_builds_the_same_model_again(model):
 
 
 def test_the_keyframe_interval_is_an_export_option_that_only_the_driver_reads(model):
-    assert model.entries(SIZE, keyframe_interval=6) == model.entries(SIZE)
-    assert model.driver_options(SIZE, keyframe_interval=6)["keyframe_interval"] == 6
+    assert model.entries(SIZE, 4, keyframe_interval=6) == model.entries(SIZE, 4)
+    assert model.driver_options(SIZE, 4, keyframe_interval=6)["keyframe_interval"] == 6
     with pytest.raises(ValueError, match="keyframe_interval 0 is not a positive integer"):
-        model.entries(SIZE, keyframe_interval=0)
+        model.entries(SIZE, 4, keyframe_interval=0)
