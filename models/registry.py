@@ -9,6 +9,8 @@ from typing import Any
 from mobilevis.models.backbones import BACKBONES
 from mobilevis.models.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
 from mobilevis.models.entries import StreamingModel
+from mobilevis.models.maxtron_vis import MAXTRON_VIS_SIZES, MaXTronVis, MaXTronVisConfig
+from mobilevis.models.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, MaXTronVpsConfig
 from mobilevis.models.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
@@ -60,6 +62,12 @@ def _families() -> Iterator[tuple[str, Factory]]:
     for size, defaults in EFFICIENTVIS_SIZES.items():
         name = f"efficientvis-{size}"
         yield name, _family(EfficientVIS, EfficientVISConfig, name, defaults["backbone"], defaults)
+    for size, defaults in MAXTRON_VIS_SIZES.items():
+        name = f"maxtron-vis-{size}"
+        yield name, _family(MaXTronVis, MaXTronVisConfig, name, defaults["backbone"], defaults)
+    for size, defaults in MAXTRON_VPS_SIZES.items():
+        name = f"maxtron-vps-{size}"
+        yield name, _family(MaXTronVps, MaXTronVpsConfig, name, defaults["backbone"], defaults)
 
 
 MODELS: dict[str, Factory] = dict(_families())
