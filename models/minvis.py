@@ -105,6 +105,19 @@ class Prediction(NamedTuple):
     mask_logits: Tensor
 
 
+class Refinement(NamedTuple):
+    """A frame's way through the decoder.
+
+    Attributes:
+        queries: (B, N, D) at the start and after each step, the last ones final.
+        kept: (B, L) of the L layers that a router may skip (none here, see ``tar``): 1 where it ran, 0 where
+            not, with a gradient.
+    """
+
+    queries: list[Tensor]
+    kept: Tensor
+
+
 class MinVIS(StreamingModel):
     """MinVIS with any size; see ``MinVISConfig``."""
 
@@ -155,12 +168,20 @@ class MinVIS(StreamingModel):
     def forward(self, frames: Tensor) -> list[Prediction]:
         """Frames (B, 3, H, W) → predictions from the learned queries and after each layer."""
         features = self.features(frames)
-        queries = self.decoder.initial_queries(len(frames))
-        predictions = [self.predict(queries, features.mask_features)]
+        steps = self.refine(features).queries
+        return [self.predict(queries, features.mask_features) for queries in steps]
+
+    def refine(self, features: Features, previous: Optional[Tensor] = None) -> Refinement:
+        """Take the learned queries through the decoder.
+
+        Args:
+            features: of B frames.
+            previous: (B, N, D), final queries of the frames before, for models that look at them.
+        """
+        queries = [self.decoder.initial_queries(len(features.mask_features))]
         for index in range(self.config.decoder_layers):
-            queries = self.run_layer(index, queries, features)
-            predictions.append(self.predict(queries, features.mask_features))
-        return predictions
+            queries.append(self.run_layer(index, queries[-1], features))
+        return Refinement(queries, queries[-1].new_zeros(len(queries[-1]), 0))
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """Frame → mask features, three memories, three guides; see ``Features``."""

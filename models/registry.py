@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
+from mobilevis.models.dvis_plus import DvisPlus, DvisPlusConfig, TarDvisPlus, TarDvisPlusConfig
 from mobilevis.models.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.maxtron_vis import MAXTRON_VIS_SIZES, MaXTronVis, MaXTronVisConfig
@@ -21,6 +22,8 @@ from mobilevis.models.tar import TarConfig, TarMinVIS
 QUERY_MODELS: tuple[tuple[str, type[StreamingModel], type], ...] = (
     ("minvis", MinVIS, MinVISConfig),
     ("minvis-tar", TarMinVIS, TarConfig),
+    ("dvis-plus", DvisPlus, DvisPlusConfig),
+    ("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig),
 )
 Factory = Callable[..., StreamingModel]
 

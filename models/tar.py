@@ -8,7 +8,7 @@ and every router is an entry of its own, so that a client that skips a layer doe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from mobilevis.models.entries import Entry
 from mobilevis.models.kernel_model import check_known
 from mobilevis.models.layers import LayerNorm, Mlp, MultiHeadAttention
 from mobilevis.models.mask2former import LEVELS
-from mobilevis.models.minvis import MAX_INSTANCES, STRIDES, Features, MinVIS, MinVISConfig
+from mobilevis.models.minvis import MAX_INSTANCES, STRIDES, Features, MinVIS, MinVISConfig, Refinement
 
 SYNCHRONISERS = ("attention", "none")
 # A new router keeps its layer with odds e² : 1, so that training starts from the decoder as it was.
@@ -39,8 +39,8 @@ class TarConfig(MinVISConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_known("synchroniser", self.synchroniser, SYNCHRONISERS)
-        if self.warmup > self.decoder_layers:
-            raise ValueError(f"warmup {self.warmup} is more than the {self.decoder_layers} layers")
+        if self.warmup >= self.decoder_layers:
+            raise ValueError(f"warmup {self.warmup} leaves none of the {self.decoder_layers} layers to route")
 
 
 class Synchroniser(nn.Module):
@@ -83,18 +83,6 @@ def straight_through(scores: Tensor) -> Tensor:
     return hard + soft - soft.detach()
 
 
-class Refinement(NamedTuple):
-    """A frame's way through the decoder.
-
-    Attributes:
-        queries: (B, N, D) at the start, after each warm-up layer, the synchroniser and each further layer.
-        kept: (B, M − M^s), 1 where a layer ran and 0 where not, with a gradient; ones in the first frame.
-    """
-
-    queries: list[Tensor]
-    kept: Tensor
-
-
 class TemporalRouting(MinVIS):
     """A model of the MinVIS kind whose decoder is routed."""
 
@@ -108,33 +96,30 @@ class TemporalRouting(MinVIS):
         routed = range(config.warmup, config.decoder_layers)
         self.routers = nn.ModuleList(Router(config.dim, config.num_queries) for _ in routed)
 
-    def refine(self, features: Features, previous: Optional[Tensor]) -> Refinement:
-        """Take a frame's queries through the decoder as in training: all layers run, Eq. 10 weighs them.
+    def refine(self, features: Features, previous: Optional[Tensor] = None) -> Refinement:
+        """Take queries through the decoder as in training: all layers run, and Eq. 10 weighs them.
 
         Args:
-            features: of the frame.
-            previous: (B, N, D), final queries of the frame before; None for the first frame, which has no
-                other queries than its own and runs every layer.
+            features: of B frames.
+            previous: (B, N, D), final queries of the frames before; None for first frames, which have no
+                other queries than their own and run every layer.
         """
-        warmup, layers = self.config.warmup, self.config.decoder_layers
-        queries = self.decoder.initial_queries(len(features.mask_features))
-        outputs = [queries]
+        warmup = self.config.warmup
+        steps = [self.decoder.initial_queries(len(features.mask_features))]
         for index in range(warmup):
-            queries = self.run_layer(index, queries, features)
-            outputs.append(queries)
-        kept = [queries.new_ones(len(queries)) for _ in range(warmup, layers)]
+            steps.append(self.run_layer(index, steps[-1], features))
         if previous is not None and self.synchroniser is not None:
-            queries = self.synchroniser(queries, previous)
-            outputs.append(queries)
-        for index in range(warmup, layers):
+            steps.append(self.synchroniser(steps[-1], previous))
+        kept = []
+        for index in range(warmup, self.config.decoder_layers):
+            queries = steps[-1]
             refined = self.run_layer(index, queries, features)
+            gate = refined.new_tensor([[0.0, 1.0]]).expand(len(refined), 2)
             if previous is not None:
                 gate = straight_through(self.route(index, queries, previous))
-                kept[index - warmup] = gate[:, 1]
-                refined = queries * gate[:, 0, None, None] + refined * gate[:, 1, None, None]
-            queries = refined
-            outputs.append(queries)
-        return Refinement(outputs, torch.stack(kept, dim=1))
+            steps.append(queries * gate[:, 0, None, None] + refined * gate[:, 1, None, None])
+            kept.append(gate[:, 1])
+        return Refinement(steps, torch.stack(kept, dim=1))
 
     def first_layer(self, memory: Tensor, guide: Tensor) -> Tensor:
         """The decoder's first layer, on the learned queries."""

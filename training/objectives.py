@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mobilevis.models.dvis_plus import DvisPlus, TarDvisPlus
 from mobilevis.models.minvis import MinVIS
 from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.tar import TarMinVIS
 from mobilevis.training.config import TrainConfig
+from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
 from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
 from mobilevis.training.objective import FrameObjective, Objective
+from mobilevis.training.tar import TarLoss, TarObjective
 from mobilevis.training.temporal import PairObjective
 from mobilevis.training.toml import from_table
 
@@ -26,9 +30,24 @@ def minvis_objective(model: MinVIS, config: TrainConfig) -> Objective:
     return Mask2FormerObjective(model, from_table(Mask2FormerLoss, config.objective, "objective"))
 
 
+def tar_objective(model: TarMinVIS, config: TrainConfig) -> Objective:
+    """Clips."""
+    return TarObjective(model, from_table(TarLoss, config.objective, "objective"), config.clip.length)
+
+
+def dvis_plus_objective(model: DvisPlus, config: TrainConfig) -> Objective:
+    """Clips, with TAR or without."""
+    return DvisPlusObjective(
+        model, from_table(DvisPlusLoss, config.objective, "objective"), config.clip.length
+    )
+
+
 # Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
 OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
     MinVIS: minvis_objective,
+    TarMinVIS: tar_objective,
+    DvisPlus: dvis_plus_objective,
+    TarDvisPlus: dvis_plus_objective,
     MobileInst: mobileinst_objective,
 }
 

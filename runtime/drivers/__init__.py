@@ -8,6 +8,7 @@ from typing import Any
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.base import Driver
+from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver, TarDvisPlusDriver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver, EfficientVISOptions
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
@@ -17,6 +18,8 @@ from mobilevis.runtime.errors import UserError
 
 DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
     "efficientvis": (EfficientVISDriver, EfficientVISOptions),
+    "dvis-plus": (DvisPlusDriver, MinVISOptions),
+    "dvis-plus-tar": (TarDvisPlusDriver, MinVISOptions),
     "minvis": (MinVISDriver, MinVISOptions),
     "minvis-tar": (TarMinVISDriver, MinVISOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),

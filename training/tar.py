@@ -1,0 +1,92 @@
+"""Training of temporal-aware query routing: Mask2Former's loss on clips, through straight-through routers.
+
+The paper trains routers by the task's loss alone. A ``budget`` of ours may be added: the mean of what the
+routers keep, which makes a layer go that gains less than it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mobilevis.models.minvis import Features, MinVIS
+from mobilevis.models.tar import TarMinVIS
+from mobilevis.training.mask2former import Mask2FormerLoss, frame_terms, sum_terms
+from mobilevis.training.matcher import Target
+from mobilevis.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class TarLoss(Mask2FormerLoss):
+    """Weights of the loss.
+
+    Attributes:
+        budget: of the share of the routed layers that run; 0 is the paper's.
+        freeze_encoder: keep backbone and pixel decoder as they are, as the paper does with MinVIS's.
+    """
+
+    budget: float = 0.0
+    freeze_encoder: bool = False
+
+
+def freeze(*modules: torch.nn.Module) -> None:
+    """Keep the modules' weights as they are."""
+    for module in modules:
+        module.requires_grad_(False)
+
+
+def clip_features(model: MinVIS, frames: Tensor, length: int) -> Iterator[Features]:
+    """Features of each frame of B clips, in order.
+
+    Args:
+        model: the network.
+        frames: (F·B, 3, H, W), frame by frame.
+        length: F.
+    """
+    features = model.features(frames)
+    parts = [tensor.chunk(length) for tensor in features.flat()]
+    for mask_features, *levels in zip(*parts):
+        yield Features(mask_features, levels[:3], levels[3:])
+
+
+class TarObjective(Objective):
+    """Clips, frame after frame; the final queries of a frame are the next one's previous ones.
+
+    Gradients stop between frames: at run time the client holds these queries.
+
+    Args:
+        model: the network.
+        weights: of the terms.
+        length: F, frames of a clip; the paper trains on pairs.
+
+    Raises:
+        ValueError: a clip has one frame only, so that nothing would be routed.
+    """
+
+    def __init__(self, model: TarMinVIS, weights: TarLoss, length: int) -> None:
+        super().__init__()
+        if length < 2:
+            raise ValueError("routing is trained on clips: clip.length must be 2 or more")
+        self.model: TarMinVIS = model
+        self.weights = weights
+        self.length = length
+        if weights.freeze_encoder:
+            freeze(model.backbone, model.pixel_decoder)
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """The terms of ``Mask2FormerObjective``, averaged over the frames of a clip, and ``budget``."""
+        previous, terms, kept = None, [], []
+        batch = len(targets) // self.length
+        for index, features in enumerate(clip_features(self.model, frames, self.length)):
+            steps = self.model.refine(features, previous)
+            predictions = [self.model.predict(queries, features.mask_features) for queries in steps.queries]
+            own = targets[index * batch : (index + 1) * batch]
+            terms.append(frame_terms(predictions, own, self.weights))
+            if previous is not None:
+                kept.append(steps.kept)
+            previous = steps.queries[-1].detach()
+        means = {name: term / self.length for name, term in sum_terms(terms).items()}
+        return {**means, "budget": self.weights.budget * torch.stack(kept).mean()}
