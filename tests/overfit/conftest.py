@@ -19,16 +19,18 @@ from mobilevis.training.config import load_config
 from mobilevis.training.trainer import Trainer
 from mobilevis.training.weights import load_checkpoint
 
-SIZE = (64, 128)
+# Masks at a quarter of the resolution bound the AP: the annotations themselves, averaged over 4x4 pixels and
+# interpolated back, reach 1.00 on this clip, and on clips of 64x128 (twenty seeds) 0.80 at best.
+SIZE = (128, 192)
 FRAMES = 8
-SEED = 5
+SEED = 4
 
 Overfit = Callable[..., float]
 
 
 @pytest.fixture(scope="session")
 def clip_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Annotations of a set of one video: 8 frames of 64x128."""
+    """Annotations of a set of one video: 8 frames of 128x192."""
     folder = tmp_path_factory.mktemp("overfit") / "set"
     generate(folder, SynthOptions(videos=1, frames=FRAMES, size=SIZE, seed=SEED))
     return folder / "instances.json"
