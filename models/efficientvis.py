@@ -30,6 +30,7 @@ EFFICIENTVIS_SIZES: dict[str, dict[str, Any]] = {
         "heads": 4,
         "feed_forward": 128,
         "dynamic_dim": 16,
+        "box_bins": 5,
         "finest_scale": 16.0,
     },
 }

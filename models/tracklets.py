@@ -215,11 +215,15 @@ class QueryVideoInteraction(nn.Module):
         self.feed_forward_norm = LayerNorm(dim)
         classify = nn.Linear(dim, num_classes)
         self.class_head = nn.Sequential(*_head_layers(dim, 1), classify)
-        self.box_head = nn.Sequential(*_head_layers(dim, 3), nn.Linear(dim, 4))
+        regress = nn.Linear(dim, 4)
+        self.box_head = nn.Sequential(*_head_layers(dim, 3), regress)
         for parameter in self.parameters():
             if parameter.dim() == 2:
                 nn.init.xavier_uniform_(parameter)
         start_at_prior(classify)
+        # Fast R-CNN's small start of a regression (§2.3): proposals that iterations throw about see nothing.
+        nn.init.normal_(regress.weight, std=0.01)
+        nn.init.zeros_(regress.bias)
 
     def forward(self, levels: Sequence[Tensor], queries: Tensor, boxes: Tensor) -> Interaction:
         """Pyramid (T, H_l, W_l, C), queries (T, N, C) and proposals (T, N, 4) → their refinement."""
