@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -48,8 +49,8 @@ class MaskBranch(nn.Module):
 
 def cell_points(height: int, width: int, like: Tensor) -> Tensor:
     """Column and row of the centre of each cell of stride-8 features in units of 64 pixels, (1, 2, H·W)."""
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    return ((torch.stack([columns, rows]).view(1, 2, -1) + 0.5) * (STRIDE / UNIT)).to(like)
+    places = np.stack(np.meshgrid(np.arange(width), np.arange(height))).reshape(1, 2, -1) + 0.5
+    return torch.from_numpy((places * (STRIDE / UNIT)).astype(np.float32)).to(like)
 
 
 def conditional_masks(kernels: Tensor, points: Tensor, features: Tensor) -> Tensor:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,55 +34,98 @@ def sample_values(values: Tensor, sizes: Sizes, locations: Tensor, weights: Tens
     Returns:
         (B, Q, heads·C)
     """
+    own = np.arange(values.shape[0])[:, None].repeat(len(sizes), axis=1)
+    return sample_tables(corner_tables(values, sizes), sizes, own, locations, weights)
+
+
+def corner_tables(values: Tensor, sizes: Sizes) -> list[Tensor]:
+    """For each map, a table of what a sample can lie between: four neighbouring cells in a row.
+
+    A border of zeros makes every corner of every sample a cell, so that none has to be masked.
+
+    Args:
+        values: (B, ΣHW, heads, C).
+        sizes: (height, width) of each map.
+
+    Returns:
+        (B·(H + 1)·(W + 1)·heads, 4·C) for each map: upper left, upper right, lower left and lower right cell.
+    """
     batch, _, heads, channels = values.shape
-    queries = locations.shape[1]
-    maps = values.split([height * width for height, width in sizes], dim=1)
+    tables = []
+    for (height, width), cells in zip(sizes, values.split([h * w for h, w in sizes], dim=1)):
+        framed = F.pad(cells.reshape(batch, height, width, heads * channels), (0, 0, 1, 1, 1, 1))
+        framed = framed.view(batch, height + 2, width + 2, heads, channels)
+        upper, lower = framed[:, :-1], framed[:, 1:]
+        corners = [upper[:, :, :-1], upper[:, :, 1:], lower[:, :, :-1], lower[:, :, 1:]]
+        tables.append(torch.cat(corners, dim=4).view(-1, 4 * channels))
+    return tables
+
+
+def sample_tables(
+    tables: Sequence[Tensor],
+    sizes: Sizes,
+    images: NDArray[np.int64],
+    locations: Tensor,
+    weights: Tensor,
+) -> Tensor:
+    """``sample_values`` from ready tables, and from the maps of any image of the batch.
+
+    Args:
+        tables: L tables, see ``corner_tables``.
+        sizes: (height, width) of the maps of one image, L of them.
+        images: (B, M), constants: the image whose map a query of image b samples at m; maps m, m + L,
+            m + 2L, … are those of one level. M is a multiple of L.
+        locations: (B, Q, heads, M, P, 2).
+        weights: (B, Q, heads, M, P).
+
+    Returns:
+        (B, Q, heads·C)
+    """
+    batch, queries, heads, maps, points, _ = locations.shape
+    channels = tables[0].shape[1] // 4
+    height, width = np.array(list(sizes) * (maps // len(sizes)))[:, :, None].transpose(1, 0, 2)
+    flat = (batch * queries, heads, maps, points)
+    left, right, column = _corners(locations[..., 0].reshape(flat), width)
+    upper, lower, row = _corners(locations[..., 1].reshape(flat), height)
+    weights = weights.reshape(flat)
+    upper, lower = upper * weights, lower * weights
+    shares = torch.stack([upper * left, upper * right, lower * left, lower * right], dim=4)
+    cells = ((row * _constant(width + 1, row) + column) * heads).view(batch, queries, heads, maps * points)
+    first = images[:, None, :, None] * ((height + 1) * (width + 1) * heads) + np.arange(heads)[:, None, None]
+    first = first.repeat(points, axis=3).reshape(batch, 1, heads, maps * points)
+    rows = (cells.int() + torch.from_numpy(first.astype(np.int32)).to(cells.device)).view(flat)
     total = None
-    for level, (height, width) in enumerate(sizes):
-        # A border of zeros makes every corner of every sample a cell, so that none has to be masked.
-        cells = maps[level].reshape(batch, height, width, heads * channels)
-        table = F.pad(cells, (0, 0, 1, 1, 1, 1)).reshape(-1, channels)
-        left, right, column = _corners(locations[:, :, :, level, :, 0], width)
-        upper, lower, row = _corners(locations[:, :, :, level, :, 1], height)
-        scale = weights[:, :, :, level]
-        shares = torch.cat([upper * left, upper * right, lower * left, lower * right], dim=3)
-        shares = shares * torch.cat([scale] * 4, dim=3)
-        first = (row * (width + 2) + column).long() * heads + _offsets(
-            batch, heads, (height + 2) * (width + 2), locations.device
-        )
-        below = (width + 2) * heads
-        rows = torch.cat([first, first + heads, first + below, first + below + heads], dim=3)
-        samples = table.index_select(0, rows.reshape(-1)).view(batch * queries * heads, -1, channels)
-        part = torch.bmm(shares.reshape(batch * queries * heads, 1, -1), samples)
+    for m in range(maps):  # one map at a time: the samples of all would need gigabytes
+        samples = tables[m % len(tables)].index_select(0, rows[:, :, m].reshape(-1))
+        samples = samples.view(batch * queries * heads, points * 4, channels)
+        part = torch.bmm(shares[:, :, m].reshape(batch * queries * heads, 1, points * 4), samples)
         total = part if total is None else total + part
     assert total is not None
     return total.view(batch, queries, heads * channels)
 
 
-def _corners(locations: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Along one axis: the weights of the lower and upper neighbour, and the lower one's cell in the bordered
-    map, 0…length."""
-    positions = (locations * length - 0.5).clamp(-1.0, float(length))
-    lower = positions.floor().clamp(max=length - 1.0)
+def _corners(locations: Tensor, length: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+    """Along one axis: the weights of the lower and the upper neighbour, and the place of the lower one,
+    0…length, where 0 is the border."""
+    end = _constant(length, locations)
+    positions = torch.minimum((locations * end - 0.5).clamp(min=-1.0), end)
+    lower = torch.minimum(positions.floor(), _constant(length - 1, locations))
     share = positions - lower
     return 1.0 - share, share, lower + 1.0
 
 
-def _offsets(batch: int, heads: int, cells: int, device: torch.device) -> Tensor:
-    """First table row of each image and head, (B, 1, heads, 1)."""
-    images = torch.arange(batch, device=device).view(batch, 1, 1, 1) * (cells * heads)
-    return images + torch.arange(heads, device=device).view(1, 1, heads, 1)
+def _constant(values: NDArray[Any], like: Tensor) -> Tensor:
+    """Numbers that an exported graph holds as data, on the device and in the dtype of ``like``."""
+    return torch.from_numpy(values.astype(np.float32)).to(like)
 
 
 def cell_centres(sizes: Sizes, like: Tensor) -> Tensor:
     """Centres of the maps' cells, x and y in [0, 1], (1, ΣHW, 2): the reference points of an encoder."""
     centres = []
     for height, width in sizes:
-        y, x = torch.meshgrid(
-            (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
-        )
-        centres.append(torch.stack([x, y], dim=-1).reshape(1, height * width, 2))
-    return torch.cat(centres, dim=1).to(like)
+        x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+        centres.append(np.stack([x, y], axis=-1).reshape(1, height * width, 2))
+    return _constant(np.concatenate(centres, axis=1), like)
 
 
 def ring_directions(heads: int) -> Tensor:
@@ -131,8 +177,8 @@ class SamplingHead(nn.Module):
         centres = reference[:, :, None, None, None, :2]
         if reference.shape[-1] == 4:
             return centres + offsets * (reference[:, :, None, None, None, 2:] * (0.5 / self.points)), weights
-        cell = torch.tensor([[1.0 / width, 1.0 / height] for height, width in sizes])
-        return centres + offsets * cell.view(1, 1, 1, self.levels, 1, 2).to(query), weights
+        cell = 1.0 / np.array(list(sizes))[None, None, None, :, None, ::-1]
+        return centres + offsets * _constant(cell, query), weights
 
 
 class DeformableAttention(nn.Module):

@@ -19,9 +19,16 @@ from typing import Optional
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mobilevis.models.deformable import DeformableAttention, SamplingHead, Sizes, sample_values
+from mobilevis.models.deformable import (
+    DeformableAttention,
+    SamplingHead,
+    Sizes,
+    corner_tables,
+    sample_tables,
+)
 from mobilevis.models.layers import LayerNorm, MultiHeadAttention
 
 FUSION_WIDTH = 32  # Selective Kernel Networks (Li et al., CVPR 2019, Eq. 4): max(256 / 16, 32)
@@ -114,34 +121,31 @@ class JointAttention(nn.Module):
             sizes: (height, width) of a frame's maps.
             length: T.
         """
-        values = self.spatial.project(cells)
-        locations, weights = self.spatial.sampling(query, centres, sizes)
-        spatial = self.spatial.out(sample_values(values, sizes, locations, weights))
-        near = neighbours(values, length, self.window)
+        tables = corner_tables(self.spatial.project(cells), sizes)
+        frames = cells.shape[0]
+        own = np.arange(frames)[:, None].repeat(len(sizes), axis=1)
+        spatial = sample_tables(tables, sizes, own, *self.spatial.sampling(query, centres, sizes))
+        near = neighbours(frames, length, self.window).repeat(len(sizes), axis=1)
         near_sizes = list(sizes) * (2 * self.window)
-        locations, weights = self.temporal(query, centres, near_sizes)
-        temporal = self.spatial.out(sample_values(near, near_sizes, locations, weights))
-        return self.fusion(spatial, temporal)
+        temporal = sample_tables(tables, sizes, near, *self.temporal(query, centres, near_sizes))
+        return self.fusion(self.spatial.out(spatial), self.spatial.out(temporal))
 
 
-def neighbours(values: Tensor, length: int, window: int) -> Tensor:
-    """The cells of each frame's neighbours t − d … t − 1, t + 1 … t + d, one after the other.
+def neighbours(frames: int, length: int, window: int) -> NDArray[np.int64]:
+    """The frames t − d … t − 1, t + 1 … t + d around each frame of clips that are stored frame-major.
 
     Args:
-        values: (T·B, S, heads, C).
+        frames: T·B.
         length: T.
         window: d.
 
     Returns:
-        (T·B, 2d·S, heads, C); beyond the clip its first or last frame repeats.
+        (T·B, 2d); beyond the clip its first or last frame repeats.
     """
-    frames = values.view(length, -1, *values.shape[1:])
-    steps = [*range(-window, 0), *range(1, window + 1)]
-    shifted = [
-        frames.index_select(0, (torch.arange(length, device=values.device) + step).clamp(0, length - 1))
-        for step in steps
-    ]
-    return torch.cat(shifted, dim=2).flatten(0, 1)
+    clips = frames // length
+    steps = np.array([*range(-window, 0), *range(1, window + 1)])
+    times = np.clip(np.arange(length)[:, None, None] + steps, 0, length - 1)
+    return (times * clips + np.arange(clips)[:, None]).reshape(frames, 2 * window)
 
 
 class TemporalSelfAttention(nn.Module):

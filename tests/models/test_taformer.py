@@ -37,14 +37,13 @@ def changed_frames(before: torch.Tensor, after: torch.Tensor) -> list[int]:
 
 
 def test_neighbours_stand_in_order_and_end_with_the_clip() -> None:
-    values = torch.arange(4.0).view(4, 1, 1, 1)
-    near = neighbours(values, length=4, window=2).view(4, 4).tolist()
+    near = neighbours(frames=4, length=4, window=2).tolist()
     assert near == [[0, 0, 1, 2], [0, 0, 2, 3], [0, 1, 3, 3], [1, 2, 3, 3]]
 
 
 def test_neighbours_of_one_clip_do_not_come_from_another_of_the_batch() -> None:
-    values = torch.tensor([0.0, 10.0, 1.0, 11.0]).view(4, 1, 1, 1)  # two clips of two frames, frame-major
-    assert neighbours(values, length=2, window=1).view(4, 2).tolist() == [[0, 1], [10, 11], [0, 1], [10, 11]]
+    # Two clips of two frames, frame-major: frames 0 and 2 are one, 1 and 3 the other.
+    assert neighbours(frames=4, length=2, window=1).tolist() == [[0, 2], [1, 3], [0, 2], [1, 3]]
 
 
 def test_a_frame_is_seen_by_the_frames_within_the_window_alone() -> None:
