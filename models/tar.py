@@ -80,7 +80,7 @@ def straight_through(scores: Tensor) -> Tensor:
     """Eq. 8–9: one-hot arg-max of scores (B, 2), with the gradient of their softmax."""
     soft = scores.softmax(dim=-1)
     hard = nn.functional.one_hot(soft.argmax(dim=-1), 2).to(soft)
-    return hard + soft - soft.detach()
+    return hard + (soft - soft.detach())  # in this order exactly 0 or 1
 
 
 class TemporalRouting(MinVIS):

@@ -3,7 +3,7 @@
 Differs from the paper in two points. The mask losses cover every pixel of the quarter-resolution masks, where
 Mask2Former samples 12,544 points of binary masks to save memory on larger images. And as these pixels hold
 coverages, the dice loss has squared denominators: without the squares it is least for a mask of zeros and
-ones, whose edges lie up to half a cell beside the object's (track AP 0.63 on the over-fitted clip).
+ones, whose edges lie up to half a cell beside the object's.
 """
 
 from __future__ import annotations
