@@ -22,12 +22,12 @@ SHAPES = {
 QUERY = (1, QUERIES, 4)
 
 
+def tensors(names: str) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, SHAPES.get(name, QUERY)) for name in names.split())
+
+
 def spec(inputs: str, outputs: str) -> EntrySpec:
-    tensors = [
-        tuple(TensorSpec(name, SHAPES.get(name, QUERY)) for name in names.split())
-        for names in (inputs, outputs)
-    ]
-    return EntrySpec(*tensors)
+    return EntrySpec(tensors(inputs), tensors(outputs))
 
 
 DECODERS = {
