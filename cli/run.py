@@ -15,6 +15,9 @@ def run(
         Optional[Path], typer.Option("--output", "-o", help="Overlay video: .mp4, .mov, .webm or .avi.")
     ] = None,
     results: Annotated[Optional[Path], typer.Option(help="YouTube-VIS results.json.")] = None,
+    panoptic: Annotated[
+        Optional[Path], typer.Option(help="Folder for a VIPSeg submission: pred.json and pan_pred/.")
+    ] = None,
     json_lines: Annotated[Optional[Path], typer.Option(help="One JSON object a frame.")] = None,
     engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
@@ -23,6 +26,9 @@ def run(
     ] = None,
     association: Annotated[
         Optional[str], typer.Option(help="slots (the paper's) or online (births and deaths).")
+    ] = None,
+    mode: Annotated[
+        Optional[str], typer.Option(help="near-online, or offline: for models that can wait for the video.")
     ] = None,
     score_threshold: Annotated[Optional[float], typer.Option(help="Least score of an instance.")] = None,
     classes: Annotated[Optional[str], typer.Option(help="Categories to keep: person,dog,…")] = None,
@@ -34,6 +40,7 @@ def run(
     from rich.console import Console
 
     from mobilevis.cli.stream import print_stages, run_with_progress
+    from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
     from mobilevis.runtime.sources import open_source
@@ -42,6 +49,7 @@ def run(
     options: dict[str, Any] = {
         "keyframe_interval": keyframe_interval,
         "association": association,
+        "mode": mode,
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
@@ -54,6 +62,8 @@ def run(
         sinks.append(OverlayVideo(output, opened.fps, categories))
     if results is not None:
         sinks.append(YoutubeVisResults(results, categories, video_id))
+    if panoptic is not None:
+        sinks.append(PanopticResults(panoptic, categories, Path(source).stem, opened.frame_name))
     if json_lines is not None:
         sinks.append(JsonLines(json_lines, categories))
     console = Console()
@@ -62,7 +72,7 @@ def run(
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
     loaded = segmenter.artefact
     print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
-    for path in (output, results, json_lines):
+    for path in (output, results, panoptic, json_lines):
         if path is not None:
             console.print(f"wrote {path}", soft_wrap=True)
     if summary.interrupted is not None:

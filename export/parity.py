@@ -213,7 +213,8 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
 
 
 def _track(artefact: Artefact, frames: _Frames, threshold: float) -> list[FrameResult]:
-    segmenter = VideoSegmenter(artefact, score_threshold=threshold)
+    options = artefact.metadata.options.get("gate", {})  # where a driver's defaults leave entries out
+    segmenter = VideoSegmenter(artefact, score_threshold=threshold, **options)
     return [result for _, result in segmenter.stream(frames)]
 
 

@@ -73,7 +73,6 @@ class MaXTron(StreamingModel):
         panoptic: whether pixels are shared out among the queries, or each query has its own mask.
     """
 
-    driver = "maxtron"
     size_multiple = 32
     deep = True
     panoptic: bool
@@ -195,14 +194,15 @@ class MaXTron(StreamingModel):
         max_instances: Optional[int] = None,
         video_clips: Optional[int] = None,
     ) -> dict[str, Any]:
-        """What the driver reads beyond the entries: how masks are shared out, and what classes are things."""
+        """What the driver reads beyond the entries; ``gate`` is how the parity gate runs it."""
         return {
             "num_queries": self.num_queries,
             "max_instances": self.shown(max_instances),
             "score_rule": "softmax(class)",
             "mask_stride": 4,
-            "panoptic": self.panoptic,
             "stuff_classes": list(self.stuff_classes),
+            # Offline runs every entry, near-online all but cross_clip.
+            "gate": {"mode": "offline"},
         }
 
     @property

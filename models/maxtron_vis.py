@@ -83,6 +83,7 @@ class MaXTronVisConfig:
 class MaXTronVis(MaXTron):
     """MaXTron for video instance segmentation; see ``MaXTronVisConfig``."""
 
+    driver = "maxtron-vis"
     panoptic = False
     default_instances = 10  # what YouTube-VIS results keep of a video
 

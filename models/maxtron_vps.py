@@ -151,6 +151,7 @@ class WithinClip(nn.Module):
 class MaXTronVps(MaXTron):
     """MaXTron for video panoptic segmentation; see ``MaXTronVpsConfig``."""
 
+    driver = "maxtron-vps"
     panoptic = True
 
     def __init__(self, config: MaXTronVpsConfig) -> None:

@@ -49,12 +49,12 @@ class Sink(ABC):
 
 
 class FileSink(Sink):
-    """A sink with one output file, written under a temporary name."""
+    """A sink with one output file, or one folder, written under a temporary name."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, directory: bool = False) -> None:
         self.target = target
         self._stack = ExitStack()
-        self._temporary = self._stack.enter_context(atomic_path(target))
+        self._temporary = self._stack.enter_context(atomic_path(target, directory=directory))
 
     def close(self) -> None:
         """Finish the file, then rename it."""

@@ -47,6 +47,10 @@ class Source(ABC):
     def __iter__(self) -> Iterator[Image]:
         """Yield the frames, (H, W, 3) uint8 RGB, once."""
 
+    def frame_name(self, index: int) -> str:
+        """The name of a frame for results: its number, or its file's name without suffix."""
+        return f"{index:05d}"
+
     def close(self) -> None:  # noqa: B027 - images hold nothing open
         """Release the device or the file."""
 
@@ -68,6 +72,10 @@ class ImageFiles(Source):
     def __init__(self, name: str, files: list[Path]) -> None:
         self.name, self.fps, self.frame_count = name, STILL_FPS, len(files)
         self._files = files
+
+    def frame_name(self, index: int) -> str:
+        """The file's name without suffix."""
+        return self._files[index].stem
 
     def __iter__(self) -> Iterator[Image]:
         """Yield the images; one that is broken or of another size interrupts the stream."""

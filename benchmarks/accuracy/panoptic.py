@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from mobilevis.data.records import Record, read_json, records, top_level, unique_id
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.panoptic import SUBMISSION_FOLDER
 from mobilevis.runtime.sources import MAX_PIXELS
 
 VOID = 0
 TRUTH_FOLDER = "panomasksRGB"
-SUBMISSION_FOLDER = "pan_pred"
 
 Ids = NDArray[np.integer]
 
@@ -228,11 +228,6 @@ def _tubes(frame: PanopticFrame, areas: Counter[int]) -> Tubes:
 
 def _disagreement(frame: PanopticFrame, what: str) -> UserError:
     return UserError(what, frame.png, "make PNG and JSON agree")
-
-
-def id_colors(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Segment ids, (H, W) below 2^24, as the colours (H, W, 3) uint8 RGB of a panoptic PNG."""
-    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
 
 
 def read_ids(png: Path) -> NDArray[np.int32]:

@@ -22,6 +22,7 @@ from mobilevis.runtime import drivers, rle
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 from mobilevis.runtime.metadata import ClassInfo, Metadata
+from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
 from mobilevis.runtime.sources import STILL_FPS, Source
@@ -165,7 +166,7 @@ def predict_panoptic(
     dataset = panoptic.load_truth(gt)
     check_classes(segmenter.metadata.classes, _names(dataset.categories.values()), gt)
     annotations = []
-    with atomic_path(results.parent / panoptic.SUBMISSION_FOLDER, directory=True) as target:
+    with atomic_path(results.parent / SUBMISSION_FOLDER, directory=True) as target:
         for video in progress(dataset.videos):
             folder = (images or gt.parent / "images") / video.id
             files = [(folder / frame.name).with_suffix(".jpg") for frame in video.frames]
@@ -174,7 +175,7 @@ def predict_panoptic(
             records = []
             for index, frame in enumerate(video.frames):
                 ids = _paint(tracks, index, (height, width))
-                write_png(target / video.id / frame.name, panoptic.id_colors(ids))
+                write_png(target / video.id / frame.name, id_colors(ids))
                 records.append({"file_name": frame.name, "segments_info": _segments(ids, tracks)})
             annotations.append({"video_id": video.id, "annotations": records})
     write_json(results, {"annotations": annotations})

@@ -10,6 +10,8 @@ from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.base import Driver
 from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver, TarDvisPlusDriver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver, EfficientVISOptions
+from mobilevis.runtime.drivers.maxtron import MaXTronOptions, MaXTronVisDriver
+from mobilevis.runtime.drivers.maxtron_vps import MaXTronVpsDriver, MaXTronVpsOptions
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
@@ -20,6 +22,8 @@ DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
     "efficientvis": (EfficientVISDriver, EfficientVISOptions),
     "dvis-plus": (DvisPlusDriver, MinVISOptions),
     "dvis-plus-tar": (TarDvisPlusDriver, MinVISOptions),
+    "maxtron-vis": (MaXTronVisDriver, MaXTronOptions),
+    "maxtron-vps": (MaXTronVpsDriver, MaXTronVpsOptions),
     "minvis": (MinVISDriver, MinVISOptions),
     "minvis-tar": (TarMinVISDriver, MinVISOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
