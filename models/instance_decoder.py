@@ -32,11 +32,12 @@ def start_at_prior(layer: nn.Linear | nn.Conv2d) -> None:
 
 
 class DecodedQueries(NamedTuple):
-    """What the heads read from N queries: (B, N, C), (B, N, 1) and (B, N, D)."""
+    """What the heads read from N queries, (B, N, C), (B, N, 1) and (B, N, D), and the queries, (B, N, D)."""
 
     class_logits: Tensor
     objectness_logits: Tensor
     kernels: Tensor
+    queries: Tensor
 
 
 class DecoderStage(nn.Module):
@@ -111,5 +112,5 @@ class InstanceDecoder(nn.Module):
     def read(self, queries: Tensor) -> DecodedQueries:
         """Class, objectness and kernel heads."""
         return DecodedQueries(
-            self.class_head(queries), self.objectness_head(queries), self.kernel_head(queries)
+            self.class_head(queries), self.objectness_head(queries), self.kernel_head(queries), queries
         )

@@ -78,6 +78,7 @@ class MobileInstOutput:
         mask_features: (B, D, H/8, W/8).
         global_features: (B, D, H/64, W/64).
         passing_queries: (B, N, D), the queries after the decoder's first stage, Q_G of Fig. 4.
+        queries: (B, N, D), the queries after its last stage, which the heads read.
     """
 
     class_logits: Tensor
@@ -87,6 +88,7 @@ class MobileInstOutput:
     mask_features: Tensor
     global_features: Tensor
     passing_queries: Tensor
+    queries: Tensor
 
 
 class MobileInst(KernelModel):
@@ -139,6 +141,7 @@ class MobileInst(KernelModel):
             mask_features=mask_features,
             global_features=global_features,
             passing_queries=passing,
+            queries=read.queries,
         )
 
     def decode_from_queries(

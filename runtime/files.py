@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,11 @@ def atomic_path(target: Union[str, Path], *, directory: bool = False) -> Iterato
             if directory and target.is_dir():
                 # A folder cannot be replaced by a rename while it holds files.
                 target.rename(workspace / "replaced")
+            if not directory:
+                # Some libraries, safetensors among them, write files that only their owner may read.
+                ordinary = workspace / f"{target.name}-mode"
+                ordinary.touch()
+                temporary.chmod(stat.S_IMODE(ordinary.stat().st_mode))
             temporary.replace(target)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)

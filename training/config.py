@@ -34,6 +34,7 @@ class ModelConfig:
         options: the family's own options, passed to the registry; the number of classes comes from the data.
         checkpoint: weights to start from (.safetensors or an official backbone file); "" starts from random
             ones.
+        fresh: names of the model's parts that start from random weights all the same.
         freeze_batch_norm: keep the batch norms' statistics as they are, as fine-tuning with small batches
             needs.
     """
@@ -41,6 +42,7 @@ class ModelConfig:
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     checkpoint: str = ""
+    fresh: tuple[str, ...] = ()
     freeze_batch_norm: bool = False
 
 
@@ -150,8 +152,8 @@ class LossConfig:
     """Weights of the loss (Eq. 3): λ_c = 2, λ_mask = 2, λ_obj = 1.
 
     The paper's mask loss is dice plus pixel cross-entropy and leaves their ratio open; SparseInst, which it
-    follows, weighs them 2 and 5. ``semantic`` weighs the training-only head of ``semantic.py``, which is
-    ours.
+    follows, weighs them 2 and 5. ``semantic`` and ``query_classes`` weigh the training-only heads of
+    ``semantic.py``, which are ours.
     """
 
     classes: float = 2.0
@@ -159,6 +161,7 @@ class LossConfig:
     pixel: float = 5.0
     objectness: float = 1.0
     semantic: float = 0.0
+    query_classes: float = 0.0
 
     def __post_init__(self) -> None:
         _require(min(vars(self).values()) >= 0, "loss weights must be ≥ 0")
@@ -171,6 +174,7 @@ class OptimizerConfig:
     Attributes:
         learning_rate: the base rate.
         backbone_multiplier: factor of the backbone's rate.
+        decoder_multiplier: factor of the rate of MobileInst's instance decoder.
         weight_decay: decoupled decay; normalisation layers have none.
         clip_norm: largest norm of the gradient; 0 does not clip.
         ema_decay: decay of the averaged weights that are shipped; 0 ships the raw weights.
@@ -178,13 +182,15 @@ class OptimizerConfig:
 
     learning_rate: float = 1e-4
     backbone_multiplier: float = 0.5
+    decoder_multiplier: float = 1.0
     weight_decay: float = 0.05
     clip_norm: float = 0.0
     ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.learning_rate > 0, "optimizer.learning_rate must be positive")
-        _require(self.backbone_multiplier >= 0, "optimizer.backbone_multiplier must not be negative")
+        multipliers = (self.backbone_multiplier, self.decoder_multiplier)
+        _require(min(multipliers) >= 0, "the optimizer's multipliers must not be negative")
         _require(min(self.weight_decay, self.clip_norm) >= 0, "weight_decay and clip_norm must be ≥ 0")
         _require(0 <= self.ema_decay < 1, "optimizer.ema_decay must lie in [0, 1)")
 

@@ -11,7 +11,7 @@ from mobilevis.models.mobileinst import MobileInst, MobileInstOutput
 from mobilevis.training.config import LossConfig
 from mobilevis.training.criterion import frame_losses
 from mobilevis.training.matcher import Assignment, Target
-from mobilevis.training.semantic import SemanticHead
+from mobilevis.training.semantic import QueryClassHead, SemanticHead
 
 
 class Objective(nn.Module):
@@ -47,6 +47,7 @@ class FrameObjective(Objective):
         self.model: MobileInst = model
         self.weights = weights
         self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
+        self.query_head = QueryClassHead(model.dim, model.num_classes) if weights.query_classes else None
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
@@ -60,4 +61,7 @@ class FrameObjective(Objective):
         terms, assignments = frame_losses(outputs, targets, self.weights)
         if self.semantic_head is not None:
             terms["semantic"] = self.weights.semantic * self.semantic_head(outputs.mask_features, targets)
+        if self.query_head is not None:
+            loss = self.query_head(outputs.queries, outputs.mask_logits, targets)
+            terms["query_classes"] = self.weights.query_classes * loss
         return terms, outputs, assignments

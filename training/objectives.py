@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mobilevis.models.dvis_plus import DvisPlus, TarDvisPlus
+from mobilevis.models.efficientvis import EfficientVIS
 from mobilevis.models.minvis import MinVIS
 from mobilevis.models.mobileinst import MobileInst
 from mobilevis.models.tar import TarMinVIS
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
+from mobilevis.training.efficientvis import EfficientVISLoss, EfficientVISObjective
 from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
 from mobilevis.training.objective import FrameObjective, Objective
 from mobilevis.training.tar import TarLoss, TarObjective
@@ -42,8 +44,15 @@ def dvis_plus_objective(model: DvisPlus, config: TrainConfig) -> Objective:
     )
 
 
+def efficientvis_objective(model: EfficientVIS, config: TrainConfig) -> Objective:
+    """Clips, or pairs of clips with correspondence learning."""
+    weights = from_table(EfficientVISLoss, config.objective, "objective")
+    return EfficientVISObjective(model, weights, config.clip.length)
+
+
 # Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
 OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
+    EfficientVIS: efficientvis_objective,
     MinVIS: minvis_objective,
     TarMinVIS: tar_objective,
     DvisPlus: dvis_plus_objective,

@@ -1,4 +1,4 @@
-"""AdamW with the paper's parameter groups: a slower backbone, no weight decay on normalisation layers."""
+"""AdamW with the paper's parameter groups: parts with rates of their own, norms without weight decay."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW over the trainable parameters; each group keeps its own base rate in ``initial_lr``.
 
     Args:
-        objective: its parameters under ``model.backbone.`` take the rate times
-            ``config.backbone_multiplier``.
+        objective: the parameters of the parts in ``multipliers`` take the rate times their factor.
         config: rates and decay.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    multipliers = {
+        "model.backbone.": config.backbone_multiplier,
+        "model.instance_decoder.": config.decoder_multiplier,
+    }
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     normalisation = {
         id(parameter)
         for module in objective.modules()
@@ -28,17 +31,17 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     }
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
-            key = (name.startswith("model.backbone."), id(parameter) in normalisation)
-            groups.setdefault(key, []).append(parameter)
+            part = next((part for part in multipliers if name.startswith(part)), "")
+            groups.setdefault((part, id(parameter) in normalisation), []).append(parameter)
     return AdamW(
         [
             {
                 "params": parameters,
-                "lr": (rate := config.learning_rate * (config.backbone_multiplier if in_backbone else 1.0)),
+                "lr": (rate := config.learning_rate * multipliers.get(part, 1.0)),
                 "initial_lr": rate,
                 "weight_decay": 0.0 if is_norm else config.weight_decay,
             }
-            for (in_backbone, is_norm), parameters in groups.items()
+            for (part, is_norm), parameters in groups.items()
         ]
     )
 

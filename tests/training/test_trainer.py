@@ -107,8 +107,8 @@ def test_a_loss_that_explodes_stops_the_run(video_set: Path, tmp_path: Path) -> 
         Trainer(config).run()
 
 
-def test_the_backbone_is_slower_and_norms_do_not_decay(config: TrainConfig) -> None:
-    optimizer = OptimizerConfig(learning_rate=1e-3, backbone_multiplier=0.5, weight_decay=0.05)
+def test_parts_have_their_own_rates_and_norms_do_not_decay(config: TrainConfig) -> None:
+    optimizer = OptimizerConfig(1e-3, backbone_multiplier=0.5, decoder_multiplier=0.2, weight_decay=0.05)
     trainer = Trainer(replace(config, optimizer=optimizer))
     settings = {
         id(parameter): (group["lr"], group["weight_decay"])
@@ -118,8 +118,9 @@ def test_the_backbone_is_slower_and_norms_do_not_decay(config: TrainConfig) -> N
     model = trainer.state.objective.model
     assert settings[id(model.backbone.stem.conv.weight)] == (5e-4, 0.05)
     assert settings[id(model.backbone.stem.norm.weight)] == (5e-4, 0.0)
-    assert settings[id(model.instance_decoder.class_head.weight)] == (1e-3, 0.05)
-    assert settings[id(model.instance_decoder.stages[0].cross_norm.weight)] == (1e-3, 0.0)
+    assert settings[id(model.global_projection.conv.weight)] == (1e-3, 0.05)
+    assert settings[id(model.instance_decoder.class_head.weight)] == (2e-4, 0.05)
+    assert settings[id(model.instance_decoder.stages[0].cross_norm.weight)] == (2e-4, 0.0)
     assert len(settings) == len(list(model.parameters()))
 
 
@@ -140,6 +141,33 @@ def test_a_run_can_start_from_the_weights_of_another(config: TrainConfig, tmp_pa
         torch.equal(tensor, trained[name])
         for name, tensor in second.state.objective.model.state_dict().items()
     )
+
+
+def test_parts_can_start_afresh_beside_the_weights_of_another_run(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    path = Trainer(config).run()
+    model = replace(config.model, checkpoint=str(path), fresh=("instance_decoder",))
+    run = replace(config.run, output=str(tmp_path / "second"))
+    second = Trainer(replace(config, model=model, run=run)).state.objective.model.state_dict()
+    trained = load_checkpoint(path).model.state_dict()
+    kept = {name for name, tensor in second.items() if torch.equal(tensor, trained[name])}
+    assert "backbone.stem.conv.weight" in kept
+    assert "instance_decoder.queries" not in kept
+    with pytest.raises(UserError, match="the model has no part decoder"):
+        Trainer(replace(config, model=replace(model, fresh=("decoder",))))
+
+
+def test_a_run_that_stops_early_leaves_its_model_and_goes_on_later(video_set: Path, tmp_path: Path) -> None:
+    straight = small_config(video_set, tmp_path / "straight")
+    Trainer(straight).run()
+    early = small_config(video_set, tmp_path / "early", "run.stop_at=3")
+    assert load_checkpoint(Trainer(early).run()).record["iterations"] == 3
+    later = replace(early, run=replace(early.run, stop_at=0))
+    path = Trainer(later, resume=True).run()
+    first, second = (load_file(Path(c.run.output) / STATE_FILE) for c in (straight, later))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert load_checkpoint(path).record["iterations"] == 6
 
 
 def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Path) -> None:

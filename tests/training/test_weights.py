@@ -215,3 +215,9 @@ def test_the_report_names_what_kept_its_initial_values() -> None:
         "loaded 1 tensors; 4 keep their initial values, the file lacks them (b, c, d, …); "
         "1 keep their initial values, the file is for other classes (head)"
     )
+
+
+def test_a_checkpoint_can_be_read_by_whoever_may_read_other_new_files(checkpoint: Path) -> None:
+    ordinary = checkpoint.with_name("ordinary")
+    ordinary.touch()
+    assert checkpoint.stat().st_mode == ordinary.stat().st_mode
