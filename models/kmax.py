@@ -105,12 +105,16 @@ class KMaxPixelDecoder(nn.Module):
         filters: base widths at strides 32, 16, 8 and 4; an output has 4 times as many channels.
         blocks: blocks at strides 32, 16, 8 and 4.
         heads: of axial attention.
+
+    Attributes:
+        channels: of the outputs at strides 32, 16, 8 and 4.
     """
 
     def __init__(
         self, channels: Sequence[int], filters: Sequence[int], blocks: Sequence[int], heads: int
     ) -> None:
         super().__init__()
+        self.channels = tuple(EXPANSION * width for width in filters)
         inputs = list(reversed(channels))
         self.norms = nn.ModuleList(LayerNorm(c) for c in inputs)
         self.stages, self.lower, self.laterals = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models.entries import Entry, Shape, StreamingModel
-from mobilevis.models.layers import ImageNetNormalise
+from mobilevis.models.layers import ImageNetNormalise, LayerNorm
 from mobilevis.models.mask2former import object_scores
 from mobilevis.models.resnet import ResNet
 from mobilevis.models.trajectory import CrossClipModule
@@ -53,13 +53,18 @@ class QueryHeads(nn.Module):
         dim: D, channels of the queries.
         kernel_dim: D', channels of the mask features.
         num_classes: C.
+        scale: of kernels that are normed, for mask logits that compete in a softmax; None norms nothing.
     """
 
-    def __init__(self, dim: int, kernel_dim: int, num_classes: int) -> None:
+    def __init__(self, dim: int, kernel_dim: int, num_classes: int, scale: Optional[float]) -> None:
         super().__init__()
         self.class_embedding = nn.Sequential(nn.Linear(dim, dim), nn.GELU())
         self.class_head = nn.Linear(dim, num_classes + 1)
         self.kernel_head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, kernel_dim))
+        if scale is not None:
+            norm = LayerNorm(kernel_dim)
+            nn.init.constant_(norm.weight, scale)
+            self.kernel_head.append(norm)
 
 
 class MaXTron(StreamingModel):
@@ -79,7 +84,7 @@ class MaXTron(StreamingModel):
     kernel_dim: int
     default_instances: Optional[int] = None
 
-    def __init__(self, config: Any, kernel_dim: int) -> None:
+    def __init__(self, config: Any, kernel_dim: int, mask_scale: Optional[float] = None) -> None:
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
@@ -89,7 +94,7 @@ class MaXTron(StreamingModel):
         self.normalise = ImageNetNormalise()
         self.backbone = ResNet(config.backbone, first=2)
         self.cross_clip_module = CrossClipModule(config.dim, config.heads, config.cross_layers)
-        self.cross_clip_heads = QueryHeads(config.dim, kernel_dim, config.num_classes)
+        self.cross_clip_heads = QueryHeads(config.dim, kernel_dim, config.num_classes, mask_scale)
 
     def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
         """The within-clip module and the pixel decoder, over the backbone's features of B clips (B·T, …)."""

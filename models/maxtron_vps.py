@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 from torch import Tensor, nn
 
 from mobilevis.models.kernel_model import check_known, check_positive
-from mobilevis.models.kmax import EXPANSION, KMaxDecoder, KMaxPixelDecoder
+from mobilevis.models.kmax import MASK_SCALE, KMaxDecoder, KMaxPixelDecoder
 from mobilevis.models.layers import GroupNorm
 from mobilevis.models.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.maxtron import ClipFeatures, MaXTron, by_clip
@@ -155,13 +155,13 @@ class MaXTronVps(MaXTron):
     panoptic = True
 
     def __init__(self, config: MaXTronVpsConfig) -> None:
-        super().__init__(config, config.kernel_dim)
+        super().__init__(config, config.kernel_dim, MASK_SCALE)
         c = config
         channels = self.backbone.channels
         self.within_clip: Optional[WithinClip] = WithinClip(channels[1:], c) if c.stages else None
         self.pixel_decoder = KMaxPixelDecoder(channels, c.pixel_filters, c.pixel_blocks, c.heads)
         self.decoder = KMaxDecoder(
-            [EXPANSION * width for width in c.pixel_filters],
+            self.pixel_decoder.channels,
             c.dim,
             c.kernel_dim,
             c.heads,
@@ -207,7 +207,10 @@ class MaXTronVps(MaXTron):
     def forward(self, frames: Tensor) -> list[KMaxOutput]:
         """Frames (B·T, 3, H, W), the frames of a clip together → the outputs of each layer and of the
         final predictor."""
-        clip = self.clip_features(self.encode(frames))
+        return self.predict(self.clip_features(self.encode(frames)))
+
+    def predict(self, clip: ClipFeatures) -> list[KMaxOutput]:
+        """Features of B clips → as ``forward``."""
         queries, found = self._run_layers(clip)
         class_logits, kernels = self._read(queries[-1])
         pixels = by_clip(clip.mask_features, len(kernels)).transpose(1, 2)

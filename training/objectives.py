@@ -7,13 +7,18 @@ from typing import Any
 
 from mobilevis.models.dvis_plus import DvisPlus, TarDvisPlus
 from mobilevis.models.efficientvis import EfficientVIS
+from mobilevis.models.maxtron_vis import MaXTronVis
+from mobilevis.models.maxtron_vps import MaXTronVps
 from mobilevis.models.minvis import MinVIS
 from mobilevis.models.mobileinst import MobileInst
 from mobilevis.models.tar import TarMinVIS
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
 from mobilevis.training.efficientvis import EfficientVISLoss, EfficientVISObjective
+from mobilevis.training.kmax import KMaxLoss
 from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
+from mobilevis.training.maxtron import MaXTronVisLoss, MaXTronVisObjective
+from mobilevis.training.maxtron_vps import MaXTronVpsObjective
 from mobilevis.training.objective import FrameObjective, Objective
 from mobilevis.training.tar import TarLoss, TarObjective
 from mobilevis.training.temporal import PairObjective
@@ -50,9 +55,23 @@ def efficientvis_objective(model: EfficientVIS, config: TrainConfig) -> Objectiv
     return EfficientVISObjective(model, weights, config.clip.length)
 
 
+def maxtron_vis_objective(model: MaXTronVis, config: TrainConfig) -> Objective:
+    """Clips, or the cross-clip module on videos."""
+    weights = from_table(MaXTronVisLoss, config.objective, "objective")
+    return MaXTronVisObjective(model, weights, config.clip.length)
+
+
+def maxtron_vps_objective(model: MaXTronVps, config: TrainConfig) -> Objective:
+    """Clips, or the cross-clip module on videos."""
+    weights = from_table(KMaxLoss, config.objective, "objective")
+    return MaXTronVpsObjective(model, weights, config.clip.length)
+
+
 # Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
 OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
     EfficientVIS: efficientvis_objective,
+    MaXTronVis: maxtron_vis_objective,
+    MaXTronVps: maxtron_vps_objective,
     MinVIS: minvis_objective,
     TarMinVIS: tar_objective,
     DvisPlus: dvis_plus_objective,
