@@ -15,17 +15,17 @@ from mobilevis.runtime.drivers.maxtron_vps import MaXTronVpsDriver, MaXTronVpsOp
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
-from mobilevis.runtime.drivers.tar import TarMinVISDriver
+from mobilevis.runtime.drivers.tar import TarMinVISDriver, TarOptions
 from mobilevis.runtime.errors import UserError
 
 DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
     "efficientvis": (EfficientVISDriver, EfficientVISOptions),
     "dvis-plus": (DvisPlusDriver, MinVISOptions),
-    "dvis-plus-tar": (TarDvisPlusDriver, MinVISOptions),
+    "dvis-plus-tar": (TarDvisPlusDriver, TarOptions),
     "maxtron-vis": (MaXTronVisDriver, MaXTronOptions),
     "maxtron-vps": (MaXTronVpsDriver, MaXTronVpsOptions),
     "minvis": (MinVISDriver, MinVISOptions),
-    "minvis-tar": (TarMinVISDriver, MinVISOptions),
+    "minvis-tar": (TarMinVISDriver, TarOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
     "seqformer": (SeqFormerDriver, SeqFormerOptions),
 }

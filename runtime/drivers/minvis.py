@@ -52,7 +52,7 @@ class MinVISDriver:
 
     delay = 0
 
-    def __init__(self, artefact: Artefact, options: MinVISOptions) -> None:
+    def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
         facts = artefact.metadata.options
         self._artefact = artefact
         self._options = options

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from dataclasses import dataclass
+from typing import Optional
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.minvis import Array, Features, MinVISDriver
+from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
 
 LAYER = "layer_"
+
+
+@dataclass(frozen=True)
+class TarOptions(InstanceOptions):
+    """How a routed artefact is run.
+
+    Attributes:
+        fixed_layers: run so many layers in every frame instead of routing (Table 5; all of them for the
+            baseline); None routes.
+    """
+
+    fixed_layers: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fixed_layers is not None and self.fixed_layers < 1:
+            raise ValueError(f"fixed_layers is {self.fixed_layers}, it must be 1 or more")
 
 
 def layers_kept(result: FrameResult) -> int:
@@ -23,9 +42,14 @@ class RoutedDecoding(MinVISDriver):
     The first frame has no queries to compare with and runs every layer.
     """
 
-    def __init__(self, artefact: Artefact, options: Any) -> None:
+    def __init__(self, artefact: Artefact, options: TarOptions) -> None:
         facts = artefact.metadata.options
         self._layers, self._warmup = int(facts["decoder_layers"]), int(facts["warmup"])
+        self._routes = options.fixed_layers is None
+        if options.fixed_layers is not None:
+            if options.fixed_layers > self._layers:
+                raise ValueError(f"fixed_layers is {options.fixed_layers}, the decoder has {self._layers}")
+            self._layers = options.fixed_layers
         self._synchronises = "synchronise" in artefact.metadata.entries
         super().__init__(artefact, options)
 
@@ -45,7 +69,8 @@ class RoutedDecoding(MinVISDriver):
             if index < self._warmup or self._keeps(index, tensors, stages):
                 with stages(f"{LAYER}{index}"):
                     tensors["queries"] = self._run(f"{LAYER}{index}", tensors)["refined"]
-        self._previous = tensors["queries"]
+        if self._routes:
+            self._previous = tensors["queries"]
         with stages("read"):
             return self._run("read", tensors)
 

@@ -196,3 +196,18 @@ def test_the_tracker_gets_the_queries_in_the_order_of_the_objects():
     tracked = artefact.inputs[artefact.calls.index("track")]
     np.testing.assert_array_equal(tracked["matched"][0], np.eye(QUERIES, 4))
     np.testing.assert_array_equal(tracked["frame_queries"][0], np.eye(QUERIES, 4)[[2, 0, 1]])
+
+
+@pytest.mark.parametrize("family", ["minvis-tar", "dvis-plus-tar"])
+def test_a_fixed_number_of_layers_is_run_without_routing(family):
+    artefact = NotingArtefact(family)
+    segmenter = VideoSegmenter(artefact, fixed_layers=2)
+    results = [segmenter.process(frame()) for _ in range(2)]
+    assert [layers_kept(result) for result in results] == [2, 2]
+    assert not {"synchronise", "router_1"} & set(artefact.calls)
+
+
+@pytest.mark.parametrize(("layers", "message"), [(0, "must be 1 or more"), (5, "the decoder has 4")])
+def test_a_number_of_layers_that_there_is_not_is_refused(layers, message):
+    with pytest.raises(UserError, match=message):
+        VideoSegmenter(NotingArtefact("minvis-tar"), fixed_layers=layers)
