@@ -109,8 +109,7 @@ class TemporalDynamicConv(nn.Module):
     def forward(self, queries: Tensor, crops: Tensor) -> Tensor:
         """Queries (T, N, C) and their crops (T·N, 3·P, C) → tracklet features (T·N, P, C)."""
         frames, count, dim = queries.shape
-        filters = self.filters(queries).view(2 * frames * count, dim * self.hidden)
-        filters = filters.view(frames * count, 2, dim * self.hidden)
+        filters = self.filters(queries).view(frames * count, 2, dim * self.hidden)
         into = filters[:, 0].reshape(-1, dim, self.hidden)
         out = filters[:, 1].reshape(-1, self.hidden, dim)
         x = self.hidden_norm(torch.bmm(crops, into)).relu()
