@@ -11,6 +11,7 @@ from mobilevis.models.maxtron_vis import MaXTronVis
 from mobilevis.models.maxtron_vps import MaXTronVps
 from mobilevis.models.minvis import MinVIS
 from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.seqformer import SeqFormer
 from mobilevis.models.tar import TarMinVIS
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
@@ -20,6 +21,7 @@ from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
 from mobilevis.training.maxtron import MaXTronVisLoss, MaXTronVisObjective
 from mobilevis.training.maxtron_vps import MaXTronVpsObjective
 from mobilevis.training.objective import FrameObjective, Objective
+from mobilevis.training.seqformer import SeqFormerLoss, SeqFormerObjective
 from mobilevis.training.tar import TarLoss, TarObjective
 from mobilevis.training.temporal import PairObjective
 from mobilevis.training.toml import from_table
@@ -67,6 +69,13 @@ def maxtron_vps_objective(model: MaXTronVps, config: TrainConfig) -> Objective:
     return MaXTronVpsObjective(model, weights, config.clip.length)
 
 
+def seqformer_objective(model: SeqFormer, config: TrainConfig) -> Objective:
+    """Clips."""
+    return SeqFormerObjective(
+        model, from_table(SeqFormerLoss, config.objective, "objective"), config.clip.length
+    )
+
+
 # Model class → objective of the model and the whole configuration; ValueError for one that does not fit.
 OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
     EfficientVIS: efficientvis_objective,
@@ -77,6 +86,7 @@ OBJECTIVES: Mapping[type, Callable[[Any, TrainConfig], Objective]] = {
     DvisPlus: dvis_plus_objective,
     TarDvisPlus: dvis_plus_objective,
     MobileInst: mobileinst_objective,
+    SeqFormer: seqformer_objective,
 }
 
 
