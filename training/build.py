@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -36,14 +37,22 @@ def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
     return with_warmup(schedule, config.warmup)
 
 
-def create_network(config: ModelConfig, num_classes: int) -> tuple[StreamingModel, Optional[LoadReport]]:
+def create_network(
+    config: ModelConfig, num_classes: int, stuff_classes: Sequence[int] = ()
+) -> tuple[StreamingModel, Optional[LoadReport]]:
     """The network of a configuration, and what came of loading its checkpoint; None where it names none.
+
+    Args:
+        config: of the network.
+        num_classes: C.
+        stuff_classes: indices of the classes without instances, for models that know the difference.
 
     Raises:
         UserError: unknown name or options, or weights that do not fit.
     """
     try:
-        model = create_model(config.name, num_classes=num_classes, **config.options)
+        stuff = {"stuff_classes": tuple(stuff_classes)} if stuff_classes else {}
+        model = create_model(config.name, num_classes=num_classes, **stuff, **config.options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
     if unknown := set(config.fresh) - {name for name, _ in model.named_children()}:

@@ -12,7 +12,7 @@ from mobilevis.training.toml import apply_override, from_table, read_toml
 
 CONFIG_FOLDER = Path(__file__).parent / "configs"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-DATA_FORMATS = ("coco", "youtube-vis")
+DATA_FORMATS = ("coco", "youtube-vis", "vipseg")
 SCHEDULES = ("step", "cosine")
 
 
@@ -72,7 +72,8 @@ class DataConfig:
     """The data set and how its frames become batches.
 
     Attributes:
-        format: "coco" (images) or "youtube-vis" (videos; also OVIS and the synthetic sets).
+        format: "coco" (images), "youtube-vis" (videos; also OVIS and the synthetic sets) or "vipseg"
+            (panoptic videos, whose classes tell the model which of them are stuff).
         annotations: the JSON file.
         images: the folder its file names are relative to.
         batch_size: samples (frames, or pairs of frames) of a step, over all processes.

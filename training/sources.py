@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 from mobilevis.data.coco import load_coco
 from mobilevis.data.datasets import Category, ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
+from mobilevis.data.panoptic import PanopticDataset, load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import DataConfig
@@ -66,6 +67,11 @@ class FrameSource:
         """Number of frames of each video."""
         return [len(video) for video in self._videos]
 
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        """Indices of the classes without instances."""
+        return ()
+
     def read(self, video: int, frame: int) -> SourceFrame:
         """Decode a frame and its masks.
 
@@ -88,12 +94,60 @@ class FrameSource:
         return self._cache[record.file]
 
 
+class PanopticSource(FrameSource):
+    """The frames of a panoptic set: things and stuff, whose masks share out the pixels; crowds are void.
+
+    Args:
+        dataset: the annotations.
+        images: the folder with ``<video>/<frame>.jpg``.
+    """
+
+    def __init__(self, dataset: PanopticDataset, images: Path) -> None:
+        categories = sorted(dataset.categories.values(), key=lambda category: category.id)
+        super().__init__([Category(category.id, category.name) for category in categories], [])
+        self._dataset, self._images = dataset, images
+        self._indices = {category.id: index for index, category in enumerate(categories)}
+        self._stuff = tuple(index for index, category in enumerate(categories) if not category.is_thing)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of frames of each video."""
+        return [len(video.frames) for video in self._dataset.videos]
+
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        """Indices of the classes without instances."""
+        return self._stuff
+
+    def read(self, video: int, frame: int) -> SourceFrame:
+        """Decode a frame and its panoptic map.
+
+        Raises:
+            UserError: the image or the map is missing or broken, or one is not of the other's size.
+        """
+        found = self._dataset.videos[video]
+        record = found.frames[frame]
+        ids = read_ids(record.png)
+        size = (ids.shape[0], ids.shape[1])
+        image = read_image((self._images / found.id / record.name).with_suffix(".jpg"), size)
+        segments = {key: value for key, value in record.segments.items() if not value.is_crowd}
+        labels = [self._indices[segment.category_id] for segment in segments.values()]
+        return SourceFrame(
+            image=image,
+            masks=[ids == identity for identity in segments],
+            labels=np.array(labels, dtype=np.int64),
+            identities=np.array(list(segments), dtype=np.int64),
+        )
+
+
 def open_source(config: DataConfig) -> FrameSource:
     """The data set that a configuration names.
 
     Raises:
         UserError: a file is missing or malformed, or there is nothing to learn from.
     """
+    if config.format == "vipseg":
+        return PanopticSource(load_truth(config.annotations), Path(config.images))
     read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
     classes, videos = read(Path(config.annotations), Path(config.images))
     if not videos:

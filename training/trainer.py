@@ -82,7 +82,7 @@ class Trainer:
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
         self.end = min(config.run.stop_at or self.iterations, self.iterations)
-        model, self.initial_weights = create_network(config.model, len(source.classes))
+        model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
         objective = create_objective(model, config)
         objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.precision == "bf16" and self.device.type == "cpu":

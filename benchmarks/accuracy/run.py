@@ -10,9 +10,9 @@ from typing import Any, Callable, Optional, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy import panoptic
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
+from mobilevis.data import panoptic
 from mobilevis.data.coco import load_coco, save_coco_results
 from mobilevis.data.datasets import Category, ImageResult, VideoResult
 from mobilevis.data.images import image_folder, read_image, write_png

@@ -15,16 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.panoptic import (
-    VOID,
-    FramePair,
-    Tubes,
-    joint_histogram,
-    load_submission,
-    load_truth,
-    pair_frames,
-)
+from mobilevis.benchmarks.accuracy.panoptic import FramePair, Tubes, joint_histogram, pair_frames
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
+from mobilevis.data.panoptic import VOID, load_submission, load_truth
 
 Labels = NDArray[np.integer]
 ID_BITS = 24  # of a panoptic PNG's ids

@@ -11,15 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobilevis.benchmarks.accuracy.panoptic import (
-    VOID,
-    FramePair,
-    Tubes,
-    load_submission,
-    load_truth,
-    pair_frames,
-)
+from mobilevis.benchmarks.accuracy.panoptic import FramePair, Tubes, pair_frames
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
+from mobilevis.data.panoptic import VOID, load_submission, load_truth
 from mobilevis.runtime.errors import UserError
 
 WINDOWS = (1, 2, 4, 6)

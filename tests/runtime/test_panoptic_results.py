@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.panoptic import read_ids
 from mobilevis.benchmarks.accuracy.vpq import evaluate_vpq
+from mobilevis.data.panoptic import read_ids
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import ClassInfo
 from mobilevis.runtime.panoptic import id_colors

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.panoptic import joint_histogram, load_submission, load_truth, pair_frames
+from mobilevis.benchmarks.accuracy.panoptic import joint_histogram, pair_frames
+from mobilevis.data.panoptic import load_submission, load_truth
 from mobilevis.runtime.errors import UserError
 
 from .vipseg import save_ids, write
