@@ -25,6 +25,9 @@ Image = NDArray[np.uint8]
 
 MIN_FRAMES = 10
 MAX_FRAMES = 12
+# Foreground probability for models whose masks are all empty at their driver's own: with random weights the
+# mask logits of all slots have one sign, and chance decides whether masks fill the frame or are empty.
+LOW_MASK_THRESHOLD = 1e-6
 INSTANCES_PER_FRAME = 5  # enough to compare identities and masks, few enough to have distinct scores
 
 
@@ -44,13 +47,14 @@ class Reference:
 
     Attributes:
         frames: (H, W, 3) uint8 RGB each.
-        score_threshold: keeps about ``INSTANCES_PER_FRAME`` instances a frame.
+        thresholds: the driver's options; ``score_threshold`` keeps about ``INSTANCES_PER_FRAME`` instances a
+            frame.
         calls: every run of an entry.
         results: one for each frame.
     """
 
     frames: Sequence[Image]
-    score_threshold: float
+    thresholds: Mapping[str, float]
     calls: Sequence[Call]
     results: Sequence[FrameResult]
 
@@ -81,6 +85,7 @@ class ParityReport:
         engine: the engine that ran the artefact.
         frames: number of frames.
         score_threshold: least score of a kept instance.
+        mask_threshold: foreground probability of a mask's pixel; None for the driver's own.
         outputs: the worst case of every output.
         instances: kept instances, summed over the frames.
         differing_frames: frames whose kept instances differ in identity or class.
@@ -91,6 +96,7 @@ class ParityReport:
     engine: str
     frames: int
     score_threshold: float
+    mask_threshold: Optional[float]
     outputs: tuple[OutputParity, ...]
     instances: int
     differing_frames: tuple[int, ...]
@@ -160,11 +166,16 @@ def make_reference(eager: Artefact, frames: Iterable[Image]) -> Reference:
         raise UserError(
             f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
         )
-    threshold = choose_threshold(_track(eager, _Frames(chosen), 0.0))
+    thresholds = {"score_threshold": 0.0}
+    results = _track(eager, _Frames(chosen), thresholds)
+    if not any(result.instances for result in results):
+        thresholds["mask_threshold"] = LOW_MASK_THRESHOLD
+        results = _track(eager, _Frames(chosen), thresholds)
+    thresholds["score_threshold"] = choose_threshold(results)
     source = _Frames(chosen)
     recorder = _Recorder(eager, source)
-    results = _track(recorder, source, threshold)
-    return Reference(chosen, threshold, recorder.calls, results)
+    results = _track(recorder, source, thresholds)
+    return Reference(chosen, thresholds, recorder.calls, results)
 
 
 def choose_threshold(results: Sequence[FrameResult]) -> float:
@@ -190,7 +201,7 @@ def choose_threshold(results: Sequence[FrameResult]) -> float:
 
 def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
-    results = _track(artefact, _Frames(reference.frames), reference.score_threshold)
+    results = _track(artefact, _Frames(reference.frames), reference.thresholds)
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
         masks, others = _by_identity(expected), _by_identity(actual)
@@ -203,7 +214,8 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     return ParityReport(
         engine=artefact.engine,
         frames=len(reference.frames),
-        score_threshold=reference.score_threshold,
+        score_threshold=reference.thresholds["score_threshold"],
+        mask_threshold=reference.thresholds.get("mask_threshold"),
         outputs=_replay(reference.calls, artefact),
         instances=sum(len(result.instances) for result in reference.results),
         differing_frames=tuple(differing),
@@ -212,9 +224,9 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     )
 
 
-def _track(artefact: Artefact, frames: _Frames, threshold: float) -> list[FrameResult]:
+def _track(artefact: Artefact, frames: _Frames, thresholds: Mapping[str, float]) -> list[FrameResult]:
     options = artefact.metadata.options.get("gate", {})  # where a driver's defaults leave entries out
-    segmenter = VideoSegmenter(artefact, score_threshold=threshold, **options)
+    segmenter = VideoSegmenter(artefact, **thresholds, **options)
     return [result for _, result in segmenter.stream(frames)]
 
 

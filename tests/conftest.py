@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.masks import logit
 from mobilevis.runtime.results import FrameResult, Instance
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class ToyModel(StreamingModel):
 @dataclass(frozen=True)
 class ToyOptions:
     score_threshold: float = 0.3
+    mask_threshold: float = 0.5
 
 
 class ToyDriver:
@@ -100,8 +102,8 @@ class ToyDriver:
         size = frame.shape[:2]
         instances = []
         for track, (logits, scores) in enumerate(zip(painted["masks"][0], painted["scores"][0]), start=1):
-            mask = np.kron(logits > 0, np.ones((4, 4), dtype=np.bool_))
-            if scores.max() >= self._options.score_threshold:
+            mask = np.kron(logits > logit(self._options.mask_threshold), np.ones((4, 4), dtype=np.bool_))
+            if scores.max() >= self._options.score_threshold and mask.any():
                 box = (0, 0, size[1], size[0])
                 instances.append(Instance(track, int(scores.argmax()), float(scores.max()), box, mask, size))
         result = FrameResult(self._index, (size[0], size[1]), tuple(instances), is_keyframe=True)

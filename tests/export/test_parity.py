@@ -61,6 +61,19 @@ def test_fewer_than_ten_frames_are_refused(eager, toy_frames):
         make_reference(eager, toy_frames[:9])
 
 
+def test_a_model_with_empty_masks_is_compared_at_a_lower_mask_threshold(eager, toy_frames, perturbed):
+    def darken(entry, outputs):
+        return {**outputs, "masks": outputs["masks"] - 10} if entry == "paint" else outputs
+
+    dark = perturbed(darken)
+    reference = make_reference(dark, toy_frames)
+    assert any(result.instances for result in reference.results)
+    report = compare(reference, dark)
+    assert report.failures(FP32) == []
+    assert report.mask_threshold == reference.thresholds["mask_threshold"] < 1e-5
+    assert make_reference(eager, toy_frames).thresholds.keys() == {"score_threshold"}
+
+
 def test_a_drifting_output_fails_and_names_its_worst_frame(eager, toy_frames, perturbed):
     frames = iter(range(100))
 
@@ -113,7 +126,7 @@ def test_one_instance_is_kept_and_none_is_an_error():
 @pytest.mark.parametrize(("scale", "passes"), [(1.0, False), (1.9, False), (2.1, True)])
 def test_a_difference_is_judged_against_the_scale_of_its_output(scale, passes):
     output = OutputParity("look", "features", 2e-4, scale, 1e-6, 0)
-    report = ParityReport("toy", 10, 0.5, (output,), 1, (), 1.0, 0)
+    report = ParityReport("toy", 10, 0.5, None, (output,), 1, (), 1.0, 0)
     assert (report.failures(FP32) == []) is passes
 
 
