@@ -135,7 +135,7 @@ def count_operations(
         method: name of the method.
         arguments: what the method takes before the tensors.
     """
-    call = _Call(copy.deepcopy(module).to("meta").eval(), method, arguments)
+    call = _Call(copy.deepcopy(module).to("meta").eval().requires_grad_(False), method, arguments)
     tensors = [torch.empty(shape, device="meta") for shape in inputs]
     with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=EXTRA_FLOPS) as counter:
         call(*tensors)
