@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mobilevis.models import create_model
 from mobilevis.models.seqformer import LayerPrediction, SeqFormer
+from mobilevis.training.config import load_config
 from mobilevis.training.matcher import Target
 from mobilevis.training.seqformer import (
     SeqFormerLoss,
@@ -19,6 +20,7 @@ from mobilevis.training.seqformer import (
     contrastive_loss,
     match,
 )
+from mobilevis.training.toml import from_table
 from mobilevis.training.tracklets import ClipTarget, clip_target
 
 LENGTH, QUERIES, CLASSES = 3, 4, 3
@@ -146,3 +148,15 @@ def test_a_clip_without_instances_has_a_loss() -> None:
 def test_weights_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="objective"):
         SeqFormerLoss(**weights)
+
+
+def test_the_papers_schedules_are_shipped() -> None:
+    taformer, seqformer = load_config("taformer"), load_config("seqformer")
+    assert (taformer.schedule.epochs, taformer.schedule.milestones) == (6, (3, 5))
+    assert (taformer.optimizer.learning_rate, taformer.optimizer.weight_decay) == (1e-4, 1e-4)
+    assert (taformer.clip.length, taformer.data.batch_size) == (5, 16)
+    assert (seqformer.schedule.epochs, seqformer.optimizer.learning_rate) == (12, 2e-4)
+    assert load_config("taformer-coco").schedule.epochs == 24
+    for config, contrastive in ((taformer, 1.0), (seqformer, 0.0)):
+        weights = from_table(SeqFormerLoss, config.objective, "objective")
+        assert weights == SeqFormerLoss(contrastive=contrastive)
