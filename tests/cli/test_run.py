@@ -51,6 +51,20 @@ def test_a_video_becomes_an_overlay_results_and_json_lines(mobilevis, artefacts,
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 6
 
 
+def test_segments_become_a_submission_named_after_the_source(mobilevis, onnx, clip, tmp_path):
+    done = mobilevis("run", onnx, clip, "--score-threshold", 0, "--panoptic", "submission")
+    assert done.returncode == 0, done.stderr
+    (video,) = json.loads((tmp_path / "submission" / "pred.json").read_text())["annotations"]
+    assert video["video_id"] == clip.stem
+    names = [frame["file_name"] for frame in video["annotations"]]
+    assert names == [f"{index:05d}.png" for index in range(6)]
+    assert sorted(p.name for p in (tmp_path / "submission" / "pan_pred" / clip.stem).iterdir()) == names
+
+
+def test_an_option_of_another_family_is_refused(refused, onnx, clip):
+    assert "has no option mode" in refused("run", onnx, clip, "--mode", "offline")
+
+
 def test_debug_shows_the_traceback(mobilevis, onnx):
     done = mobilevis("run", onnx, "absent.mp4", "--debug")
     assert done.returncode != 0
