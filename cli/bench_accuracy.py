@@ -36,7 +36,8 @@ def accuracy(
         typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),
     ] = None,
     association: Annotated[
-        Optional[str], typer.Option(help="slots (the paper's) or online (births and deaths).")
+        Optional[str],
+        typer.Option(help="slots (the paper's), online (births and deaths) or overlap (of masks)."),
     ] = None,
     score_threshold: Annotated[
         Optional[float],

@@ -25,7 +25,8 @@ def run(
         Optional[int], typer.Option("--keyframe-interval", "-T", help="Compute kernels every T frames.")
     ] = None,
     association: Annotated[
-        Optional[str], typer.Option(help="slots (the paper's) or online (births and deaths).")
+        Optional[str],
+        typer.Option(help="slots (the paper's), online (births and deaths) or overlap (of masks)."),
     ] = None,
     mode: Annotated[
         Optional[str], typer.Option(help="near-online, or offline: for models that can wait for the video.")

@@ -9,14 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.association import Association, Kernels, OnlineAssociation, SlotAssociation
+from mobilevis.runtime.association import (
+    Association,
+    Kernels,
+    OnlineAssociation,
+    OverlapAssociation,
+    SlotAssociation,
+)
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 
-ASSOCIATIONS = ("slots", "online")
+ASSOCIATIONS = ("slots", "online", "overlap")
 
 
 @dataclass(frozen=True)
@@ -25,17 +31,20 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's) or ``online``; see ``mobilevis.runtime.association``.
+        association: ``slots`` (the paper's), ``online`` or ``overlap``: ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
-        match_cosine: online association: least cosine of a detection with its track.
-        keep_lost: online association: keyframes that a track survives unseen.
+        match_cosine: not with slots: least cosine of a detection with its track, for ``overlap`` with a lost
+            one; None for the association's own.
+        keep_lost: not with slots: keyframes that a track survives unseen.
+        match_iou: overlap association: least overlap of a detection with its track.
     """
 
     keyframe_interval: Optional[int] = None
     association: str = "slots"
     mask_threshold: float = 0.45
-    match_cosine: float = 0.5
+    match_cosine: Optional[float] = None
     keep_lost: int = 10
+    match_iou: float = 0.2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,7 +52,9 @@ class MobileInstOptions(InstanceOptions):
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
         if self.association not in ASSOCIATIONS:
             raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
-        if not -1.0 <= self.match_cosine <= 1.0 or self.keep_lost < 0:
+        if not 0.0 < self.match_iou <= 1.0:
+            raise ValueError("match_iou lies in (0, 1]")
+        if not -1.0 <= (self.match_cosine or 0.0) <= 1.0 or self.keep_lost < 0:
             raise ValueError("match_cosine lies in [-1, 1] and keep_lost is 0 or more")
 
 
@@ -79,11 +90,16 @@ class MobileInstDriver:
         self._frame_index = 0
         self._letterbox: Optional[Letterbox] = None
         self._live: Optional[_Live] = None
-        self._association: Association = (
-            SlotAssociation()
-            if options.association == "slots"
-            else OnlineAssociation(options.score_threshold, options.match_cosine, options.keep_lost)
-        )
+        self._association: Association = SlotAssociation()
+        self._overlaps: Optional[OverlapAssociation] = None
+        if options.association == "online":
+            cosine = 0.5 if options.match_cosine is None else options.match_cosine
+            self._association = OnlineAssociation(options.score_threshold, cosine, options.keep_lost)
+        elif options.association == "overlap":
+            cosine = 0.95 if options.match_cosine is None else options.match_cosine
+            self._overlaps = OverlapAssociation(
+                options.match_iou, match_cosine=cosine, keep_lost=options.keep_lost
+            )
 
     def flush(self) -> list[FrameResult]:
         """Nothing is owed: every frame was answered at once."""
@@ -116,7 +132,10 @@ class MobileInstDriver:
             kernels: Kernels = decoded["kernels"][0]
             class_scores = decoded["scores"][0]
             classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
-            ids = self._association.update(kernels, scores)
+            # Overlaps are known once there are masks: until then every detection is one.
+            ids = np.ones(len(kernels), dtype=np.int64)
+            if self._overlaps is None:
+                ids = self._association.update(kernels, scores)
             wanted = (ids > 0) & (scores >= self._options.score_threshold)
             if self._kept_classes is not None:
                 wanted &= self._kept_classes[classes]
@@ -131,6 +150,8 @@ class MobileInstDriver:
     ) -> tuple[Instance, ...]:
         live = self._live
         if live is None or not live.ids:
+            if self._overlaps is not None and is_keyframe and live is not None:
+                self._overlaps.update(live.kernels[0, :0], live.scores, np.zeros((0, 1, 1), dtype=np.bool_))
             return ()
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": live.kernels, "mask_features": mask_features})
@@ -140,6 +161,10 @@ class MobileInstDriver:
             if is_keyframe:
                 # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
                 live.scores = live.scores * maskness(logits, self._mask_logit)
+        if self._overlaps is not None:
+            with stages("association"):
+                live, logits = self._follow(self._overlaps, live, logits, is_keyframe)
+        with stages("masks"):
             return instances_in_frame(
                 live.ids,
                 live.classes,
@@ -150,3 +175,24 @@ class MobileInstDriver:
                 self._mask_logit,
                 self._options.score_threshold,
             )
+
+    def _follow(
+        self,
+        overlaps: OverlapAssociation,
+        live: _Live,
+        logits: NDArray[np.float32],
+        is_keyframe: bool,
+    ) -> tuple[_Live, NDArray[np.float32]]:
+        """Give the live kernels identities by their masks; returns those that are left, and their logits."""
+        masks = logits > self._mask_logit
+        if not is_keyframe:
+            overlaps.observe(np.array(live.ids, dtype=np.int64), masks)
+            return live, logits
+        best = np.argsort(-live.scores, kind="stable")
+        ids = overlaps.update(live.kernels[0, best], live.scores[best], masks[best])
+        best, ids = best[ids > 0], ids[ids > 0]
+        slots = np.zeros_like(live.kernels)
+        slots[0, : best.size] = live.kernels[0, best]
+        classes = [live.classes[index] for index in best]
+        self._live = _Live(slots, ids.tolist(), classes, live.scores[best])
+        return self._live, logits[best]

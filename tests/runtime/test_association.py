@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association import OnlineAssociation, SlotAssociation, cosine
+from mobilevis.runtime.association import (
+    OnlineAssociation,
+    OverlapAssociation,
+    SlotAssociation,
+    cosine,
+)
 
 DIM = 32
 
@@ -98,3 +103,65 @@ def test_cosine_is_symmetric_and_bounded(seed):
 
 def test_a_zero_kernel_is_like_nothing():
     assert cosine(np.zeros((1, DIM), np.float32), objects(2, 0)).tolist() == [[0.0, 0.0]]
+
+
+def boxes(*places: tuple[int, int]) -> np.ndarray:
+    """Masks (K, 20, 40): squares of 8 by 8 at the rows and columns given."""
+    masks = np.zeros((len(places), 20, 40), dtype=np.bool_)
+    for mask, (y, x) in zip(masks, places):
+        mask[y : y + 8, x : x + 8] = True
+    return masks
+
+
+def falling(count: int) -> np.ndarray:
+    return np.linspace(0.9, 0.5, count, dtype=np.float32)
+
+
+def test_a_track_follows_its_mask_from_query_to_query():
+    association, kernels = OverlapAssociation(), objects(4, 0)
+    assert association.update(kernels[:2], falling(2), boxes((0, 0), (10, 20))).tolist() == [1, 2]
+    # The objects change their queries, and with them their kernels.
+    assert association.update(kernels[2:], falling(2), boxes((10, 22), (0, 2))).tolist() == [2, 1]
+
+
+@given(seed=st.integers(0, 10_000), step=st.integers(0, 3))
+def test_identities_follow_masks_in_any_order(seed, step):
+    rng = np.random.default_rng(seed)
+    places = [(0, 0), (0, 20), (12, 5), (12, 30)]
+    association = OverlapAssociation()
+    first = association.update(objects(4, seed), falling(4), boxes(*places))
+    order = rng.permutation(4)
+    moved = boxes(*[(places[k][0], places[k][1] + step) for k in order])
+    assert np.array_equal(association.update(objects(4, seed + 1), falling(4), moved), first[order])
+
+
+def test_of_two_detections_on_an_object_the_better_one_has_the_identity_and_the_other_none():
+    association, kernels = OverlapAssociation(), objects(3, 0)
+    masks = boxes((0, 0), (0, 1), (10, 20))
+    assert association.update(kernels, falling(3), masks).tolist() == [1, 0, 2]
+    better_last = falling(3)
+    assert association.update(kernels[[1, 0, 2]], better_last, masks[[1, 0, 2]]).tolist() == [1, 0, 2]
+
+
+def test_frames_between_keyframes_move_the_masks_that_are_followed():
+    association, kernels = OverlapAssociation(), objects(2, 0)
+    association.update(kernels[:1], falling(1), boxes((0, 0)))
+    for x in (6, 12):
+        association.observe(np.array([1]), boxes((0, x)))
+    assert association.update(kernels[1:], falling(1), boxes((0, 16))).tolist() == [1]
+
+
+def test_a_lost_track_comes_back_by_its_kernel_and_only_for_so_long():
+    association, kernels = OverlapAssociation(keep_lost=2), objects(2, 0)
+    association.update(kernels[:1], falling(1), boxes((0, 0)))
+    association.update(kernels[:0], falling(0), boxes())
+    assert association.update(kernels[:1], falling(1), boxes((10, 30))).tolist() == [1]
+    for _ in range(3):
+        association.update(kernels[:0], falling(0), boxes())
+    assert association.update(kernels[:1], falling(1), boxes((10, 30))).tolist() == [2]
+
+
+def test_an_empty_mask_is_no_track():
+    association = OverlapAssociation()
+    masks = np.concatenate([boxes((0, 0)), np.zeros((1, 20, 40), dtype=np.bool_)])
+    assert association.update(objects(2, 0), falling(2), masks).tolist() == [1, 0]

@@ -30,7 +30,7 @@ def test_the_artefact_knows_its_own_keyframe_interval(artefact, moving_squares):
     assert [r.frame_index for r in results if r.is_keyframe] == [0, 3, 6, 9]
 
 
-@pytest.mark.parametrize("association", ["slots", "online"])
+@pytest.mark.parametrize("association", ["slots", "online", "overlap"])
 def test_objects_keep_identity_class_and_score_between_keyframes(artefact, moving_squares, association):
     segmenter = VideoSegmenter(artefact, keyframe_interval=3, association=association)
     results = [segmenter.process(frame) for frame in moving_squares]
@@ -135,5 +135,5 @@ def test_an_artefact_for_an_unknown_driver_lists_the_known_ones(artefact):
     from dataclasses import replace
 
     artefact.metadata = replace(artefact.metadata, driver="clip")
-    with pytest.raises(UserError, match="needs driver clip, known are .*mobileinst"):
+    with pytest.raises(UserError, match=r"needs driver clip, known are .*mobileinst"):
         VideoSegmenter(artefact)
