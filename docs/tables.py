@@ -1,24 +1,30 @@
-"""Write the tables of the README from the recorded results, so that no figure is typed by hand.
+"""Write the documents' tables and plots from the recorded results, so that no figure is typed by hand.
 
     python docs/tables.py
 
-rewrites what stands between the markers in README.md from docs/results/*_report.json, the records that
-``mobilevis export`` writes beside its artefacts.
+rewrites what stands between the markers of README.md and docs/*.md, and docs/accuracy.png. The records are
+those that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis
+bench accuracy --json`` writes (docs/results/accuracy/<weights>_<engine>_T<interval>.json).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
-BEGIN, END = "<!-- exports: begin -->", "<!-- exports: end -->"
-HEADER = (
+PLOT = ROOT / "docs" / "accuracy.png"
+EXPORTS_HEADER = (
     "| model | format | MB | largest difference | least mask IoU | delegate calls | time / ONNX Runtime's |\n"
     "|---|---|---|---|---|---|---|\n"
 )
+WEIGHTS = {"frames": "single frames", "temporal": "then query passing"}
+EAGER = "pytorch"
+
+Curves = dict[str, dict[int, float]]
 
 
 def export_table() -> str:
@@ -26,18 +32,18 @@ def export_table() -> str:
     rows = []
     for file in sorted(RESULTS.glob("*_report.json")):
         report = json.loads(file.read_text(encoding="utf-8"))
-        rows += [_row(report, artefact) for artefact in report["artefacts"]]
-    return HEADER + "".join(rows)
+        rows += [_export_row(report, artefact) for artefact in report["artefacts"]]
+    return EXPORTS_HEADER + "".join(rows)
 
 
-def _row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
+def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
     height, width = report["input_size"]
     parity, delegation = artefact["parity"], artefact["delegation"]
     calls = "–"
     if delegation:
         calls = ", ".join(f"{entry} {found['delegate_calls']}" for entry, found in sorted(delegation.items()))
     ratio = artefact["time_ratio"]
-    cells = (
+    return _row(
         f"{report['model']} {height}×{width}",
         artefact["format"],
         f"{artefact['bytes'] / 1e6:.1f}",
@@ -46,16 +52,106 @@ def _row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
         calls,
         "1" if ratio is None else f"{ratio:.2f}",
     )
+
+
+def accuracy_records() -> dict[tuple[str, str, int], dict[str, Any]]:
+    """(weights, engine, keyframe interval) → the record of ``bench accuracy``."""
+    found = {}
+    for file in sorted((RESULTS / "accuracy").glob("*.json")):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        weights = file.stem.split("_")[0]
+        key = (weights, record["artefact"]["engine"], record["options"]["keyframe_interval"])
+        found[key] = record
+    return found
+
+
+def curves() -> Curves:
+    """Weights → keyframe interval → AP in eager PyTorch."""
+    found: Curves = {weights: {} for weights in WEIGHTS}
+    for (weights, engine, interval), record in sorted(accuracy_records().items()):
+        if engine == EAGER:
+            found[weights][interval] = record["metrics"]["AP"]
+    return found
+
+
+def curve_table() -> str:
+    """AP against the keyframe interval, for each weights."""
+    drawn = curves()
+    intervals = sorted({interval for curve in drawn.values() for interval in curve})
+    lines = [
+        _row("trained on", *(f"T = {interval}" for interval in intervals)),
+        _row(*["---"] * (1 + len(intervals))),
+    ]
+    for weights, name in WEIGHTS.items():
+        lines.append(_row(name, *(_percent(drawn[weights].get(interval)) for interval in intervals)))
+    return "".join(lines)
+
+
+def engine_table() -> str:
+    """AP of the exported artefacts beside eager PyTorch's."""
+    records = accuracy_records()
+    lines = [_row("T", "engine", "AP", "AP50", "AP75", "AR10", "AP − eager's"), _row(*["---"] * 7)]
+    keys = [key for key in records if key[0] == "temporal"]
+    exported = {interval for _, engine, interval in keys if engine != EAGER}
+    for key in sorted(keys, key=lambda key: (key[2], key[1] != EAGER, key[1])):
+        _, engine, interval = key
+        if interval in exported:
+            metrics = records[key]["metrics"]
+            eager = records["temporal", EAGER, interval]["metrics"]["AP"]
+            figures = [_percent(metrics[name]) for name in ("AP", "AP50", "AP75", "AR10")]
+            lines.append(_row(str(interval), engine, *figures, f"{100 * (metrics['AP'] - eager):+.2f}"))
+    return "".join(lines)
+
+
+def _percent(fraction: float | None) -> str:
+    return "not measured" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def with_tables(readme: str) -> str:
-    """The README with the tables between its markers replaced."""
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{export_table()}{END}{after}"
+TABLES: dict[str, Callable[[], str]] = {
+    "exports": export_table,
+    "accuracy-curve": curve_table,
+    "accuracy-engines": engine_table,
+}
+
+
+def with_tables(document: str) -> str:
+    """A document with the tables between its markers replaced."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin in document:
+            before, rest = document.split(begin)
+            document = f"{before}{begin}\n{table()}{end}{rest.split(end)[1]}"
+    return document
+
+
+def documents() -> list[Path]:
+    """The documents that may hold tables."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def draw_curves(path: Path) -> None:
+    """Plot AP against the keyframe interval; the picture carries its data as text."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    drawn = curves()
+    for weights, name in WEIGHTS.items():
+        points = sorted(drawn[weights].items())
+        axes.plot([t for t, _ in points], [100 * ap for _, ap in points], marker="o", label=name)
+    axes.set(xlabel="keyframe interval T", ylabel="YouTube-VIS AP, held-out synthetic videos")
+    axes.set_xticks(sorted({t for curve in drawn.values() for t in curve}))
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(title="trained on")
+    figure.savefig(path, dpi=120, metadata={"Description": json.dumps(drawn)})
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in documents():
+        document.write_text(with_tables(document.read_text(encoding="utf-8")), encoding="utf-8")
+    draw_curves(PLOT)
