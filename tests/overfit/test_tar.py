@@ -1,15 +1,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+
+from mobilevis.benchmarks.accuracy.routing import at_pace, layer_table
+from mobilevis.data.ytvis import load_ytvis, save_ytvis
+from mobilevis.export.describe import describe
+from mobilevis.export.eager import EagerArtefact
+from mobilevis.runtime.metadata import ClassInfo
+from mobilevis.training.weights import load_checkpoint
 
 pytestmark = pytest.mark.overfit
 
 
-@pytest.mark.parametrize(
-    ("name", "objective"), [("minvis-tar-tiny", {}), ("dvis-plus-tar-tiny", {"segmenter": 1.0})]
-)
-def test_a_routed_model_learns_one_clip_by_heart(overfit: Callable[..., float], name, objective) -> None:
-    objective = {"budget": 0.5, **objective}
-    assert overfit(name, 400, clip_length=3, batch_size=1, objective=objective) >= 0.90
+def routed_artefact(checkpoint: Path, size: tuple[int, int]) -> EagerArtefact:
+    loaded = load_checkpoint(checkpoint)
+    classes = [ClassInfo(category.id, category.name) for category in loaded.classes]
+    return EagerArtefact(loaded.model, *describe(loaded.model, size, name=loaded.name, classes=classes))
+
+
+def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_moves(
+    overfit: Callable[..., float], clip_set: Path, tmp_path: Path
+) -> None:
+    assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 1.0}) >= 0.90
+    dataset = load_ytvis(clip_set)
+    video = dataset.videos[0]
+    save_ytvis(at_pace(dataset, 0), tmp_path / "still.json")
+    artefact = routed_artefact(tmp_path / "run" / "model.safetensors", (video.height, video.width))
+    images = clip_set.parent / "JPEGImages"
+    nine, routed = layer_table(
+        artefact, tmp_path / "still.json", images, tmp_path / "still_results.json", [9]
+    )
+    assert routed.mean_layers <= 4
+    assert routed.average_precision >= nine.average_precision - 0.01
+
+
+def test_dvis_plus_learns_one_clip_by_heart(overfit: Callable[..., float]) -> None:
+    objective = {"segmenter": 1.0, "budget": 1.0}
+    assert overfit("dvis-plus-tar-tiny", 400, clip_length=3, batch_size=1, objective=objective) >= 0.90
