@@ -27,7 +27,8 @@ def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_
     assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 1.0}) >= 0.90
     dataset = load_ytvis(clip_set)
     video = dataset.videos[0]
-    save_ytvis(at_pace(dataset, 0), tmp_path / "still.json")
+    still = tmp_path / "still.json"
+    save_ytvis(at_pace(dataset, 0), still)
     artefact = routed_artefact(tmp_path / "run" / "model.safetensors", (video.height, video.width))
     images = clip_set.parent / "JPEGImages"
     nine, routed = layer_table(
