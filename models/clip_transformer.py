@@ -229,7 +229,7 @@ class ClipDecoder(nn.Module):
         instances = repeat_batch(self.queries, frames // length)
         boxes = repeat_batch(self.queries, frames)
         times = temporal_positions(length, dim, like=memory) if self.temporal else None
-        reference = repeat_batch(self.reference(self.positions).sigmoid(), frames)
+        reference = repeat_batch(self.reference(self.positions).float().sigmoid(), frames)
         for layer, head in zip(self.layers, self.box_heads):
             if self.temporal_attention is not None:
                 boxes = self.temporal_attention(boxes, length, times)
@@ -249,6 +249,7 @@ def refine(reference: Tensor, change: Tensor) -> Tensor:
     Returns:
         Boxes (…, 4).
     """
+    change = change.float()  # bfloat16 would place a box to 1/256 of the frame
     clamped = reference.clamp(1e-5, 1.0 - 1e-5)
     before = torch.log(clamped) - torch.log(1.0 - clamped)
     if reference.shape[-1] == 4:

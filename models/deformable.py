@@ -1,7 +1,8 @@
 """Multi-scale deformable attention (Zhu et al., Deformable DETR, ICLR 2021, Eq. 3) by gathers and products.
 
 ``grid_sample`` is an operator that TFLite and XNNPACK lack and that converters turn into something slow. Here
-a sample is four rows of a table, which every engine can gather, weighed by a matrix product.
+a sample is a row of a table, which every engine can gather: four neighbouring cells, which a matrix product
+weighs. Places are computed in float32 whatever the precision of the features: bfloat16 cannot count cells.
 """
 
 from __future__ import annotations
@@ -85,20 +86,22 @@ def sample_tables(
     channels = tables[0].shape[1] // 4
     height, width = np.array(list(sizes) * (maps // len(sizes)))[:, :, None].transpose(1, 0, 2)
     flat = (batch * queries, heads, maps, points)
-    left, right, column = _corners(locations[..., 0].reshape(flat), width)
-    upper, lower, row = _corners(locations[..., 1].reshape(flat), height)
+    left, right, column = _corners(locations[..., 0].float().reshape(flat), width)
+    upper, lower, row = _corners(locations[..., 1].float().reshape(flat), height)
     weights = weights.reshape(flat)
     upper, lower = upper * weights, lower * weights
     shares = torch.stack([upper * left, upper * right, lower * left, lower * right], dim=4)
-    cells = ((row * _constant(width + 1, row) + column) * heads).view(batch, queries, heads, maps * points)
+    cells = (row * _constant(width + 1, row) + column) * heads
     first = images[:, None, :, None] * ((height + 1) * (width + 1) * heads) + np.arange(heads)[:, None, None]
     first = first.repeat(points, axis=3).reshape(batch, 1, heads, maps * points)
-    rows = (cells.int() + torch.from_numpy(first.astype(np.int32)).to(cells.device)).view(flat)
+    starts = torch.from_numpy(first.astype(np.int32)).to(cells.device)
+    rows = (cells.int().view(batch, queries, heads, maps * points) + starts).view(flat)
     total = None
     for m in range(maps):  # one map at a time: the samples of all would need gigabytes
         samples = tables[m % len(tables)].index_select(0, rows[:, :, m].reshape(-1))
         samples = samples.view(batch * queries * heads, points * 4, channels)
-        part = torch.bmm(shares[:, :, m].reshape(batch * queries * heads, 1, points * 4), samples)
+        share = shares[:, :, m].reshape(batch * queries * heads, 1, points * 4)
+        part = torch.bmm(share.to(samples.dtype), samples)
         total = part if total is None else total + part
     assert total is not None
     return total.view(batch, queries, heads * channels)
@@ -115,12 +118,12 @@ def _corners(locations: Tensor, length: NDArray[np.int64]) -> tuple[Tensor, Tens
 
 
 def _constant(values: NDArray[Any], like: Tensor) -> Tensor:
-    """Numbers that an exported graph holds as data, on the device and in the dtype of ``like``."""
-    return torch.from_numpy(values.astype(np.float32)).to(like)
+    """Numbers that an exported graph holds as data, float32 on the device of ``like``."""
+    return torch.from_numpy(values.astype(np.float32)).to(like.device)
 
 
 def cell_centres(sizes: Sizes, like: Tensor) -> Tensor:
-    """Centres of the maps' cells, x and y in [0, 1], (1, ΣHW, 2): the reference points of an encoder."""
+    """Centres of the maps' cells, x and y in [0, 1], (1, ΣHW, 2) float32: an encoder's reference points."""
     centres = []
     for height, width in sizes:
         x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)

@@ -71,6 +71,18 @@ def test_gradients_equal_those_of_grid_sample() -> None:
         torch.testing.assert_close(mine, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_half_precision_does_not_move_the_samples() -> None:
+    torch.manual_seed(0)
+    size, dim = (90, 160), 8
+    attention = DeformableAttention(dim, heads=2, levels=1, points=2)
+    features, query = torch.randn(1, size[0] * size[1], dim), torch.randn(1, 30, dim)
+    centres = torch.rand(1, 30, 2)
+    expected = attention(query, centres, features, [size])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attention(query, centres, features, [size])
+    assert (found.float() - expected).abs().max() < 0.1 * expected.abs().max()
+
+
 def test_attention_starts_as_the_mean_of_a_ring_of_samples() -> None:
     attention = DeformableAttention(8, heads=4, levels=1, points=2)
     locations, weights = attention.sampling(
