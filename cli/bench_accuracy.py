@@ -27,7 +27,9 @@ def accuracy(
         Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
     ] = None,
     input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")] = "320x640",
-    max_instances: Annotated[int, typer.Option(min=1, help="Instances in a frame, of a checkpoint.")] = 20,
+    max_instances: Annotated[
+        Optional[int], typer.Option(min=1, help="Instances in a frame, of a checkpoint.")
+    ] = None,
     images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
     engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
@@ -97,7 +99,7 @@ def _open_artefact(path: Path, engine: Optional[str], threads: int) -> tuple[Art
 
 
 def _open_checkpoint(
-    path: Path, input_size: tuple[int, int], max_instances: int
+    path: Path, input_size: tuple[int, int], max_instances: Optional[int]
 ) -> tuple[Artefact, dict[str, Any]]:
     """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
     from mobilevis.export.describe import describe
@@ -113,7 +115,7 @@ def _open_checkpoint(
             name=loaded.name,
             classes=[ClassInfo(category.id, category.name) for category in loaded.classes],
             checkpoint_sha256=loaded.sha256,
-            max_instances=max_instances,
+            **({} if max_instances is None else {"max_instances": max_instances}),
         )
     except ValueError as error:
         raise UserError(str(error), path, "give another value") from error

@@ -30,7 +30,9 @@ def export(
     checkpoint: Annotated[
         Optional[Path], typer.Option(help="Trained weights; without them they are random.")
     ] = None,
-    max_instances: Annotated[int, typer.Option(min=1, help="Instances segmented in a frame.")] = 20,
+    max_instances: Annotated[
+        Optional[int], typer.Option(min=1, help="Instances segmented in a frame; by default the model's own.")
+    ] = None,
     config: Annotated[
         Optional[list[str]], typer.Option(help="KEY=VALUE of the model's configuration; may be repeated.")
     ] = None,
@@ -46,6 +48,7 @@ def export(
     from mobilevis.cli.options import parse_config, parse_size
 
     console = Console()
+    options = {} if max_instances is None else {"max_instances": max_instances}
     report = export_with_progress(
         console,
         model,
@@ -56,7 +59,7 @@ def export(
         config=parse_config(config or []),
         calibration=calibration,
         simplify=simplify,
-        max_instances=max_instances,
+        **options,
     )
     print_report(console, report)
     for artefact in report.artefacts:
