@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytestmark = pytest.mark.overfit
+
+SMALL = {
+    "dim": 32,
+    "heads": 2,
+    "hidden": 64,
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "num_queries": 8,
+    "points": 2,
+    "temporal_points": 2,
+}
+
+
+def test_taformer_learns_one_clip_by_heart(overfit: Callable[..., float]) -> None:
+    """Trained on clips of four frames, it takes the video of eight as one clip, as the paper does."""
+    ap = overfit(
+        "taformer-tiny",
+        500,
+        clip_length=4,
+        batch_size=1,
+        learning_rate=2e-3,
+        options=SMALL,
+        objective={"contrastive": 1.0},
+        export_options={"clip_length": 8, "max_instances": 8},
+    )
+    assert ap >= 0.90
