@@ -60,10 +60,16 @@ class Synchroniser(nn.Module):
 
 
 class Router(nn.Module):
-    """Eq. 4–5: an MLP on both frames' queries and their difference, summed over the queries."""
+    """Eq. 4–5: an MLP on both frames' queries and their difference, summed over the queries.
+
+    The sum is a product with ones, which the delegate takes.
+    """
+
+    ones: Tensor
 
     def __init__(self, dim: int, num_queries: int) -> None:
         super().__init__()
+        self.register_buffer("ones", torch.ones(1, num_queries), persistent=False)
         self.mlp = Mlp(3 * dim, dim, 2)
         last = self.mlp[-1]
         assert isinstance(last, nn.Linear)
@@ -73,7 +79,8 @@ class Router(nn.Module):
 
     def forward(self, queries: Tensor, previous: Tensor) -> Tensor:
         """Queries before the layer and the last frame's final ones, (B, N, D) → scores (B, 2): skip, keep."""
-        return self.mlp(torch.cat([queries, previous, queries - previous], dim=-1)).sum(dim=1)
+        scores = self.mlp(torch.cat([queries, previous, queries - previous], dim=-1))
+        return nn.functional.linear(scores.transpose(1, 2), self.ones).view(-1, 2)
 
 
 def straight_through(scores: Tensor) -> Tensor:
