@@ -22,7 +22,7 @@ def test_taformer_learns_one_clip_by_heart(overfit: Callable[..., float]) -> Non
     """Trained on clips of four frames, it takes the video of eight as one clip, as the paper does."""
     ap = overfit(
         "taformer-tiny",
-        500,
+        800,
         clip_length=4,
         batch_size=1,
         learning_rate=2e-3,
