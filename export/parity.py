@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,8 +225,8 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
 
 
 def _track(artefact: Artefact, frames: _Frames, thresholds: Mapping[str, float]) -> list[FrameResult]:
-    options = artefact.metadata.options.get("gate", {})  # where a driver's defaults leave entries out
-    segmenter = VideoSegmenter(artefact, **thresholds, **options)
+    gate: Mapping[str, Any] = artefact.metadata.options.get("gate", {})  # where defaults leave entries out
+    segmenter = VideoSegmenter(artefact, **{**thresholds, **gate})
     return [result for _, result in segmenter.stream(frames)]
 
 

@@ -56,7 +56,7 @@ def spare_depthwise(model: nn.Module) -> None:
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1:
-            module.forward = _in_fp32(module.forward)  # type: ignore[method-assign]
+            module.forward = _in_fp32(module.forward)  # type: ignore[method-assign, assignment]
 
 
 def _in_fp32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
