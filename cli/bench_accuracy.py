@@ -39,7 +39,7 @@ def accuracy(
     ] = None,
     association: Annotated[
         Optional[str],
-        typer.Option(help="slots (the paper's), online (births and deaths) or overlap (of masks)."),
+        typer.Option(help="slots (the paper's), online (births and deaths) or appearance (of masks)."),
     ] = None,
     score_threshold: Annotated[
         Optional[float],

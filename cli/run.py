@@ -26,7 +26,7 @@ def run(
     ] = None,
     association: Annotated[
         Optional[str],
-        typer.Option(help="slots (the paper's), online (births and deaths) or overlap (of masks)."),
+        typer.Option(help="slots (the paper's), online (births and deaths) or appearance (of masks)."),
     ] = None,
     mode: Annotated[
         Optional[str], typer.Option(help="near-online, or offline: for models that can wait for the video.")

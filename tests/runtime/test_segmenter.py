@@ -30,7 +30,7 @@ def test_the_artefact_knows_its_own_keyframe_interval(artefact, moving_squares):
     assert [r.frame_index for r in results if r.is_keyframe] == [0, 3, 6, 9]
 
 
-@pytest.mark.parametrize("association", ["slots", "online", "overlap"])
+@pytest.mark.parametrize("association", ["slots", "online", "appearance"])
 def test_objects_keep_identity_class_and_score_between_keyframes(artefact, moving_squares, association):
     segmenter = VideoSegmenter(artefact, keyframe_interval=3, association=association)
     results = [segmenter.process(frame) for frame in moving_squares]
