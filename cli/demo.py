@@ -44,7 +44,7 @@ def demo(
     written = [output / artefact.path for artefact in report.artefacts]
     summaries: dict[str, StreamSummary] = {}
     for artefact in report.artefacts:
-        options: dict[str, Any] = {"keyframe_interval": keyframe_interval}
+        options: dict[str, Any] = {"keyframe_interval": keyframe_interval, "association": "appearance"}
         if report.checkpoint_sha256 is None:
             # Random weights score everything near the prior: show what the gate compared all the same.
             options["score_threshold"] = artefact.parity.score_threshold

@@ -179,6 +179,8 @@ def _artefact_table(report: ExportReport) -> Table:
             f"{parity.mask_iou:.5f}",
             "–" if item.time_ratio is None else f"{item.time_ratio:.2f}",
         )
+    if report.eager_time_ratio is not None:
+        table.caption = f"eager PyTorch: {report.eager_time_ratio:.2f} of the ONNX artefact's time"
     return table
 
 

@@ -4,7 +4,7 @@
 
 rewrites what stands between the markers of README.md and docs/*.md, and docs/accuracy.png. The records are
 those that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis
-bench accuracy --json`` writes (docs/results/accuracy/<weights>_<engine>_T<interval>.json).
+bench accuracy --json`` writes (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json).
 """
 
 from __future__ import annotations
@@ -21,9 +21,16 @@ EXPORTS_HEADER = (
     "| model | format | MB | largest difference | least mask IoU | delegate calls | time / ONNX Runtime's |\n"
     "|---|---|---|---|---|---|---|\n"
 )
-WEIGHTS = {"frames": "single frames", "temporal": "then query passing"}
-EAGER = "pytorch"
+EAGER, SLOTS, APPEARANCE = "pytorch", "slots", "appearance"
+SHIPPED = "longer"
+CURVES = {
+    ("frames", SLOTS): "single frames",
+    ("temporal", SLOTS): "then query passing",
+    (SHIPPED, SLOTS): "then longer: ships",
+    (SHIPPED, APPEARANCE): "the same, by appearance",
+}
 
+Records = dict[tuple[str, str, str, int], dict[str, Any]]
 Curves = dict[str, dict[int, float]]
 
 
@@ -54,52 +61,52 @@ def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
     )
 
 
-def accuracy_records() -> dict[tuple[str, str, int], dict[str, Any]]:
-    """(weights, engine, keyframe interval) → the record of ``bench accuracy``."""
+def accuracy_records() -> Records:
+    """(weights, association, engine, keyframe interval) → the record of ``bench accuracy``."""
     found = {}
     for file in sorted((RESULTS / "accuracy").glob("*.json")):
         record = json.loads(file.read_text(encoding="utf-8"))
-        weights = file.stem.split("_")[0]
-        key = (weights, record["artefact"]["engine"], record["options"]["keyframe_interval"])
-        found[key] = record
+        options, engine = record["options"], record["artefact"]["engine"]
+        found[file.stem.split("_")[0], options["association"], engine, options["keyframe_interval"]] = record
     return found
 
 
 def curves() -> Curves:
-    """Weights → keyframe interval → AP in eager PyTorch."""
-    found: Curves = {weights: {} for weights in WEIGHTS}
-    for (weights, engine, interval), record in sorted(accuracy_records().items()):
+    """Name of weights and association → keyframe interval → AP in eager PyTorch."""
+    found: Curves = {name: {} for name in CURVES.values()}
+    for (weights, association, engine, interval), record in sorted(accuracy_records().items()):
         if engine == EAGER:
-            found[weights][interval] = record["metrics"]["AP"]
+            found[CURVES[weights, association]][interval] = record["metrics"]["AP"]
     return found
 
 
 def curve_table() -> str:
-    """AP against the keyframe interval, for each weights."""
+    """AP against the keyframe interval, for each weights and association."""
     drawn = curves()
     intervals = sorted({interval for curve in drawn.values() for interval in curve})
     lines = [
         _row("trained on", *(f"T = {interval}" for interval in intervals)),
         _row(*["---"] * (1 + len(intervals))),
     ]
-    for weights, name in WEIGHTS.items():
-        lines.append(_row(name, *(_percent(drawn[weights].get(interval)) for interval in intervals)))
+    for name, curve in drawn.items():
+        lines.append(_row(name, *(_percent(curve.get(interval)) for interval in intervals)))
     return "".join(lines)
 
 
 def engine_table() -> str:
-    """AP of the exported artefacts beside eager PyTorch's."""
-    records = accuracy_records()
-    lines = [_row("T", "engine", "AP", "AP50", "AP75", "AR10", "AP − eager's"), _row(*["---"] * 7)]
-    keys = [key for key in records if key[0] == "temporal"]
-    exported = {interval for _, engine, interval in keys if engine != EAGER}
-    for key in sorted(keys, key=lambda key: (key[2], key[1] != EAGER, key[1])):
-        _, engine, interval = key
-        if interval in exported:
+    """AP of the exported artefacts of the weights that ship, beside eager PyTorch's."""
+    records = {key[1:]: record for key, record in accuracy_records().items() if key[0] == SHIPPED}
+    lines = [_row("association", "T", "engine", "AP", "AP50", "AP75", "AR10", "AP − eager's")]
+    lines.append(_row(*["---"] * 8))
+    exported = {(association, interval) for association, engine, interval in records if engine != EAGER}
+    for key in sorted(records, key=lambda key: (key[0], key[2], key[1] != EAGER, key[1])):
+        association, engine, interval = key
+        if (association, interval) in exported:
             metrics = records[key]["metrics"]
-            eager = records["temporal", EAGER, interval]["metrics"]["AP"]
+            eager = records[association, EAGER, interval]["metrics"]["AP"]
             figures = [_percent(metrics[name]) for name in ("AP", "AP50", "AP75", "AR10")]
-            lines.append(_row(str(interval), engine, *figures, f"{100 * (metrics['AP'] - eager):+.2f}"))
+            difference = f"{100 * (metrics['AP'] - eager):+.2f}"
+            lines.append(_row(association, str(interval), engine, *figures, difference))
     return "".join(lines)
 
 
@@ -140,8 +147,8 @@ def draw_curves(path: Path) -> None:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     drawn = curves()
-    for weights, name in WEIGHTS.items():
-        points = sorted(drawn[weights].items())
+    for name, curve in drawn.items():
+        points = sorted(curve.items())
         axes.plot([t for t, _ in points], [100 * ap for _, ap in points], marker="o", label=name)
     axes.set(xlabel="keyframe interval T", ylabel="YouTube-VIS AP, held-out synthetic videos")
     axes.set_xticks(sorted({t for curve in drawn.values() for t in curve}))

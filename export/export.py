@@ -36,6 +36,7 @@ CONVERTERS = {
     "pte": "mobilevis.export.pte",
     "tflite": "mobilevis.export.tflite",
 }
+EAGER = "eager"
 SUFFIXES = {"onnx": "_onnx", "pte": ".pte", "tflite": ".tflite"}
 
 Progress = Callable[[str, int, int], None]
@@ -52,7 +53,7 @@ class Converted(Protocol):
 class _Job:
     """What the export of every format shares."""
 
-    metadata: Metadata
+    eager: EagerArtefact
     traced: Mapping[str, TracedEntry]
     reference: Reference
     vectors: Mapping[str, Any]
@@ -113,19 +114,22 @@ def export_model(
     # One thread, as the engines have: PyTorch's spin for each other, on a busy machine for ten times as long.
     with torch_threads(1), ExitStack() as stack:
         job = _prepare(model, entries, metadata, frames, simplify, steps)
-        artefacts = _export_all(job, formats, Path(output), stem, stack)
-        report = _report(metadata, artefacts, time.perf_counter() - start)
+        artefacts, eager_ratio = _export_all(job, formats, Path(output), stem, stack)
+        report = _report(metadata, artefacts, eager_ratio, time.perf_counter() - start)
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
     return report
 
 
-def _report(metadata: Metadata, artefacts: tuple[FormatReport, ...], seconds: float) -> ExportReport:
+def _report(
+    metadata: Metadata, artefacts: tuple[FormatReport, ...], eager_ratio: Optional[float], seconds: float
+) -> ExportReport:
     return ExportReport(
         model=metadata.model,
         input_size=metadata.input_size,
         precision=metadata.precision,
         checkpoint_sha256=metadata.checkpoint_sha256,
         artefacts=artefacts,
+        eager_time_ratio=eager_ratio,
         seconds=seconds,
         tools=metadata.tools,
     )
@@ -159,7 +163,7 @@ def _prepare(
     step("Trace the entries")
     with quiet_tools():
         traced = trace_entries(model, entries)
-    return _Job(metadata, traced, reference, vectors, tolerance, simplify, step)
+    return _Job(eager, traced, reference, vectors, tolerance, simplify, step)
 
 
 def _bundled_frames() -> Iterator[Image]:
@@ -169,17 +173,19 @@ def _bundled_frames() -> Iterator[Image]:
 
 def _export_all(
     job: _Job, formats: Sequence[str], output: Path, stem: str, stack: ExitStack
-) -> tuple[FormatReport, ...]:
+) -> tuple[tuple[FormatReport, ...], Optional[float]]:
+    """The formats' reports, and eager PyTorch's time over the ONNX artefact's."""
     reports: dict[str, FormatReport] = {}
     loaded: dict[str, Artefact] = {}
     for form in formats:
         target = output / f"{stem}{SUFFIXES[form]}"
         path = stack.enter_context(atomic_path(target, directory=form == "onnx"))
         reports[form], loaded[form] = _export_format(job, form, path)
-    if "onnx" in loaded and len(loaded) > 1:
-        for form, ratio in time_ratios(loaded, baseline="onnx").items():
-            reports[form] = replace(reports[form], time_ratio=ratio)
-    return tuple(reports.values())
+    ratios: dict[str, float] = {}
+    if "onnx" in loaded:
+        ratios = time_ratios({**loaded, EAGER: job.eager}, baseline="onnx")
+    timed = (replace(report, time_ratio=ratios.get(form)) for form, report in reports.items())
+    return tuple(timed), ratios.get(EAGER)
 
 
 def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Artefact]:
@@ -187,7 +193,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
     start = time.perf_counter()
     converted = _convert(job, form)
     with quiet_tools():
-        converted.write(path, job.metadata.to_json())
+        converted.write(path, job.eager.metadata.to_json())
     converted_at = time.perf_counter()
     job.step(f"Compare {form} with eager PyTorch")
     parity = compare(job.reference, load_artefact(path))
@@ -199,7 +205,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         )
     record = {**asdict(parity), "vectors": job.vectors}
     with quiet_tools():
-        converted.write(path, replace(job.metadata, parity=record).to_json())
+        converted.write(path, replace(job.eager.metadata, parity=record).to_json())
     # The gate saw the artefact without its record; the vectors show that the final one computes the same.
     artefact = load_artefact(path)
     check_parity_vectors(artefact)

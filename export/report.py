@@ -49,6 +49,7 @@ class ExportReport:
         precision: ``fp32``.
         checkpoint_sha256: None when the weights are random.
         artefacts: one for each format.
+        eager_time_ratio: as the formats' time_ratio, of the model in eager PyTorch.
         seconds: wall-clock time of the whole export.
         tools: versions of the packages that made the artefacts.
     """
@@ -58,6 +59,7 @@ class ExportReport:
     precision: str
     checkpoint_sha256: Optional[str]
     artefacts: tuple[FormatReport, ...]
+    eager_time_ratio: Optional[float]
     seconds: float
     tools: Mapping[str, str]
 

@@ -14,6 +14,9 @@ from mobilevis.runtime.parity import pseudo_random_inputs
 
 WARM_UP = 2
 ROUNDS = 15
+# A clip model's round takes seconds: after a minute five rounds are enough.
+LEAST_ROUNDS = 5
+PATIENCE_S = 60.0
 
 
 def time_ratios(artefacts: Mapping[str, Artefact], baseline: str) -> dict[str, float]:
@@ -32,7 +35,10 @@ def time_ratios(artefacts: Mapping[str, Artefact], baseline: str) -> dict[str, f
     }
     seconds: dict[str, list[float]] = {name: [] for name in artefacts}
     with one_core():
-        for _ in range(WARM_UP + ROUNDS):
+        begin = time.perf_counter()
+        for done in range(WARM_UP + ROUNDS):
+            if done >= WARM_UP + LEAST_ROUNDS and time.perf_counter() - begin > PATIENCE_S:
+                break
             for name, artefact in artefacts.items():
                 start = time.perf_counter()
                 for entry, arrays in inputs.items():

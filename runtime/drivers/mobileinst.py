@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class MobileInstDriver:
         self._live: Optional[_Live] = None
         self._association: Association = SlotAssociation()
         self._appearances: Optional[AppearanceAssociation] = None
-        kept = {} if options.keep_lost is None else {"keep_lost": options.keep_lost}
+        kept: dict[str, Any] = {} if options.keep_lost is None else {"keep_lost": options.keep_lost}
         if options.association == "online":
             self._association = OnlineAssociation(options.score_threshold, options.match_cosine, **kept)
         elif options.association == "appearance":

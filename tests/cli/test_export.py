@@ -105,5 +105,6 @@ def test_the_report_shows_size_parity_speed_and_delegation(toy_export):
     assert "look.features" in text
     pte = next(item for item in toy_export[1].artefacts if item.format == "pte")
     assert f"{pte.time_ratio:.2f}" in text
+    assert f"eager PyTorch: {toy_export[1].eager_time_ratio:.2f} of" in text
     assert all(f"{output.max_abs:.1e}" in text for output in pte.parity.outputs)
     assert "Delegation of the .pte" in text

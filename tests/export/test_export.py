@@ -63,6 +63,7 @@ def test_speed_is_relative_to_onnx(toy_export):
     ratios = {item.format: item.time_ratio for item in toy_export[1].artefacts}
     assert ratios["onnx"] is None
     assert all(0.01 < ratios[form] < 100 for form in ("pte", "tflite"))
+    assert 0.01 < toy_export[1].eager_time_ratio < 100
 
 
 def test_weights_that_entries_share_are_stored_once(toy_artefacts, toy_model):
