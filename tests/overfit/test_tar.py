@@ -24,7 +24,7 @@ def routed_artefact(checkpoint: Path, size: tuple[int, int]) -> EagerArtefact:
 def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_moves(
     overfit: Callable[..., float], clip_set: Path, tmp_path: Path
 ) -> None:
-    assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 1.0}) >= 0.90
+    assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 0.1}) >= 0.90
     dataset = load_ytvis(clip_set)
     video = dataset.videos[0]
     still = tmp_path / "still.json"
@@ -39,5 +39,5 @@ def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_
 
 
 def test_dvis_plus_learns_one_clip_by_heart(overfit: Callable[..., float]) -> None:
-    objective = {"segmenter": 1.0, "budget": 1.0}
-    assert overfit("dvis-plus-tar-tiny", 400, clip_length=3, batch_size=1, objective=objective) >= 0.90
+    objective = {"segmenter": 1.0, "budget": 0.1}
+    assert overfit("dvis-plus-tar-tiny", 500, clip_length=3, batch_size=1, objective=objective) >= 0.90
