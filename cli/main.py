@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import sys
 from typing import Annotated
@@ -77,6 +78,8 @@ def main() -> None:
     # FFmpeg inside OpenCV writes its own lines about broken videos; ours names the file and the remedy.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    # It comes with ExecuTorch and warns of CUDA kernels that nothing here uses.
+    logging.getLogger("torchao").setLevel(logging.ERROR)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:

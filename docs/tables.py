@@ -4,7 +4,8 @@
 
 rewrites what stands between the markers of README.md and docs/*.md, and docs/accuracy.png. The records are
 those that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis
-bench accuracy --json`` writes (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json).
+bench accuracy --json`` (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json) and
+``mobilevis bench latency --json`` (docs/results/systems/*.json) write.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mobilevis.benchmarks.latency.job import TOTAL
+from mobilevis.benchmarks.latency.schema import ArtefactResult, load_report
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -110,6 +114,28 @@ def engine_table() -> str:
     return "".join(lines)
 
 
+def system_table() -> str:
+    """Each system's entries and whole frames, from interleaved runs of the latency harness."""
+    header = ("system", "entries, median ms", "frame, mean ms", "valid")
+    lines = [_row(*header), _row(*["---"] * len(header))]
+    for file in sorted((RESULTS / "systems").glob("*.json")):
+        for artefact in load_report(file).artefacts:
+            lines.append(_system_row(artefact))
+    return "".join(lines)
+
+
+def _system_row(artefact: ArtefactResult) -> str:
+    entries, frames = artefact.workloads["entries"], artefact.workloads["frames"]
+    medians = {stage: entries.summary(stage) for stage in entries.milliseconds}
+    cells = [
+        f"{stage} {found.p50:.3g}" for stage, found in medians.items() if found and stage != TOTAL["entries"]
+    ]
+    whole = frames.summary(TOTAL["frames"])
+    mean = "not measured" if whole is None else f"{whole.mean:.1f}"
+    valid = "yes" if artefact.valid else f"no: {'; '.join(artefact.reasons)}"
+    return _row(artefact.name, ", ".join(cells), mean, valid)
+
+
 def _percent(fraction: float | None) -> str:
     return "not measured" if fraction is None else f"{100 * fraction:.1f}"
 
@@ -122,6 +148,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "exports": export_table,
     "accuracy-curve": curve_table,
     "accuracy-engines": engine_table,
+    "systems": system_table,
 }
 
 
