@@ -5,12 +5,13 @@
 rewrites what stands between the markers of README.md and docs/*.md, and docs/accuracy.png. The records are
 those that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis
 bench accuracy --json`` (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json) and
-``mobilevis bench latency --json`` (docs/results/systems/*.json) write.
+``mobilevis bench latency --json`` (docs/results/systems/*_onnxruntime.json) write.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from mobilevis.benchmarks.latency.schema import ArtefactResult, load_report
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
+SYSTEMS = RESULTS / "systems"
 PLOT = ROOT / "docs" / "accuracy.png"
 EXPORTS_HEADER = (
-    "| model | format | MB | largest difference | least mask IoU | delegate calls | time / ONNX Runtime's |\n"
-    "|---|---|---|---|---|---|---|\n"
+    "| model | format | MB | largest difference | least mask IoU | delegate calls "
+    "| time / ONNX Runtime's | eager's |\n"
+    "|---|---|---|---|---|---|---|---|\n"
 )
 EAGER, SLOTS, APPEARANCE = "pytorch", "slots", "appearance"
 SHIPPED = "longer"
@@ -38,10 +41,10 @@ Records = dict[tuple[str, str, str, int], dict[str, Any]]
 Curves = dict[str, dict[int, float]]
 
 
-def export_table() -> str:
+def export_table(folder: Path = RESULTS) -> str:
     """One row for each artefact of each recorded export."""
     rows = []
-    for file in sorted(RESULTS.glob("*_report.json")):
+    for file in sorted(folder.glob("*_report.json")):
         report = json.loads(file.read_text(encoding="utf-8"))
         rows += [_export_row(report, artefact) for artefact in report["artefacts"]]
     return EXPORTS_HEADER + "".join(rows)
@@ -53,7 +56,7 @@ def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
     calls = "–"
     if delegation:
         calls = ", ".join(f"{entry} {found['delegate_calls']}" for entry, found in sorted(delegation.items()))
-    ratio = artefact["time_ratio"]
+    ratio, eager = artefact["time_ratio"], report.get("eager_time_ratio")
     return _row(
         f"{report['model']} {height}×{width}",
         artefact["format"],
@@ -62,6 +65,7 @@ def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
         f"{parity['mask_iou']:.5f}",
         calls,
         "1" if ratio is None else f"{ratio:.2f}",
+        f"{eager:.2f}" if eager is not None and artefact["format"] == "onnx" else "–",
     )
 
 
@@ -118,7 +122,7 @@ def system_table() -> str:
     """Each system's entries and whole frames, from interleaved runs of the latency harness."""
     header = ("system", "entries, median ms", "frame, mean ms", "valid")
     lines = [_row(*header), _row(*["---"] * len(header))]
-    for file in sorted((RESULTS / "systems").glob("*.json")):
+    for file in sorted(SYSTEMS.glob("*_onnxruntime.json")):
         for artefact in load_report(file).artefacts:
             lines.append(_system_row(artefact))
     return "".join(lines)
@@ -126,9 +130,14 @@ def system_table() -> str:
 
 def _system_row(artefact: ArtefactResult) -> str:
     entries, frames = artefact.workloads["entries"], artefact.workloads["frames"]
-    medians = {stage: entries.summary(stage) for stage in entries.milliseconds}
+    grouped: dict[str, list[float]] = {}  # nine layers and eight routers are a row each otherwise
+    for stage in entries.milliseconds:
+        found = entries.summary(stage)
+        if found is not None and stage != TOTAL["entries"]:
+            grouped.setdefault(re.sub(r"_\d+$", "", stage), []).append(found.p50)
     cells = [
-        f"{stage} {found.p50:.3g}" for stage, found in medians.items() if found and stage != TOTAL["entries"]
+        f"{name} {sum(medians):.3g}" + (f" ({len(medians)} entries)" if len(medians) > 1 else "")
+        for name, medians in grouped.items()
     ]
     whole = frames.summary(TOTAL["frames"])
     mean = "not measured" if whole is None else f"{whole.mean:.1f}"
@@ -149,6 +158,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "accuracy-curve": curve_table,
     "accuracy-engines": engine_table,
     "systems": system_table,
+    "systems-exports": lambda: export_table(SYSTEMS),
 }
 
 
