@@ -44,7 +44,8 @@ def atomic_path(target: Union[str, Path], *, directory: bool = False) -> Iterato
                 # Some libraries, safetensors among them, write files that only their owner may read.
                 ordinary = workspace / f"{target.name}-mode"
                 ordinary.touch()
-                temporary.chmod(stat.S_IMODE(ordinary.stat().st_mode))
+                modes = stat.S_IMODE(ordinary.stat().st_mode) | stat.S_IMODE(temporary.stat().st_mode)
+                temporary.chmod(modes)
             temporary.replace(target)
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
