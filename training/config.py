@@ -119,17 +119,17 @@ class TemporalConfig:
         enabled: train on pairs of frames instead of single ones.
         max_gap: largest |δ| in frames; 0 takes any two frames of a video.
         weight: factor of the passed branch's mask losses.
-        contrast: weight of the kernels' contrastive loss, which is ours; the paper's training has none.
+        reuse: factor of the mask losses of frame t's kernels in frame t + δ, which are ours.
     """
 
     enabled: bool = False
     max_gap: int = 0
     weight: float = 1.0
-    contrast: float = 0.0
+    reuse: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.max_gap >= 0, "temporal.max_gap must not be negative")
-        _require(min(self.weight, self.contrast) >= 0, "temporal.weight and contrast must not be negative")
+        _require(min(self.weight, self.reuse) >= 0, "temporal.weight and reuse must not be negative")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -11,7 +9,7 @@ from mobilevis.training import losses
 from mobilevis.training.config import LossConfig, TemporalConfig
 from mobilevis.training.matcher import Assignment, Target
 from mobilevis.training.objective import FrameObjective
-from mobilevis.training.temporal import PairObjective, carry, contrast_loss, passed_losses
+from mobilevis.training.temporal import PairObjective, carry, later_mask_losses
 
 WEIGHTS = LossConfig()
 
@@ -62,10 +60,10 @@ def test_the_passed_branch_has_the_targets_of_the_later_frame(model: MobileInst)
     assert present.all()
     # Instance 0 of frame t has identity 3, which is instance 1 of frame t + δ.
     assert torch.equal(masks, targets[1].masks[[1, 0]])
-    terms = passed_losses(outputs.mask_logits[1:], [assignment], targets[:1], targets[1:], WEIGHTS)
+    dice, _ = later_mask_losses(outputs.mask_logits[1:], [assignment], targets[:1], targets[1:], WEIGHTS)
     logits = outputs.mask_logits[1, [1, 4]].flatten(1)
     expected = WEIGHTS.dice * losses.dice_loss(logits, targets[1].masks[[1, 0]].flatten(1)).mean()
-    torch.testing.assert_close(terms["passed_dice"], expected)
+    torch.testing.assert_close(dice, expected)
 
 
 def test_passing_the_queries_to_their_own_frame_gives_the_ordinary_mask_losses(model: MobileInst) -> None:
@@ -80,9 +78,9 @@ def test_an_instance_that_left_is_pushed_to_an_empty_mask_without_dice() -> None
     logits = torch.randn(1, 3, 16, 32, requires_grad=True)
     before, after = frame_target((3, 0), (5, 1)), frame_target((3, 0))
     assignment = Assignment(torch.tensor([0, 2]), torch.tensor([0, 1]))
-    terms = passed_losses(logits, [assignment], [before], [after], WEIGHTS)
-    (of_dice,) = torch.autograd.grad(terms["passed_dice"], logits, retain_graph=True)
-    (of_pixels,) = torch.autograd.grad(terms["passed_pixel"], logits)
+    dice, pixel = later_mask_losses(logits, [assignment], [before], [after], WEIGHTS)
+    (of_dice,) = torch.autograd.grad(dice, logits, retain_graph=True)
+    (of_pixels,) = torch.autograd.grad(pixel, logits)
     assert of_dice[0, 0].any()
     assert not of_dice[0, 2].any()
     assert (of_pixels[0, 2] > 0).all()  # descending lowers every logit
@@ -123,32 +121,25 @@ def test_a_decoder_of_one_stage_is_refused() -> None:
         PairObjective(small, WEIGHTS)
 
 
-def pair_loss(earlier: torch.Tensor, later: torch.Tensor) -> float:
-    """Of (3, 3) kernels: queries 0 and 1 hold instances 7 and 8 in both frames, query 2 the background."""
-    masks = torch.zeros(2, 4, 4)
-    first = Target(torch.tensor([0, 1]), masks, torch.tensor([7, 8]))
-    second = Target(torch.tensor([1, 0]), masks, torch.tensor([8, 7]))
-    queries = Assignment(torch.tensor([0, 1]), torch.tensor([0, 1]))
-    swapped = Assignment(torch.tensor([0, 1]), torch.tensor([1, 0]))
-    return float(contrast_loss(torch.stack([earlier, later]), [queries, swapped], [first, second]))
-
-
-def test_kernels_that_follow_their_instances_have_no_contrast_loss() -> None:
-    unit = torch.eye(3)
-    assert pair_loss(unit, 5 * unit) < 1e-3
-    assert pair_loss(unit, unit[[1, 0, 2]]) > 5
-    assert pair_loss(unit, torch.ones(3, 3)) == pytest.approx(math.log(3))
-
-
-def test_instances_that_one_frame_hides_have_no_contrast_loss() -> None:
-    masks = torch.zeros(1, 4, 4)
-    one = Assignment(torch.tensor([0]), torch.tensor([0]))
-    targets = [Target(torch.tensor([0]), masks, torch.tensor([identity])) for identity in (7, 8)]
-    assert float(contrast_loss(torch.randn(2, 3, 4), [one, one], targets)) == 0
-
-
-def test_the_contrast_term_is_there_where_it_has_a_weight(model: MobileInst) -> None:
+def test_kernels_reused_in_their_own_frame_give_the_ordinary_mask_losses(model: MobileInst) -> None:
     frames, targets = random_pair()
-    terms = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, contrast=2.0))(frames, targets)
-    assert float(terms["contrast"]) > 0
-    assert gradient(terms["contrast"], model, "instance_decoder.kernel_head") > 0
+    model.eval()
+    objective = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, reuse=0.5))
+    terms = objective(frames[[0, 0]], [targets[0], targets[0]])
+    torch.testing.assert_close(terms["reused_dice"], 0.5 * terms["dice"])
+    torch.testing.assert_close(terms["reused_pixel"], 0.5 * terms["pixel"])
+
+
+def test_reused_kernels_learn_from_the_later_frame(model: MobileInst) -> None:
+    frames, targets = random_pair()
+    frames.requires_grad_()
+    model.eval()
+    terms = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, reuse=1.0))(frames, targets)
+    assert gradient(terms["reused_dice"], model, "instance_decoder.kernel_head") > 0
+    (at_frames,) = torch.autograd.grad(terms["reused_dice"], frames)
+    assert at_frames[0].abs().sum() > 0  # frame t, through its kernels
+    assert at_frames[1].abs().sum() > 0  # frame t + δ, through its mask features
+
+
+def test_reused_kernels_are_not_supervised_unless_asked_for(model: MobileInst) -> None:
+    assert "reused_dice" not in PairObjective(model, WEIGHTS)(*random_pair())
