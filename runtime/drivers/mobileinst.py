@@ -9,19 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.association import (
-    AppearanceAssociation,
-    Association,
-    Kernels,
-    OnlineAssociation,
-    SlotAssociation,
-    appearance,
-)
+from mobilevis.runtime.association import Association, OnlineAssociation, SlotAssociation
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.fusion import fusion_weights
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
+from mobilevis.runtime.tracking import AppearanceAssociation, appearance
 
 ASSOCIATIONS = ("slots", "online", "appearance")
 
@@ -32,10 +27,12 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's), ``online`` or ``appearance``: ``mobilevis.runtime.association``.
+        association: ``slots`` (the paper's), ``online`` (both in ``mobilevis.runtime.association``) or
+            ``appearance`` (``mobilevis.runtime.tracking``).
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection's kernel with its track's.
         match_similarity: appearance association: least similarity of a detection with its track.
+        birth_score: appearance association: least score of a detection that starts a track.
         keep_lost: not with slots: keyframes that a track survives unseen; None for the association's own.
     """
 
@@ -44,6 +41,7 @@ class MobileInstOptions(InstanceOptions):
     mask_threshold: float = 0.45
     match_cosine: float = OnlineAssociation.match_cosine
     match_similarity: float = AppearanceAssociation.match_similarity
+    birth_score: float = AppearanceAssociation.birth_score
     keep_lost: Optional[int] = None
 
     def __post_init__(self) -> None:
@@ -54,25 +52,30 @@ class MobileInstOptions(InstanceOptions):
             raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
         if not -1.0 <= self.match_cosine <= 1.0 or not -1.0 <= self.match_similarity <= 2.0:
             raise ValueError("match_cosine lies in [-1, 1] and match_similarity in [-1, 2]")
+        if not 0.0 <= self.birth_score <= 1.0:
+            raise ValueError(f"birth_score is {self.birth_score}, scores lie in [0, 1]")
         if self.keep_lost is not None and self.keep_lost < 0:
             raise ValueError("keep_lost is 0 or more")
 
 
 @dataclass
 class _Live:
-    """The kernels of the last keyframe that are shown until the next one, by falling score."""
+    """The kernels of the last keyframe that are shown until the next one."""
 
     kernels: NDArray[np.float32]  # (1, S, D), zeros beyond the live ones: the entry's shape is fixed
-    ids: list[int]
-    classes: list[int]
-    scores: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    class_scores: NDArray[np.float32]  # (live, L)
+    classes: NDArray[np.int64]
 
-    def only(self, kept: NDArray[np.bool_], ids: NDArray[np.int64]) -> _Live:
-        """Those that are kept (bool for each), under new identities."""
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        return np.asarray(self.class_scores.max(axis=1, initial=0.0))
+
+    def only(self, kept: NDArray[np.intp]) -> _Live:
+        """The rows that are kept."""
         kernels = np.zeros_like(self.kernels)
-        rows = np.flatnonzero(kept)
-        kernels[0, : rows.size] = self.kernels[0, rows]
-        return _Live(kernels, ids.tolist(), [self.classes[row] for row in rows], self.scores[rows])
+        kernels[0, : kept.size] = self.kernels[0, kept]
+        return _Live(kernels, self.ids[kept], self.class_scores[kept], self.classes[kept])
 
 
 class MobileInstDriver:
@@ -103,7 +106,7 @@ class MobileInstDriver:
         if options.association == "online":
             self._association = OnlineAssociation(options.score_threshold, options.match_cosine, **kept)
         elif options.association == "appearance":
-            self._appearances = AppearanceAssociation(options.match_similarity, **kept)
+            self._appearances = AppearanceAssociation(options.match_similarity, options.birth_score, **kept)
 
     def flush(self) -> list[FrameResult]:
         """Nothing is owed: every frame was answered at once."""
@@ -133,58 +136,88 @@ class MobileInstDriver:
             wanted = self._artefact.metadata.entries["decode"].inputs
             decoded = self._artefact.run("decode", {tensor.name: features[tensor.name] for tensor in wanted})
         with stages("association"):
-            kernels: Kernels = decoded["kernels"][0]
+            kernels: NDArray[np.float32] = decoded["kernels"][0]
             class_scores = decoded["scores"][0]
             classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
-            # Appearances are known once there are masks: until then every detection is one.
-            ids = np.ones(len(kernels), dtype=np.int64)
+            kept = scores >= self._options.score_threshold
+            ids = np.zeros(len(kernels), dtype=np.int64)
             if self._appearances is None:
                 ids = self._association.update(kernels, scores)
-            wanted = (ids > 0) & (scores >= self._options.score_threshold)
-            if self._kept_classes is not None:
-                wanted &= self._kept_classes[classes]
+                kept &= ids > 0
+                if self._kept_classes is not None:
+                    kept &= self._kept_classes[classes]
             best = np.argsort(-scores, kind="stable")
-            best = best[wanted[best]][: self._max_instances]
+            best = best[kept[best]][: self._max_instances]
             slots = np.zeros((1, self._max_instances, kernels.shape[1]), dtype=np.float32)
             slots[0, : best.size] = kernels[best]
-            self._live = _Live(slots, ids[best].tolist(), classes[best].tolist(), scores[best])
+            self._live = _Live(slots, ids[best], class_scores[best], classes[best])
 
     def _segment(
         self, mask_features: NDArray[np.float32], letterbox: Letterbox, is_keyframe: bool, stages: Stages
     ) -> tuple[Instance, ...]:
         live = self._live
-        if live is None or not live.ids:
+        if live is None or not live.ids.size:
             if self._appearances is not None and is_keyframe:
                 self._appearances.update_without_detections()
             return ()
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": live.kernels, "mask_features": mask_features})
-        with stages("masks"):
-            rows, columns = letterbox.content_cells(self._stride)
-            whole = output["mask_logits"][0, : len(live.ids)]
-            logits = whole[:, :rows, :columns]
-            if is_keyframe:
+        whole = output["mask_logits"][0, : live.ids.size]
+        rows, columns = letterbox.content_cells(self._stride)
+        if is_keyframe:
+            with stages("masks"):
                 # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
-                live.scores = live.scores * maskness(logits, self._mask_logit)
+                live.class_scores = self._rescored(live.class_scores, whole[:, :rows, :columns])
         if self._appearances is not None:
             with stages("association"):
-                masks = logits > self._mask_logit
                 if is_keyframe:
-                    shown = masks.any(axis=(1, 2)) & (live.scores >= self._options.score_threshold)
-                    seen = appearance(mask_features[0], whole[shown], self._mask_logit)
-                    ids = self._appearances.update(seen, live.scores[shown], masks[shown])
-                    live, logits = live.only(shown, ids), logits[shown]
+                    live, whole = self._follow(self._appearances, live, whole, (rows, columns), mask_features)
                     self._live = live
                 else:
-                    self._appearances.observe(np.array(live.ids, dtype=np.int64), masks)
+                    self._appearances.observe(live.ids, whole[:, :rows, :columns] > self._mask_logit)
         with stages("masks"):
             return instances_in_frame(
-                live.ids,
-                live.classes,
+                live.ids.tolist(),
+                live.classes.tolist(),
                 live.scores,
-                logits,
+                whole[:, :rows, :columns],
                 letterbox,
                 self._stride,
                 self._mask_logit,
                 self._options.score_threshold,
             )
+
+    def _follow(
+        self,
+        tracks: AppearanceAssociation,
+        live: _Live,
+        whole: NDArray[np.float32],
+        content: tuple[int, int],
+        mask_features: NDArray[np.float32],
+    ) -> tuple[_Live, NDArray[np.float32]]:
+        """Fuse the detections of each object and give them the identities and classes of tracks."""
+        rows, columns = content
+        masks = whole[:, :rows, :columns] > self._mask_logit
+        shown = np.flatnonzero(masks.any(axis=(1, 2)) & (live.scores >= self._options.score_threshold))
+        if not shown.size:
+            tracks.update_without_detections()
+            return live.only(shown), whole[shown]
+        weights = fusion_weights(live.scores[shown], masks[shown])
+        whole = np.tensordot(weights, whole[shown], axes=1)
+        class_scores = (live.class_scores[shown] * (weights > 0)[..., None]).max(axis=1)
+        live.kernels[0, : len(weights)] = weights @ live.kernels[0, shown]
+        masks = whole[:, :rows, :columns] > self._mask_logit
+        seen = np.flatnonzero(masks.any(axis=(1, 2)))
+        looks = appearance(mask_features[0], whole[seen], self._mask_logit)
+        ids, classes = np.zeros((2, len(weights)), dtype=np.int64)
+        ids[seen], classes[seen] = tracks.update(looks, class_scores[seen], masks[seen])
+        wanted = ids > 0
+        if self._kept_classes is not None:
+            wanted &= self._kept_classes[classes]
+        kept = np.flatnonzero(wanted)
+        return _Live(live.kernels, ids, class_scores, classes).only(kept), whole[kept]
+
+    def _rescored(
+        self, class_scores: NDArray[np.float32], logits: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return np.asarray(class_scores * maskness(logits, self._mask_logit)[:, None])

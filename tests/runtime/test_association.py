@@ -7,27 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association import (
-    AppearanceAssociation,
-    OnlineAssociation,
-    SlotAssociation,
-    appearance,
-    cosine,
-)
-
-DIM = 32
-
-
-def objects(count: int, seed: int) -> np.ndarray:
-    """Kernels of different objects: orthogonal, so that the right association is known."""
-    basis, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(DIM, DIM)))
-    return basis[:count].astype(np.float32)
-
-
-def seen(kernels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The kernels as another keyframe gives them: another length, and noise."""
-    noise = rng.normal(scale=0.05, size=kernels.shape)
-    return ((kernels + noise) * rng.uniform(0.5, 2.0, size=(len(kernels), 1))).astype(np.float32)
+from mobilevis.runtime.association import OnlineAssociation, SlotAssociation, cosine
+from tests.runtime.objects import DIM, objects, seen
 
 
 @pytest.mark.parametrize("make", [SlotAssociation, lambda: OnlineAssociation(new_score=0.5)])
@@ -104,80 +85,3 @@ def test_cosine_is_symmetric_and_bounded(seed):
 
 def test_a_zero_kernel_is_like_nothing():
     assert cosine(np.zeros((1, DIM), np.float32), objects(2, 0)).tolist() == [[0.0, 0.0]]
-
-
-def boxes(*places: tuple[int, int]) -> np.ndarray:
-    """Masks (K, 20, 40): squares of 8 by 8 at the rows and columns given."""
-    masks = np.zeros((len(places), 20, 40), dtype=np.bool_)
-    for mask, (y, x) in zip(masks, places):
-        mask[y : y + 8, x : x + 8] = True
-    return masks
-
-
-SURE = np.full(4, 0.8, dtype=np.float32)
-
-
-def test_a_track_follows_what_it_shows_and_where_in_any_order():
-    association, looks = AppearanceAssociation(), objects(2, 0)
-    assert association.update(looks, SURE[:2], boxes((0, 0), (10, 20))).tolist() == [1, 2]
-    assert association.update(looks[::-1], SURE[:2], boxes((10, 22), (0, 2))).tolist() == [2, 1]
-
-
-@given(seed=st.integers(0, 10_000), step=st.integers(0, 3))
-def test_objects_that_look_alike_are_told_apart_by_their_places(seed, step):
-    rng = np.random.default_rng(seed)
-    places = [(0, 0), (0, 20), (12, 5), (12, 30)]
-    alike = np.repeat(objects(1, seed), 4, axis=0)
-    association = AppearanceAssociation()
-    first = association.update(alike, SURE, boxes(*places))
-    order = rng.permutation(4)
-    moved = boxes(*[(places[k][0], places[k][1] + step) for k in order])
-    assert np.array_equal(association.update(seen(alike, rng), SURE, moved), first[order])
-
-
-@given(seed=st.integers(0, 10_000))
-def test_objects_that_jump_are_told_by_their_looks(seed):
-    rng = np.random.default_rng(seed)
-    association, looks = AppearanceAssociation(), objects(4, seed)
-    first = association.update(looks, SURE, boxes((0, 0), (0, 10), (0, 20), (0, 30)))
-    order = rng.permutation(4)
-    elsewhere = boxes((10, 0), (10, 10), (10, 20), (10, 30))
-    assert np.array_equal(association.update(seen(looks[order], rng), SURE, elsewhere), first[order])
-
-
-def test_of_two_detections_on_an_object_the_sure_one_has_its_identity():
-    association, look = AppearanceAssociation(), objects(1, 0)
-    association.update(look, SURE[:1], boxes((0, 0)))
-    both, scores = np.repeat(look, 2, axis=0), np.array([0.1, 0.7], dtype=np.float32)
-    assert association.update(both, scores, boxes((0, 0), (0, 1))).tolist() == [2, 1]
-    assert association.update(both[:1], scores[1:], boxes((0, 2))).tolist() == [1]
-
-
-def test_frames_between_keyframes_move_the_masks_that_are_followed():
-    association, alike = AppearanceAssociation(), np.repeat(objects(1, 0), 2, axis=0)
-    association.update(alike, SURE[:2], boxes((0, 0), (0, 30)))
-    for x in (6, 12):
-        association.observe(np.array([1, 2]), boxes((0, x), (0, 30 - x)))
-    assert association.update(alike, SURE[:2], boxes((0, 16), (0, 14))).tolist() in ([1, 2], [2, 1])
-    association.observe(np.array([1, 2]), boxes((0, 20), (0, 0)))
-    assert association.update(alike, SURE[:2], boxes((0, 0), (0, 22))).tolist() == [2, 1]
-
-
-def test_a_lost_track_comes_back_by_its_looks_and_only_for_so_long():
-    association, looks = AppearanceAssociation(keep_lost=2), objects(2, 0)
-    association.update(looks[:1], SURE[:1], boxes((0, 0)))
-    association.update_without_detections()
-    assert association.update(looks[:1], SURE[:1], boxes((10, 30))).tolist() == [1]
-    for _ in range(3):
-        association.update_without_detections()
-    assert association.update(looks[:1], SURE[:1], boxes((10, 30))).tolist() == [2]
-
-
-def test_an_appearance_is_the_mean_of_the_features_under_a_mask_beyond_the_frames():
-    features = np.zeros((2, 2, 3), dtype=np.float32)
-    features[0, 0, 0], features[1, 1, 2] = 6.0, 12.0
-    logits = np.full((3, 4, 6), -8.0, dtype=np.float32)
-    logits[0, :2, :2] = logits[1, 2:, 4:] = 3.0
-    logits[1, 2, 2] = 3.0  # a quarter of a cell more, which shows nothing
-    found = appearance(features, logits, 0.0)
-    assert np.allclose(found, [[5.0, -2.0], [-1.0, 12.0 * 4 / 5 - 2.0], [0.0, 0.0]])

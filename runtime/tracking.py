@@ -1,0 +1,185 @@
+"""Tracks that look alike, have one class and go on where they were; ours.
+
+Kernels of a MobileInst with two decoder stages keep much of their query, whatever it shows. The mask features
+under an object's mask show the object. Of 1,672 detections of trained weights in 16 procedural videos, the
+likest in the next frame was the same object for 99.3 % by these, 96.1 % by the kernels; 15 frames later for
+85 and 69 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from mobilevis.runtime.association import cosine, unit
+from mobilevis.runtime.fusion import mask_iou
+
+CLASS_WEIGHT = 0.8
+CLASS_MEMORY = 0.9
+
+
+@dataclass
+class AppearanceAssociation:
+    """Gives identities to the objects of successive keyframes.
+
+    The constants were chosen by a search on 56 procedural videos (`docs/training.md`).
+
+    Attributes:
+        match_similarity: least similarity of a detection with its track: the cosine of their appearances, in
+            [-1, 1], less 0.8 of what their class scores' cosine lacks of 1, plus the IoU with the track's
+            last mask, moved on at the track's speed, if the last frame showed it.
+        birth_score: detections from this score on start tracks and teach them their appearance; fainter ones
+            only go on with a track.
+        keep_lost: keyframes that a track survives without a detection.
+        memory: weight of a track's appearance so far against the new one's.
+    """
+
+    match_similarity: float = 0.7
+    birth_score: float = 0.2
+    keep_lost: int = 30
+    memory: float = 0.7
+    _tracks: list[_Track] = field(default_factory=list)
+    _next_id: int = 1
+
+    def update(
+        self, appearances: NDArray[np.float32], class_scores: NDArray[np.float32], masks: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Identities and classes of a keyframe's detections.
+
+        Args:
+            appearances: (K, C) float32, see ``appearance``.
+            class_scores: (K, L) float32 in [0, 1], of L classes.
+            masks: (K, h, w) of the same frame, none empty.
+
+        Returns:
+            (K,) int64: identities from 1, never used twice; 0 for what is too faint to start a track. (K,)
+            int64: the class index that the track's scores so far are highest for.
+        """
+        looks, scores = unit(appearances), class_scores.max(axis=1, initial=0.0)
+        found = self._match(looks, class_scores, scores, masks)
+        self.update_without_detections()
+        identities = np.zeros(len(masks), dtype=np.int64)
+        classes = np.zeros(len(masks), dtype=np.int64)
+        for detection, look in enumerate(looks):
+            track, sure = found.get(detection), bool(scores[detection] >= self.birth_score)
+            if track is None:
+                if not sure:
+                    continue
+                track = self._start(look, class_scores.shape[1])
+            track.see(class_scores[detection], look if sure else None, self.memory)
+            identities[detection], classes[detection] = track.identity, track.class_scores.argmax()
+        self.observe(identities, masks)
+        return identities, classes
+
+    def update_without_detections(self) -> None:
+        """A keyframe passes: tracks that it does not show are forgotten in the end."""
+        for track in self._tracks:
+            track.unseen += 1
+        self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
+
+    def observe(self, identities: NDArray[np.int64], masks: NDArray[np.bool_]) -> None:
+        """Take note of where a frame shows the tracks: identities (K,) and masks (K, h, w)."""
+        seen = {int(identity): mask for identity, mask in zip(identities, masks) if identity and mask.any()}
+        for track in self._tracks:
+            track.move(seen.get(track.identity))
+
+    def _match(
+        self,
+        looks: NDArray[np.float32],
+        class_scores: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        masks: NDArray[np.bool_],
+    ) -> dict[int, _Track]:
+        tracks = self._tracks
+        if not tracks or not len(looks):
+            return {}
+        similarity = np.stack([track.appearance for track in tracks]) @ looks.T
+        similarity -= CLASS_WEIGHT * (1.0 - cosine(np.stack([t.class_scores for t in tracks]), class_scores))
+        visible = [row for row, track in enumerate(tracks) if track.mask is not None]
+        expected = [moved(track.mask, track.velocity) for track in tracks if track.mask is not None]
+        if expected:
+            similarity[visible] += mask_iou(np.stack(expected), masks)
+        # A sure detection must not lose its track to a faint one on the same object.
+        sureness = np.sqrt(np.array([track.score for track in tracks])[:, None] * scores[None])
+        gain = np.where(similarity >= self.match_similarity, similarity * sureness, 0.0)
+        pairs = np.stack(linear_sum_assignment(gain, maximize=True), axis=1).tolist()
+        return {column: tracks[row] for row, column in pairs if gain[row, column] > 0.0}
+
+    def _start(self, look: NDArray[np.float32], classes: int) -> _Track:
+        track = _Track(self._next_id, look, np.zeros(classes, dtype=np.float32))
+        self._tracks.append(track)
+        self._next_id += 1
+        return track
+
+
+@dataclass(eq=False)
+class _Track:
+    identity: int
+    appearance: NDArray[np.float32]  # (C,), length 1
+    class_scores: NDArray[np.float32]  # (L,), fading sums
+    score: float = 0.0  # the best so far
+    unseen: int = 0  # keyframes
+    mask: Optional[NDArray[np.bool_]] = None  # in the last frame; None where it showed nothing of the track
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # (y, x), cells a frame
+
+    def see(
+        self, class_scores: NDArray[np.float32], look: Optional[NDArray[np.float32]], memory: float
+    ) -> None:
+        """A keyframe shows the track with these scores; and, where the detection is sure, with this look."""
+        self.class_scores = CLASS_MEMORY * self.class_scores + class_scores
+        self.score = max(self.score, float(class_scores.max()))
+        self.unseen = 0
+        if look is not None:
+            self.appearance = unit((memory * self.appearance + (1.0 - memory) * look)[None])[0]
+
+    def move(self, mask: Optional[NDArray[np.bool_]]) -> None:
+        """The next frame shows the track here, or nowhere."""
+        if mask is None or self.mask is None:
+            self.velocity = np.zeros(2)
+        else:
+            self.velocity = 0.5 * self.velocity + 0.5 * (_centre(mask) - _centre(self.mask))
+        self.mask = mask
+
+
+def moved(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The mask (h, w) moved by a step (y, x) in cells, rounded; what leaves the frame is gone."""
+    height, width = mask.shape
+    y, x = (int(np.clip(round(s), -size, size)) for s, size in zip(step.tolist(), mask.shape))
+    result = np.zeros_like(mask)
+    source = mask[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
+    result[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)] = source
+    return result
+
+
+def _centre(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.array([places.mean() for places in np.nonzero(mask)])
+
+
+def appearance(
+    mask_features: NDArray[np.float32], logits: NDArray[np.float32], threshold: float
+) -> NDArray[np.float32]:
+    """What the mask features show under each mask, beyond what they show on average.
+
+    Args:
+        mask_features: (C, h, w) float32.
+        logits: (K, r·h, r·w) float32 mask logits, r a whole number.
+        threshold: logit above which a cell is foreground.
+
+    Returns:
+        (K, C) float32: the mean over the foreground, weighted by its probability, less the frame's mean; 0
+        for a mask without foreground.
+    """
+    channels, height, width = mask_features.shape
+    count, ratio = len(logits), logits.shape[1] // height
+    weights = np.where(logits > threshold, 1.0 / (1.0 + np.exp(-logits)), 0.0)
+    weights = (
+        weights.reshape(count, height, ratio, width, ratio).sum(axis=(2, 4)).reshape(count, height * width)
+    )
+    cells = mask_features.reshape(channels, -1)
+    total = weights.sum(axis=1, keepdims=True)
+    pooled = weights @ cells.T / np.maximum(total, np.finfo(np.float32).tiny) - cells.mean(axis=1)
+    return np.asarray(np.where(total > 0.0, pooled, 0.0), dtype=np.float32)
