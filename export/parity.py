@@ -22,12 +22,15 @@ from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import STILL_FPS, Source
 
 Image = NDArray[np.uint8]
+Kept = Mapping[tuple[int, int], Instance]  # (track, class index) → instance
 
 MIN_FRAMES = 10
 MAX_FRAMES = 12
 # Foreground probability for models whose masks are all empty at their driver's own: with random weights the
 # mask logits of all slots have one sign, and chance decides whether masks fill the frame or are empty.
 LOW_MASK_THRESHOLD = 1e-6
+# Scores that differ by less may change places: float32 engines agree to about 1e-6.
+SCORE_TIE = 1e-6
 INSTANCES_PER_FRAME = 5  # enough to compare identities and masks, few enough to have distinct scores
 
 
@@ -88,7 +91,8 @@ class ParityReport:
         mask_threshold: foreground probability of a mask's pixel; None for the driver's own.
         outputs: the worst case of every output.
         instances: kept instances, summed over the frames.
-        differing_frames: frames whose kept instances differ in identity or class.
+        differing_frames: frames whose kept instances differ in identity or class, ties for the last place of
+            a full frame apart.
         mask_iou: least intersection over union of an instance's masks.
         worst_mask_frame: the frame of that mask.
     """
@@ -205,7 +209,7 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
         masks, others = _by_identity(expected), _by_identity(actual)
-        if masks.keys() != others.keys():
+        if not same_instances(masks, others, artefact.metadata.options.get("max_instances")):
             differing.append(index)
         for key in masks.keys() & others.keys():
             iou = _mask_iou(masks[key], others[key])
@@ -247,8 +251,30 @@ def _replay(calls: Sequence[Call], artefact: Artefact) -> tuple[OutputParity, ..
     return tuple(worst.values())
 
 
-def _by_identity(result: FrameResult) -> dict[tuple[int, int], Instance]:
+def _by_identity(result: FrameResult) -> Kept:
     return {(instance.track_id, instance.class_index): instance for instance in result.instances}
+
+
+def same_instances(expected: Kept, actual: Kept, most: Optional[int]) -> bool:
+    """Whether a frame's kept instances have the same identities and classes.
+
+    A driver keeps ``most`` instances. Where two have equal scores but for rounding, either may be the last.
+    """
+    if expected.keys() == actual.keys():
+        return True
+    if not len(expected) == len(actual) == most:
+        return False
+    last = min(instance.score for kept in (expected, actual) for instance in kept.values())
+    return _ties(expected, actual, last) and _ties(actual, expected, last)
+
+
+def _ties(kept: Kept, others: Kept, last: float) -> bool:
+    """Whether what only one side keeps is a track that the other does not know, no better than the last."""
+    known = {track for track, _ in others}
+    return all(
+        track not in known and kept[track, label].score <= last + SCORE_TIE
+        for track, label in kept.keys() - others.keys()
+    )
 
 
 def _mask_iou(first: Instance, second: Instance) -> float:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from mobilevis.export.eager import EagerArtefact
-from mobilevis.export.parity import OutputParity, ParityReport, choose_threshold, compare, make_reference
+from mobilevis.export.parity import (
+    OutputParity,
+    ParityReport,
+    choose_threshold,
+    compare,
+    make_reference,
+    same_instances,
+)
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
@@ -134,3 +141,34 @@ def test_the_scale_of_small_outputs_is_one(eager, toy_frames):
     reference = make_reference(eager, toy_frames)
     scales = {output.output: output.scale for output in compare(reference, eager).outputs}
     assert scales["scores"] == 1.0
+
+
+def kept(**scores: float) -> dict[tuple[int, int], Instance]:
+    """Instances by name: ``t2c1=0.5`` is track 2 of class 1."""
+    names = {tuple(int(n) for n in name[1:].split("c")): score for name, score in scores.items()}
+    mask = np.ones((1, 1), dtype=np.bool_)
+    return {key: Instance(*key, score, (0, 0, 1, 1), mask, (1, 1)) for key, score in names.items()}
+
+
+FULL = kept(t1c0=0.9, t2c0=0.5)
+
+
+@pytest.mark.parametrize(
+    ("other", "agrees"),
+    [
+        (kept(t1c0=0.9, t2c0=0.4), True),
+        (kept(t1c0=0.9, t3c0=0.5 + 3e-8), True),
+        (kept(t1c0=0.9, t3c0=0.5 + 1e-5), False),
+        (kept(t1c0=0.9, t2c1=0.5), False),
+        (kept(t2c0=0.5, t3c0=0.9), False),
+        (kept(t1c0=0.9), False),
+    ],
+    ids=["other scores", "tie for the last place", "no tie", "class", "not the last place", "lost"],
+)
+def test_only_a_tie_for_the_last_place_excuses_another_instance(other, agrees):
+    assert same_instances(FULL, other, most=2) is same_instances(other, FULL, most=2) is agrees
+
+
+def test_without_a_full_frame_there_is_no_last_place():
+    assert not same_instances(FULL, kept(t1c0=0.9, t3c0=0.5), most=3)
+    assert not same_instances(FULL, kept(t1c0=0.9, t3c0=0.5), most=None)
