@@ -1,8 +1,7 @@
 """One detection for each object, where a network gives several.
 
 Queries of a lightly trained MobileInst share objects: three to four of the kernels that score 0.05 or more
-lie on each. Masks are linear in their kernels, so the mean of kernels gives the mean of their mask logits: a
-group of detections becomes one kernel, which later frames reuse like any other.
+lie on each. Masks are linear in their kernels, so the mean of mask logits is the mask of the mean kernel.
 """
 
 from __future__ import annotations

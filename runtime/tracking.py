@@ -8,6 +8,7 @@ likest in the next frame was the same object for 99.3 % by these, 96.1 % by the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -24,7 +25,7 @@ CLASS_MEMORY = 0.9
 
 @dataclass
 class AppearanceAssociation:
-    """Gives identities to the objects of successive keyframes.
+    """Gives identities to the objects of successive frames.
 
     The constants were chosen by a search on 56 procedural videos (`docs/training.md`).
 
@@ -34,7 +35,7 @@ class AppearanceAssociation:
             last mask, moved on at the track's speed, if the last frame showed it.
         birth_score: detections from this score on start tracks and teach them their appearance; fainter ones
             only go on with a track.
-        keep_lost: keyframes that a track survives without a detection.
+        keep_lost: frames that a track survives without a detection.
         memory: weight of a track's appearance so far against the new one's.
     """
 
@@ -48,7 +49,7 @@ class AppearanceAssociation:
     def update(
         self, appearances: NDArray[np.float32], class_scores: NDArray[np.float32], masks: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Identities and classes of a keyframe's detections.
+        """Identities and classes of a frame's detections.
 
         Args:
             appearances: (K, C) float32, see ``appearance``.
@@ -61,7 +62,7 @@ class AppearanceAssociation:
         """
         looks, scores = unit(appearances), class_scores.max(axis=1, initial=0.0)
         found = self._match(looks, class_scores, scores, masks)
-        self.update_without_detections()
+        self._age()
         identities = np.zeros(len(masks), dtype=np.int64)
         classes = np.zeros(len(masks), dtype=np.int64)
         for detection, look in enumerate(looks):
@@ -72,20 +73,23 @@ class AppearanceAssociation:
                 track = self._start(look, class_scores.shape[1])
             track.see(class_scores[detection], look if sure else None, self.memory)
             identities[detection], classes[detection] = track.identity, track.class_scores.argmax()
-        self.observe(identities, masks)
+        places = {int(identity): mask for identity, mask in zip(identities, masks) if identity}
+        self._move(places)
         return identities, classes
 
     def update_without_detections(self) -> None:
-        """A keyframe passes: tracks that it does not show are forgotten in the end."""
+        """A frame passes that shows none of the tracks."""
+        self._age()
+        self._move({})
+
+    def _age(self) -> None:
         for track in self._tracks:
             track.unseen += 1
         self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
 
-    def observe(self, identities: NDArray[np.int64], masks: NDArray[np.bool_]) -> None:
-        """Take note of where a frame shows the tracks: identities (K,) and masks (K, h, w)."""
-        seen = {int(identity): mask for identity, mask in zip(identities, masks) if identity and mask.any()}
+    def _move(self, places: Mapping[int, NDArray[np.bool_]]) -> None:
         for track in self._tracks:
-            track.move(seen.get(track.identity))
+            track.move(places.get(track.identity))
 
     def _match(
         self,
@@ -122,14 +126,14 @@ class _Track:
     appearance: NDArray[np.float32]  # (C,), length 1
     class_scores: NDArray[np.float32]  # (L,), fading sums
     score: float = 0.0  # the best so far
-    unseen: int = 0  # keyframes
+    unseen: int = 0  # frames
     mask: Optional[NDArray[np.bool_]] = None  # in the last frame; None where it showed nothing of the track
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # (y, x), cells a frame
 
     def see(
         self, class_scores: NDArray[np.float32], look: Optional[NDArray[np.float32]], memory: float
     ) -> None:
-        """A keyframe shows the track with these scores; and, where the detection is sure, with this look."""
+        """A frame shows the track with these scores; and, where the detection is sure, with this look."""
         self.class_scores = CLASS_MEMORY * self.class_scores + class_scores
         self.score = max(self.score, float(class_scores.max()))
         self.unseen = 0

@@ -31,14 +31,46 @@ def test_the_artefact_knows_its_own_keyframe_interval(artefact, moving_squares):
 
 
 @pytest.mark.parametrize("association", ["slots", "online", "appearance"])
-def test_objects_keep_identity_class_and_score_between_keyframes(artefact, moving_squares, association):
+def test_objects_keep_identity_and_class_between_keyframes(artefact, moving_squares, association):
     segmenter = VideoSegmenter(artefact, keyframe_interval=3, association=association)
     results = [segmenter.process(frame) for frame in moving_squares]
     tracks = [{i.class_index: i.track_id for i in r.instances} for r in results]
     assert all(track == tracks[0] for track in tracks)
     assert set(tracks[0]) == {0, 1}
+
+
+@pytest.mark.parametrize("association", ["slots", "online"])
+def test_reused_kernels_keep_their_scores(artefact, moving_squares, association):
+    segmenter = VideoSegmenter(artefact, keyframe_interval=3, association=association)
+    results = [segmenter.process(frame) for frame in moving_squares[:3]]
     scores = [{i.class_index: i.score for i in r.instances} for r in results]
     assert scores[0] == scores[1] == scores[2]
+
+
+def test_kernels_on_one_object_are_one_instance(artefact, moving_squares):
+    """The network's queries all pick red: one track of one mask, not one for each."""
+    decode = artefact._decode
+
+    def redundant(**inputs):
+        found = decode(**inputs)
+        red = found["kernels"][:, found["scores"][0, :, 0].argmax()]
+        scores = np.zeros((1, 3, 3), np.float32)
+        scores[0, :, 0] = [0.5, 0.9, 0.7]
+        return {"kernels": np.stack([red, 0.9 * red, 1.1 * red], axis=1), "scores": scores}
+
+    artefact._decode = redundant
+    segmenter = VideoSegmenter(artefact, keyframe_interval=3, association="appearance")
+    results = [segmenter.process(frame) for frame in moving_squares]
+    assert [[i.track_id for i in result.instances] for result in results] == [[1]] * 10
+    assert iou(results[2].instances[0].full_mask(), moving_squares[2][..., 0] > 0) > 0.75
+
+
+def test_what_is_too_faint_starts_no_track(artefact, moving_squares):
+    options = {"association": "appearance", "score_threshold": 0.05}
+    results = [
+        VideoSegmenter(artefact, **options, birth_score=bar).process(moving_squares[0]) for bar in (0.2, 0.99)
+    ]
+    assert [len(result.instances) for result in results] == [2, 0]
 
 
 def test_masks_lie_on_the_objects_in_the_frames_own_resolution(artefact, moving_squares):

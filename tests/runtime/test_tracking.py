@@ -93,14 +93,6 @@ def test_a_track_is_called_what_it_was_called_most():
     assert classes.tolist() == [2]
 
 
-def test_frames_between_keyframes_move_the_masks_that_are_followed():
-    association, alike = AppearanceAssociation(), np.repeat(objects(1, 0), 2, axis=0)
-    association.update(alike, SURE[:2], boxes((0, 0), (0, 30)))
-    for x in (4, 8, 12, 16, 20, 24):
-        association.observe(np.array([1, 2]), boxes((0, x), (10, 30 - x)))
-    assert ids(association.update(alike, SURE[:2], boxes((10, 2), (0, 28)))) == [2, 1]
-
-
 def test_a_lost_track_comes_back_by_its_looks_and_only_for_so_long():
     association, looks = AppearanceAssociation(keep_lost=2), objects(2, 0)
     association.update(looks[:1], SURE[:1], boxes((0, 0)))
@@ -111,7 +103,7 @@ def test_a_lost_track_comes_back_by_its_looks_and_only_for_so_long():
     assert ids(association.update(looks[:1], SURE[:1], boxes((10, 30)))) == [2]
 
 
-def test_a_keyframe_without_detections_has_no_identities():
+def test_a_frame_without_detections_has_no_identities():
     nothing = np.zeros((0, 20, 40), dtype=np.bool_)
     association = AppearanceAssociation()
     for _ in range(2):
