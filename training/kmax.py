@@ -59,7 +59,7 @@ class Segments(NamedTuple):
 
     Attributes:
         labels: (G,) int64; C for the background.
-        masks: (G, P) float32, 0 or 1, P = F·h·w.
+        masks: (G, P) float32, each one's share of a pixel, P = F·h·w.
         void: (P,) bool, pixels of no segment.
     """
 
@@ -85,16 +85,20 @@ class Matching(NamedTuple):
 
 
 def share_out(target: ClipTarget, num_classes: int, background: bool) -> Segments:
-    """A pixel is the instance's that covers the most of it, and at least half; else background or void."""
+    """A clip's pixels among its instances.
+
+    With a background, each has the share of a pixel that it covers: shapes finer than the masks' resolution.
+    Without, a pixel is the instance's that covers the most of it, and at least half, or void.
+    """
     masks = target.masks.transpose(0, 1).flatten(1)  # (G, P)
+    if background:
+        shares = masks / masks.sum(0).clamp(min=1.0)
+        labels = torch.cat([target.labels, target.labels.new_full((1,), num_classes)])
+        rest = 1.0 - shares.sum(0, keepdim=True)
+        return Segments(labels, torch.cat([shares, rest]), torch.zeros_like(rest[0], dtype=torch.bool))
     bar = masks.new_full((1, masks.shape[1]), 0.5)
     owner = torch.cat([bar, masks]).argmax(0)
     one_hot = F.one_hot(owner, len(masks) + 1).T.to(masks.dtype)
-    if background:
-        labels = torch.cat([target.labels, target.labels.new_full((1,), num_classes)])
-        return Segments(
-            labels, torch.cat([one_hot[1:], one_hot[:1]]), torch.zeros_like(owner, dtype=torch.bool)
-        )
     return Segments(target.labels, one_hot[1:], owner == 0)
 
 
@@ -146,11 +150,11 @@ def dice_loss(mask_logits: Tensor, segments: Segments, matching: Matching) -> Te
 
 
 def mask_id_loss(mask_logits: Tensor, segments: Segments, matching: Matching) -> Tensor:
-    """Cross-entropy over the queries, of every pixel whose segment has one."""
-    wanted = segments.masks[matching.segments]
-    owned = wanted.sum(0) > 0
-    ids = matching.queries[wanted.argmax(0)]
-    loss = F.cross_entropy(mask_logits.T, ids, reduction="none")
+    """Cross-entropy over the queries, of every pixel whose segments have one."""
+    shares = torch.zeros_like(mask_logits)
+    shares[matching.queries] = segments.masks[matching.segments]
+    owned = shares.sum(0) > 0
+    loss = F.cross_entropy(mask_logits.T, shares.T, reduction="none")
     return (loss * owned).sum() / owned.sum().clamp(min=1)
 
 

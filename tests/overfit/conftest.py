@@ -45,6 +45,7 @@ def overfit(clip_set: Path, tmp_path: Path) -> Overfit:
         iterations: int,
         *,
         clip_length: int = 1,
+        input_size: tuple[int, int] = SIZE,
         batch_size: int = 2,
         learning_rate: float = 1e-3,
         options: Optional[Mapping[str, Any]] = None,
@@ -58,6 +59,7 @@ def overfit(clip_set: Path, tmp_path: Path) -> Overfit:
             name: of the model registry.
             iterations: training steps.
             clip_length: frames of a training sample.
+            input_size: of the network, (height, width); frames are scaled to it.
             batch_size: samples of a step.
             learning_rate: falls along a cosine.
             options: the model's configuration.
@@ -77,7 +79,7 @@ format = "youtube-vis"
 annotations = "{clip_set}"
 images = "{clip_set.parent / "JPEGImages"}"
 batch_size = {batch_size}
-canvas = [{SIZE[0]}, {SIZE[1]}]
+canvas = [{input_size[0]}, {input_size[1]}]
 cache = true
 augment = {{ flip = 0.0 }}
 [clip]
@@ -101,7 +103,7 @@ threads = 1
         loaded = load_checkpoint(Trainer(load_config(config, overrides)).run())
         classes = [ClassInfo(category.id, category.name) for category in loaded.classes]
         model = loaded.model.eval()
-        entries, metadata = describe(model, SIZE, name=name, classes=classes, **(export_options or {}))
+        entries, metadata = describe(model, input_size, name=name, classes=classes, **(export_options or {}))
         artefact = EagerArtefact(model, entries, metadata)
         segmenter = VideoSegmenter(artefact, **{"score_threshold": 0.05, **(driver_options or {})})
         result = run_accuracy(segmenter, "ytvis", clip_set, tmp_path / "results.json")

@@ -21,8 +21,14 @@ def test_maxtron_vis_learns_one_clip_by_heart_and_then_the_video(
     assert ap >= 0.90
 
 
-@pytest.mark.xfail(strict=True, reason="0.70 after 120 steps and after 400: one object in three is not kept")
 def test_maxtron_vps_learns_one_clip_by_heart(overfit: Callable[..., float]) -> None:
-    """Instances alone: what no instance covers is a segment without a class."""
-    settings = {"batch_size": 1, "learning_rate": 2e-3, "objective": {"background": True}}
-    assert overfit("maxtron-vps-tiny", 400, clip_length=2, **settings) >= 0.90
+    """Instances alone: what no instance covers is a segment without a class.
+
+    Pixels are shared out at a quarter of the resolution, so the input is twice the frames': whole pixels of
+    the frames' own size, which nobody shares, would bound the AP at 0.80. The masks' loss has 50 times its
+    weight of VIPSeg, at which one object in three found no query in 400 steps.
+    """
+    objective = {"background": True, "mask": 5.0}
+    settings = {"batch_size": 1, "learning_rate": 2e-3, "objective": objective, "input_size": (256, 384)}
+    driver = {"driver_options": {"mask_threshold": 0.55}}
+    assert overfit("maxtron-vps-tiny", 500, clip_length=2, **settings, **driver) >= 0.90

@@ -62,6 +62,20 @@ def test_segments_share_no_pixel():
     assert segments.masks.sum(1).tolist() == [0, 4, 0]
 
 
+def test_with_a_background_a_pixel_is_shared_by_what_covers_it():
+    masks = torch.tensor([0.6, 0.3])[None, :, None, None].expand(1, 2, 2, 2)
+    target = ClipTarget(torch.tensor([2, 0]), masks, torch.ones(1, 2).bool())
+    segments = share_out(target, C, background=True)
+    assert torch.allclose(segments.masks, torch.tensor([0.6, 0.3, 0.1])[:, None].expand(3, 4))
+    found = match(*perfect(segments), segments)
+    right = segments.masks.clamp(min=1e-6).log().flip(0)
+    assert torch.allclose(
+        mask_id_loss(right, segments, found._replace(queries=2 - found.segments)),
+        torch.tensor(0.898),
+        atol=1e-3,
+    )
+
+
 @pytest.mark.parametrize("background", [False, True])
 def test_a_perfect_prediction_costs_next_to_nothing(target, background):
     segments = share_out(target, C, background)
