@@ -33,7 +33,8 @@ class MobileInstOptions(InstanceOptions):
         match_cosine: online association: least cosine of a detection's kernel with its track's.
         match_similarity: appearance association: least similarity of a detection with its track.
         birth_score: appearance association: least score of a detection that starts a track.
-        keep_lost: not with slots: keyframes that a track survives unseen; None for the association's own.
+        keep_lost: keyframes (online) or frames (appearance) that a track survives unseen; None for its own
+            default.
     """
 
     keyframe_interval: Optional[int] = None
