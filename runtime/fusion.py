@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.masks import mask_iou
+
 SAME_OBJECT_IOU = 0.4
 
 
@@ -43,12 +45,3 @@ def fusion_weights(
     for row, group in zip(weights, members):
         row[group] = np.maximum(scores[group], np.finfo(np.float32).tiny)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """IoU of all pairs: (n, h, w) and (m, h, w) → (n, m) in [0, 1]; 0 for two empty masks."""
-    pixels = first.shape[1] * first.shape[2]
-    a, b = (masks.reshape(len(masks), pixels).astype(np.float32) for masks in (first, second))
-    product = a @ b.T
-    union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - product
-    return np.asarray(product / np.maximum(union, 1.0), dtype=np.float32)

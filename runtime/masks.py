@@ -20,6 +20,25 @@ def logit(probability: float) -> float:
     return float(np.log(probability / (1.0 - probability)))
 
 
+def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability of each logit, any shape; by tanh, which overflows nowhere."""
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits), dtype=np.float32)
+
+
+def soft_iou(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Σpq / Σ(p + q − pq) of all pairs of masks of probabilities: (n, P) and (m, P) → (n, m), in [0, 1]."""
+    product = first @ second.T
+    union = first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - product
+    return np.asarray(product / np.maximum(union, 1e-6), dtype=np.float32)
+
+
+def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """IoU of all pairs: (n, h, w) and (m, h, w) → (n, m) in [0, 1]; 0 for two empty masks."""
+    pixels = first.shape[1] * first.shape[2]
+    flat = (masks.reshape(len(masks), pixels).astype(np.float32) for masks in (first, second))
+    return soft_iou(*flat)
+
+
 def maskness(logits: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
     """Mean foreground probability of each mask, SparseInst's rescoring factor.
 
@@ -35,7 +54,7 @@ def maskness(logits: NDArray[np.float32], threshold: float) -> NDArray[np.float3
     for index, (mask, inside) in enumerate(zip(logits, foreground)):
         values = mask[inside]
         if values.size:
-            factors[index] = np.mean(1.0 / (1.0 + np.exp(-values)))
+            factors[index] = np.mean(sigmoid(values))
     return factors
 
 

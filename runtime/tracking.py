@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from mobilevis.runtime.association import cosine, unit
-from mobilevis.runtime.fusion import mask_iou
+from mobilevis.runtime.masks import mask_iou, sigmoid
 
 CLASS_WEIGHT = 0.8
 CLASS_MEMORY = 0.9
@@ -179,7 +179,7 @@ def appearance(
     """
     channels, height, width = mask_features.shape
     count, ratio = len(logits), logits.shape[1] // height
-    weights = np.where(logits > threshold, 1.0 / (1.0 + np.exp(-logits)), 0.0)
+    weights = np.where(logits > threshold, sigmoid(logits), 0.0)
     weights = (
         weights.reshape(count, height, ratio, width, ratio).sum(axis=(2, 4)).reshape(count, height * width)
     )

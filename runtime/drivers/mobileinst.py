@@ -167,7 +167,7 @@ class MobileInstDriver:
         logits = whole[:, :rows, :columns]
         if tracks is not None:
             with stages("association"):
-                shown = self._follow(tracks, live.class_scores, whole, logits, mask_features)
+                shown = self._follow(tracks, live.class_scores, whole, (rows, columns), mask_features)
         else:
             if is_keyframe:
                 # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
@@ -192,7 +192,7 @@ class MobileInstDriver:
         tracks: AppearanceAssociation,
         class_scores: NDArray[np.float32],
         whole: NDArray[np.float32],
-        logits: NDArray[np.float32],
+        content: tuple[int, int],
         mask_features: NDArray[np.float32],
     ) -> _Shown:
         """Fuse the masks on each object and give them the identities and classes of tracks.
@@ -200,12 +200,15 @@ class MobileInstDriver:
         On every frame, as a kernel that is reused may lose its object to another kernel: best kernels found
         anew two frames after the keyframe had an AP of 58.7, those of the keyframe 53.6.
         """
+        rows, columns = content
+        logits = whole[:, :rows, :columns]
         class_scores = class_scores * maskness(logits, self._mask_logit)[:, None]
         scores = class_scores.max(axis=1)
         seen = np.flatnonzero((scores > 0.0) & (scores >= self._options.score_threshold))
         weights = fusion_weights(scores[seen], logits[seen] > self._mask_logit)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
-        whole, logits = (np.tensordot(weights, maps[seen], axes=1) for maps in (whole, logits))
+        whole = np.tensordot(weights, whole[seen], axes=1)
+        logits = whole[:, :rows, :columns]
         masks = logits > self._mask_logit
         held = np.flatnonzero(masks.any(axis=(1, 2)))
         looks = appearance(mask_features[0], whole[held], self._mask_logit)

@@ -19,7 +19,7 @@ from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.masks import instances_in_frame, logit
+from mobilevis.runtime.masks import instances_in_frame, logit, sigmoid, soft_iou
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
 
@@ -209,7 +209,7 @@ class OverlapAssociation:
         Returns:
             S identities, from 1; an instance without a match gets a new one.
         """
-        masks: dict[int, Array] = {frame: _sigmoid(values) for frame, values in logits.items()}
+        masks: dict[int, Array] = {frame: sigmoid(values) for frame, values in logits.items()}
         shared = sorted(masks.keys() & self._masks.keys())
         ids = [0] * count
         if shared and self._ids and count:
@@ -226,15 +226,3 @@ class OverlapAssociation:
                 self._next_id += 1
         self._ids, self._masks = ids, masks
         return ids
-
-
-def soft_iou(first: Array, second: Array) -> Array:
-    """Σpq / Σ(p + q − pq) of all pairs of masks of probabilities: (n, P) and (m, P) → (n, m), in [0, 1]."""
-    product = first @ second.T
-    union = first.sum(axis=1)[:, None] + second.sum(axis=1)[None] - product
-    return np.asarray(product / np.maximum(union, 1e-6), dtype=np.float32)
-
-
-def _sigmoid(logits: Array) -> Array:
-    # By tanh, which overflows nowhere.
-    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits), dtype=np.float32)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilevis.runtime.drivers.seqformer import OverlapAssociation, soft_iou
+from mobilevis.runtime.drivers.seqformer import OverlapAssociation
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.masks import soft_iou
 from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
