@@ -62,7 +62,6 @@ class AppearanceAssociation:
         """
         looks, scores = unit(appearances), class_scores.max(axis=1, initial=0.0)
         found = self._match(looks, class_scores, scores, masks)
-        self._age()
         identities = np.zeros(len(masks), dtype=np.int64)
         classes = np.zeros(len(masks), dtype=np.int64)
         for detection, look in enumerate(looks):
@@ -73,23 +72,17 @@ class AppearanceAssociation:
                 track = self._start(look, class_scores.shape[1])
             track.see(class_scores[detection], look if sure else None, self.memory)
             identities[detection], classes[detection] = track.identity, track.class_scores.argmax()
-        places = {int(identity): mask for identity, mask in zip(identities, masks) if identity}
-        self._move(places)
+        self._pass_frame({int(identity): mask for identity, mask in zip(identities, masks) if identity})
         return identities, classes
 
     def update_without_detections(self) -> None:
         """A frame passes that shows none of the tracks."""
-        self._age()
-        self._move({})
+        self._pass_frame({})
 
-    def _age(self) -> None:
-        for track in self._tracks:
-            track.unseen += 1
-        self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
-
-    def _move(self, places: Mapping[int, NDArray[np.bool_]]) -> None:
+    def _pass_frame(self, places: Mapping[int, NDArray[np.bool_]]) -> None:
         for track in self._tracks:
             track.move(places.get(track.identity))
+        self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
 
     def _match(
         self,
@@ -136,7 +129,6 @@ class _Track:
         """A frame shows the track with these scores; and, where the detection is sure, with this look."""
         self.class_scores = CLASS_MEMORY * self.class_scores + class_scores
         self.score = max(self.score, float(class_scores.max()))
-        self.unseen = 0
         if look is not None:
             self.appearance = unit((memory * self.appearance + (1.0 - memory) * look)[None])[0]
 
@@ -147,6 +139,7 @@ class _Track:
         else:
             self.velocity = 0.5 * self.velocity + 0.5 * (_centre(mask) - _centre(self.mask))
         self.mask = mask
+        self.unseen = 0 if mask is not None else self.unseen + 1
 
 
 def moved(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:

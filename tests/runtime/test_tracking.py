@@ -103,6 +103,14 @@ def test_a_lost_track_comes_back_by_its_looks_and_only_for_so_long():
     assert ids(association.update(looks[:1], SURE[:1], boxes((10, 30)))) == [2]
 
 
+def test_a_track_that_comes_back_in_the_last_frame_that_it_may_goes_on():
+    association, look = AppearanceAssociation(keep_lost=2), objects(1, 0)
+    association.update(look, SURE[:1], boxes((0, 0)))
+    for _ in range(2):
+        association.update_without_detections()
+    assert [ids(association.update(look, SURE[:1], boxes((0, x)))) for x in range(3)] == [[1], [1], [1]]
+
+
 def test_a_frame_without_detections_has_no_identities():
     nothing = np.zeros((0, 20, 40), dtype=np.bool_)
     association = AppearanceAssociation()
