@@ -181,7 +181,7 @@ def draw_curves(path: Path) -> None:
     """Plot AP against the keyframe interval; the picture carries its data as text."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
     axes = figure.subplots()
     drawn = curves()
     for name, curve in drawn.items():
@@ -191,7 +191,7 @@ def draw_curves(path: Path) -> None:
     axes.set_xticks(sorted({t for curve in drawn.values() for t in curve}))
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
-    axes.legend(title="trained on")
+    figure.legend(title="trained on", loc="outside upper center", ncols=2)  # inside, it hides a curve
     figure.savefig(path, dpi=120, metadata={"Description": json.dumps(drawn)})
 
 
