@@ -81,14 +81,23 @@ def random_view(
     return View(bool(rng.random() < config.flip), (height, width), canvas, offset)
 
 
-def colour_matrix(rng: np.random.Generator, strength: float) -> NDArray[np.float32]:
+def colour_matrix(rng: np.random.Generator, strength: float, hue: float = 0.0) -> NDArray[np.float32]:
     """A random (3, 4) affine map of RGB: brightness, contrast about mid-grey and saturation, each within
-    1 ± strength."""
+    1 ± strength, and hues turned by at most ``hue`` degrees."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
     luma = np.array([0.299, 0.587, 0.114])
     mix = saturation * np.eye(3) + (1 - saturation) * luma[None]
+    mix = mix @ hue_rotation(rng.uniform(-hue, hue))
     offset = np.full((3, 1), 127.5 * (1 - contrast) * brightness)
     return np.hstack([brightness * contrast * mix, offset]).astype(np.float32)
+
+
+def hue_rotation(degrees: float) -> NDArray[np.float64]:
+    """(3, 3) map of RGB that turns the chroma plane of YIQ and keeps luma, and so every grey."""
+    to_yiq = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+    return np.linalg.solve(to_yiq, turn @ to_yiq)
 
 
 def apply_colour(image: Image, matrix: NDArray[np.float32]) -> Image:

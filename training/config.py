@@ -55,16 +55,19 @@ class AugmentConfig:
         scale: (low, high) of a random factor on the resize; above 1 the frame is cropped, below 1 it is
             padded.
         colour: largest relative change of brightness, contrast and saturation.
+        hue: largest turn of all hues, in degrees.
     """
 
     flip: float = 0.5
     scale: tuple[float, float] = (1.0, 1.0)
     colour: float = 0.0
+    hue: float = 0.0
 
     def __post_init__(self) -> None:
         _require(0 <= self.flip <= 1, "augment.flip must lie in [0, 1]")
         _require(0 < self.scale[0] <= self.scale[1], "augment.scale must be (low, high) with 0 < low ≤ high")
         _require(0 <= self.colour < 1, "augment.colour must lie in [0, 1)")
+        _require(0 <= self.hue <= 180, "augment.hue must lie in [0, 180] degrees")
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class TrainingSet(Dataset[list[Sample]]):
             frames = clip_frames(frame, length, self.clip)
         sources = [self.source.read(video, frame) for frame in frames]
         view = self._view(rng, sources[0].image.shape[:2])
-        colour = colour_matrix(rng, self.config.augment.colour)
+        colour = colour_matrix(rng, self.config.augment.colour, self.config.augment.hue)
         return [augment(source, view, colour) for source in sources]
 
     def _view(self, rng: np.random.Generator, size: tuple[int, int]) -> View:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilevis.training.augment import View, apply_colour, colour_matrix, random_view
+from mobilevis.training.augment import View, apply_colour, colour_matrix, hue_rotation, random_view
 from mobilevis.training.config import AugmentConfig
 
 sides = st.integers(8, 150)
@@ -59,3 +59,14 @@ def test_saturation_and_contrast_keep_mid_grey_when_brightness_does() -> None:
         mapped = matrix[:, :3] @ grey[0, 0] + matrix[:, 3]
         brightness = np.random.default_rng(seed).uniform(0.5, 1.5, 3)[0]
         assert mapped == pytest.approx(np.full(3, 127.5 * brightness), rel=1e-5)
+
+
+@pytest.mark.parametrize(("degrees", "channel"), [(120, 1), (-120, 2)])
+def test_red_turns_towards_green_and_blue(degrees: float, channel: int) -> None:
+    assert (hue_rotation(degrees) @ [1.0, 0.0, 0.0]).argmax() == channel
+
+
+def test_a_turned_hue_keeps_greys_and_turns_back() -> None:
+    turned = hue_rotation(25)
+    assert turned.sum(1) == pytest.approx(np.ones(3), abs=1e-3)
+    assert hue_rotation(-25) @ turned == pytest.approx(np.eye(3), abs=1e-9)

@@ -50,7 +50,7 @@ def test_overrides_are_typed_like_the_file(config_file: Path) -> None:
     ("override", "message"),
     [
         ("data.batchsize=4", r"unknown key 'data.batchsize'; known: .*batch_size"),
-        ("data.augment.flop=1", r"unknown key 'data.augment.flop'; known: flip, scale, colour"),
+        ("data.augment.flop=1", r"unknown key 'data.augment.flop'; known: flip, scale, colour, hue"),
         ("training.x=1", r"unknown key 'training'; known: model, data"),
         ("data.batch_size=two", "'data.batch_size' must be of type int, not str"),
         ("data.batch_size=true", "'data.batch_size' must be of type int, not bool"),
