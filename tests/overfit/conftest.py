@@ -107,7 +107,8 @@ threads = 1
         artefact = EagerArtefact(model, entries, metadata)
         segmenter = VideoSegmenter(artefact, **{"score_threshold": 0.05, **(driver_options or {})})
         result = run_accuracy(segmenter, "ytvis", clip_set, tmp_path / "results.json")
-        return float(result.metrics["AP"])
+        # A mean over ten levels of IoU: nine of them met sum up to 0.8999999999999998.
+        return round(float(result.metrics["AP"]), 6)
 
     return train_and_evaluate
 

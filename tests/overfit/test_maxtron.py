@@ -26,10 +26,10 @@ def test_maxtron_vps_learns_one_clip_by_heart(overfit: Callable[..., float]) -> 
 
     Pixels are shared out at a quarter of the resolution, so the input is twice the frames': whole pixels of
     the frames' own size, which nobody shares, would bound the AP at 0.80. The masks' loss has 50 times its
-    weight of VIPSeg, at which one object in three found no query in 400 steps. What is left of the error lies
-    where two objects touch: the AP is 0.90 after 350 steps, and in another run was 0.87 after 500.
+    weight of VIPSeg, at which one object in three found no query in 400 steps. After 600 steps, with either
+    of two seeds, the AP is 0.90 at any mask threshold from 0.4 to 0.55: only an IoU of 0.95 is not reached.
     """
     objective = {"background": True, "mask": 5.0}
     settings = {"batch_size": 1, "learning_rate": 2e-3, "objective": objective, "input_size": (256, 384)}
     driver = {"driver_options": {"mask_threshold": 0.5}}
-    assert overfit("maxtron-vps-tiny", 350, clip_length=2, **settings, **driver) >= 0.85
+    assert overfit("maxtron-vps-tiny", 600, clip_length=2, **settings, **driver) >= 0.90
