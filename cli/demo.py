@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mobilevis.runtime.streaming import StreamSummary
 
 DEMO_MODEL = "mobileinst-topformer-tiny"
-INPUT_SIZE = (192, 384)  # what the bundled weights were trained at
+INPUT_SIZE = (256, 512)  # what the bundled weights were trained at, at last
 
 
 def demo(
