@@ -32,7 +32,8 @@ EAGER, SLOTS, APPEARANCE = "pytorch", "slots", "appearance"
 SHIPPED = "finer"
 CURVES = {
     ("frames", SLOTS): "single frames",
-    ("temporal", SLOTS): "then query passing",
+    ("control", SLOTS): "then as many single frames",
+    ("temporal", SLOTS): "or query passing",
     ("reuse", SLOTS): "then longer, with reuse",
     (SHIPPED, SLOTS): "then finer: ships",
     (SHIPPED, APPEARANCE): "the same, by appearance",
