@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -55,18 +54,11 @@ def create_network(
         model = create_model(config.name, num_classes=num_classes, **stuff, **config.options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
-    if unknown := set(config.fresh) - {name for name, _ in model.named_children()}:
+    if unknown := set(config.fresh) - {name for name, _ in model.named_modules()}:
         raise UserError(f"the model has no part {', '.join(sorted(unknown))}", fix="correct model.fresh")
     if not config.checkpoint:
         return model, None
-    fresh = {
-        name: tensor.clone()
-        for name, tensor in model.state_dict().items()
-        if name.partition(".")[0] in config.fresh
-    }
-    report = load_weights(model, Path(config.checkpoint))
-    model.load_state_dict(fresh, strict=False)
-    return model, replace(report, loaded=tuple(name for name in report.loaded if name not in fresh))
+    return model, load_weights(model, Path(config.checkpoint), config.name, config.fresh)
 
 
 def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:

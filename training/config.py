@@ -32,9 +32,9 @@ class ModelConfig:
     Attributes:
         name: a name of the model registry.
         options: the family's own options, passed to the registry; the number of classes comes from the data.
-        checkpoint: weights to start from (.safetensors or an official backbone file); "" starts from random
-            ones.
-        fresh: names of the model's parts that start from random weights all the same.
+        checkpoint: weights to start from (.safetensors or an official backbone file), this model's or those
+            of one that it extends; "" starts from random ones.
+        fresh: names of the model's parts, such as ``routers``, that start from random weights all the same.
         freeze_batch_norm: keep the batch norms' statistics as they are, as fine-tuning with small batches
             needs.
     """

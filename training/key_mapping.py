@@ -1,8 +1,8 @@
-"""Names of tensors in the official TopFormer and SeaFormer files, and ours.
+"""Names of tensors in the official files of backbones, and ours.
 
-The official names are those of hustvl/TopFormer (``mmseg/models/backbones/topformer.py``) and of
-fudan-zvg/SeaFormer (``seaformer-cls/seaformer.py`` and ``seaformer-seg/mmseg/models/backbones/seaformer.py``,
-which agree). Counting from 0, ours on the right:
+TopFormer's and SeaFormer's names are those of hustvl/TopFormer (``mmseg/models/backbones/topformer.py``) and
+of fudan-zvg/SeaFormer (``seaformer-cls/seaformer.py`` and ``seaformer-seg/mmseg/models/backbones/``, which
+agree), ResNet's those of transformers' ``ResNetModel``. Counting from 0, ours on the right:
 
     TopFormer
     tpm.stem.0                             stem
@@ -14,6 +14,9 @@ which agree). Counting from 0, ours on the right:
     smb1.stem_block.0                      stem
     smb{m+1}.layer{n+1}.conv               stages.{m}.{n}               an inverted residual
     trans{m+1}.transformer_blocks.{n}      transformers.{5-M+m}.{n}     parts as in SEA_ATTENTION and MLP
+
+    ResNet
+    resnet                                 network
 
 SeaFormer's M transformers follow the last M of its five stages. An inverted residual is a sequence in the
 official files, activations included: 0 expands, 2 is depth-wise and 4 projects; without expansion (factor 1),
@@ -28,6 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from torch import nn
 
 from mobilevis.models.layers import InvertedResidual
+from mobilevis.models.resnet import ResNet
 from mobilevis.models.seaformer import SeaFormer
 from mobilevis.models.topformer import TopFormer
 
@@ -92,6 +96,10 @@ def _seaformer(backbone: SeaFormer) -> Pairs:
             yield from _block(official, ours, SEA_ATTENTION)
 
 
+def _resnet(_: ResNet) -> Pairs:
+    yield "resnet", "network"
+
+
 def _inverted_residual(official: str, ours: str, row: nn.Module) -> Pairs:
     assert isinstance(row, InvertedResidual)
     expands = not isinstance(row.expand, nn.Identity)
@@ -109,4 +117,8 @@ def _parts(official: str, ours: str, names: Mapping[str, str]) -> Pairs:
         yield f"{official}.{theirs}", f"{ours}.{mine}"
 
 
-_MODULES: dict[type[nn.Module], Callable[..., Pairs]] = {TopFormer: _topformer, SeaFormer: _seaformer}
+_MODULES: dict[type[nn.Module], Callable[..., Pairs]] = {
+    ResNet: _resnet,
+    SeaFormer: _seaformer,
+    TopFormer: _topformer,
+}

@@ -67,7 +67,7 @@ class LoadReport:
 
     Attributes:
         loaded: the model's tensors that were set.
-        missing: the model's tensors that the file lacks; they keep their values.
+        missing: the model's tensors that the file lacks, or that were not wanted; they keep their values.
         unmatched: the file's tensors that the model has no place for, by their names there.
         other_classes: the model's tensors with one row a class that keep their values, because the file's are
             for another number of classes.
@@ -82,7 +82,7 @@ class LoadReport:
         """One line for the user: what was loaded, and the names of what was not."""
         parts = [f"loaded {len(self.loaded)} tensors"]
         for what, names in (
-            ("keep their initial values, the file lacks them", self.missing),
+            ("keep their initial values", self.missing),
             ("keep their initial values, the file is for other classes", self.other_classes),
             ("of the file have no place in the model", self.unmatched),
         ):
@@ -147,7 +147,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
             expected = about.create_model()
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         raise UserError(f"this version cannot build its model: {error}", path, _NOT_OURS) from error
-    names = _match_all(expected, file, about, path).loaded
+    if unpaired := sorted(expected.state_dict().keys() ^ file.tensors.keys()):
+        raise UserError(f"holds a {about.name}, and does not fit at {unpaired[0]}", path, _NOT_OURS)
+    names = _match(expected, file.tensors, path).loaded
     if len(about.classes) != expected.num_classes:
         what = f"names {len(about.classes)} classes for {expected.num_classes}"
         raise UserError(what, path, _NOT_OURS)
@@ -156,26 +158,44 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(model.eval(), about.name, about.classes, about.record, sha256_of(path))
 
 
-def load_weights(model: StreamingModel, path: Path) -> LoadReport:
+def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Sequence[str] = ()) -> LoadReport:
     """Set a model's weights from a checkpoint of ours, or its backbone's from an official file.
 
-    A checkpoint may be for other classes: then the tensors with one row a class keep their values.
+    A checkpoint may be for other classes: then the tensors with one row a class keep their values. It may be
+    of another model, whose tensors without a place here are left out, as MinVIS's serves for TAR on it.
 
     Args:
         model: changed in place, wholly or not at all.
         path: the file.
+        name: the model's, of the registry.
+        fresh: names of parts, such as ``routers``, that keep their values.
 
     Raises:
-        UserError: see :func:`load_checkpoint` and :func:`load_pretrained_backbone`.
+        UserError: a part that is not fresh lacks a tensor; see :func:`load_checkpoint` and
+            :func:`load_pretrained_backbone`.
     """
     path = Path(path)
     file = read_tensors(path)
     if METADATA_KEY not in file.metadata:
         return _load_official(model, file, path)
     about = _parse_about(file, path)
-    report = _match_all(model, file, about, path, classes=(len(about.classes), model.num_classes))
-    _copy(model, {name: file.tensors[name] for name in report.loaded})
+    asked = {key for key in model.state_dict() if not _is_in(key, fresh)}
+    if lacking := sorted(asked - file.tensors.keys()):
+        what = f"holds a {about.name}, which lacks {lacking[0]}"
+        raise UserError(
+            what, path, "give the model the checkpoint's configuration, or name the part in model.fresh"
+        )
+    offered = {key: tensor for key, tensor in file.tensors.items() if not _is_in(key, fresh)}
+    if about.name == name and (unplaced := sorted(offered.keys() - asked)):
+        what = f"holds a {about.name}, and does not fit at {unplaced[0]}"
+        raise UserError(what, path, "give the model the checkpoint's configuration")
+    report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
+    _copy(model, {key: file.tensors[key] for key in report.loaded})
     return report
+
+
+def _is_in(key: str, parts: Sequence[str]) -> bool:
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
@@ -218,16 +238,6 @@ def _without_wrappers(name: str) -> str:
     for prefix in _WRAPPING_MODULES:
         name = name.removeprefix(prefix)
     return name
-
-
-def _match_all(
-    model: nn.Module, file: TensorFile, about: _About, path: Path, classes: tuple[int, int] | None = None
-) -> LoadReport:
-    """As ``_match``, where model and file must have the same tensors."""
-    if unpaired := sorted(model.state_dict().keys() ^ file.tensors.keys()):
-        what = f"holds a {about.name}, and does not fit at {unpaired[0]}"
-        raise UserError(what, path, "give the model the checkpoint's name and configuration")
-    return _match(model, file.tensors, path, classes)
 
 
 def _match(

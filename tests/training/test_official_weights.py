@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import ResNetForImageClassification
 
 from mobilevis.models import create_model
 from mobilevis.models.backbones import create_backbone
@@ -235,6 +236,20 @@ def test_official_weights_may_come_as_safetensors_and_go_into_a_whole_model(tmp_
     assert torch.equal(model.state_dict()["backbone.stem.conv.weight"], official["tpm.stem.0.c.weight"])
 
 
+@pytest.mark.parametrize("name", ["minvis-tiny", "efficientvis-tiny", "seqformer-tiny", "maxtron-vps-tiny"])
+def test_a_resnet_of_transformers_goes_into_every_family_that_has_one(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model(name).eval()
+    resnet = ResNetForImageClassification(model.backbone.network.config).eval()
+    save_file(resnet.state_dict(), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    report = load_weights(model, tmp_path / "model.safetensors")
+    assert not report.missing
+    assert report.unmatched == ("classifier.1.bias", "classifier.1.weight")
+    images = torch.randn(1, 3, 64, 64)
+    expected = resnet.resnet(images).last_hidden_state
+    torch.testing.assert_close(model.backbone(images)[-1], expected)
+
+
 def test_a_file_of_another_size_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     torch.save(official_topformer_tiny(), tmp_path / "tiny.pth")
     backbone = create_backbone("topformer-small", 192, 0.0)
@@ -252,7 +267,7 @@ def test_a_file_of_another_family_is_refused(tmp_path: Path) -> None:
 
 def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
     torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
-    with pytest.raises(ValueError, match="known are TopFormer, SeaFormer"):
+    with pytest.raises(ValueError, match="known are ResNet, SeaFormer, TopFormer"):
         load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")
 
 

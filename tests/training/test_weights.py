@@ -200,8 +200,24 @@ def test_training_can_start_from_a_checkpoint_for_other_classes(
 def test_training_cannot_start_from_another_model(checkpoint: Path) -> None:
     with pytest.raises(UserError, match=r"is .* there, .* in the model"):
         load_weights(small_model(dim=64), checkpoint)
-    with pytest.raises(UserError, match=f"holds a {NAME}, and does not fit"):
+    with pytest.raises(UserError, match=f"holds a {NAME}, which lacks .* model.fresh"):
         load_weights(small_model("mobileinst-seaformer-tiny"), checkpoint)
+
+
+def test_a_checkpoint_of_the_same_model_must_fit_wholly(checkpoint: Path) -> None:
+    rewrite(checkpoint, {"backbone.extra": torch.zeros(1)})
+    with pytest.raises(UserError, match=r"does not fit at backbone\.extra"):
+        load_weights(small_model(), checkpoint, NAME)
+
+
+def test_parts_that_start_afresh_keep_their_values(model: StreamingModel, checkpoint: Path) -> None:
+    other = small_model()
+    before = state_of(other)
+    report = load_weights(other, checkpoint, NAME, fresh=["instance_decoder"])
+    state, saved = other.state_dict(), model.state_dict()
+    assert report.missing == tuple(name for name in state if name.startswith("instance_decoder."))
+    for name in state:
+        assert torch.equal(state[name], (before if name in report.missing else saved)[name])
 
 
 def test_a_configuration_builds_its_model_again(model: StreamingModel) -> None:
@@ -212,7 +228,7 @@ def test_the_report_names_what_kept_its_initial_values() -> None:
     assert LoadReport(("a", "b")).summary() == "loaded 2 tensors"
     report = LoadReport(("a",), missing=("b", "c", "d", "e"), other_classes=("head",))
     assert report.summary() == (
-        "loaded 1 tensors; 4 keep their initial values, the file lacks them (b, c, d, …); "
+        "loaded 1 tensors; 4 keep their initial values (b, c, d, …); "
         "1 keep their initial values, the file is for other classes (head)"
     )
 
