@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Union
 
+from mobilevis.models.resnet import RESNETS, ResNet
 from mobilevis.models.seaformer import SEAFORMER_SIZES, SeaFormer
 from mobilevis.models.topformer import TOPFORMER_SIZES, TopFormer
 
@@ -57,3 +58,15 @@ def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
     if name not in BACKBONES:
         raise ValueError(f"no backbone {name}; known are {', '.join(BACKBONES)}")
     return BACKBONES[name].create(dim, drop_path)
+
+
+LEVEL_BACKBONES = (*RESNETS, *BACKBONES)
+
+
+def create_level_backbone(name: str) -> Union[ResNet, Backbone]:
+    """Build a backbone whose ``levels`` begin with those at strides 4, 8, 16 and 32, with random weights.
+
+    Args:
+        name: one of ``LEVEL_BACKBONES``.
+    """
+    return ResNet(name, first=2) if name in RESNETS else create_backbone(name, BACKBONES[name].dim, 0.0)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor
 
+from mobilevis.models.backbones import BACKBONES, LEVEL_BACKBONES, create_level_backbone
 from mobilevis.models.entries import Entry, Shape, StreamingModel
 from mobilevis.models.kernel_model import check_known, check_positive
 from mobilevis.models.layers import ImageNetNormalise
@@ -23,23 +24,25 @@ from mobilevis.models.mask2former import (
     mask_guides,
     object_scores,
 )
-from mobilevis.models.resnet import RESNETS, ResNet
 
 MAX_INSTANCES = 10  # MinVIS reports its ten best
 STRIDES = (32, 16, 8)
+PYRAMID = 4  # the backbone's levels that are read, at strides 4 to 32
 
-# What the names of the registry stand for: the paper's, and a small one of ours.
+_SMALL = {
+    "dim": 64,
+    "heads": 4,
+    "num_queries": 20,
+    "encoder_layers": 2,
+    "encoder_hidden": 128,
+    "decoder_hidden": 256,
+}
+# What the names of the registry stand for: the paper's, and small ones of ours; the last backbone is made for
+# phones.
 MINVIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
-    "tiny": {
-        "backbone": "resnet-tiny",
-        "dim": 64,
-        "heads": 4,
-        "num_queries": 20,
-        "encoder_layers": 2,
-        "encoder_hidden": 128,
-        "decoder_hidden": 256,
-    },
+    "tiny": {"backbone": "resnet-tiny", **_SMALL},
+    "topformer-tiny": {"backbone": "topformer-tiny", **_SMALL},
 }
 
 
@@ -48,7 +51,7 @@ class MinVISConfig:
     """The architecture; the defaults are the paper's with ResNet-50.
 
     Attributes:
-        backbone: a key of ``RESNETS``.
+        backbone: one of ``LEVEL_BACKBONES``: a ResNet, or a mobile one such as ``topformer-tiny``.
         num_classes: C; YouTube-VIS has 40.
         num_queries: N.
         dim: D, channels of features, queries and kernels.
@@ -72,7 +75,7 @@ class MinVISConfig:
     decoder_hidden: int = 2048
 
     def __post_init__(self) -> None:
-        check_known("backbone", self.backbone, RESNETS)
+        check_known("backbone", self.backbone, LEVEL_BACKBONES)
         for field in fields(self):
             if field.type == "int":
                 check_positive(field.name, getattr(self, field.name))
@@ -132,9 +135,11 @@ class MinVIS(StreamingModel):
         self.num_queries = config.num_queries
         self.dim = dim = config.dim
         self.normalise = ImageNetNormalise()
-        self.backbone = ResNet(config.backbone, first=2)
+        self.backbone = create_level_backbone(config.backbone)
+        if config.backbone in BACKBONES:
+            self.size_multiple = 64
         self.pixel_decoder = PixelDecoder(
-            self.backbone.channels,
+            self.backbone.level_channels[:PYRAMID],
             dim,
             config.heads,
             config.encoder_layers,
@@ -151,8 +156,9 @@ class MinVIS(StreamingModel):
         )
 
     def features(self, frames: Tensor) -> Features:
-        """Frames (B, 3, H, W), RGB in [0, 255], sides multiples of 32."""
-        mask_features, levels = self.pixel_decoder(self.backbone(self.normalise(frames)))
+        """Frames (B, 3, H, W), RGB in [0, 255], sides multiples of ``size_multiple``."""
+        pyramid = self.backbone.levels(self.normalise(frames))[:PYRAMID]
+        mask_features, levels = self.pixel_decoder(pyramid)
         return Features(mask_features, self.decoder.memories(levels), mask_guides(mask_features, levels))
 
     def run_layer(self, index: int, queries: Tensor, features: Features) -> Tensor:

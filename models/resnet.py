@@ -27,6 +27,7 @@ class ResNet(nn.Module):
 
     Attributes:
         channels: channels of the levels, from ``first`` to the fifth, at stride 32.
+        level_channels: the same.
 
     Raises:
         ImportError: transformers is not installed; the text says what to install.
@@ -40,7 +41,7 @@ class ResNet(nn.Module):
             raise ImportError(f"{name} comes from transformers: pip install transformers") from error
         stages = [f"stage{level - 1}" for level in range(first, 6)]
         self.network = ResNetBackbone(ResNetConfig(out_features=stages, **RESNETS[name]))
-        self.channels = tuple(self.network.channels)
+        self.channels = self.level_channels = tuple(self.network.channels)
         for stage in self.network.encoder.stages:
             for block in stage.layers:
                 # Blocks start as the identity (Goyal et al., 2017, §5.1): sixteen random ones in a row give
@@ -49,4 +50,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Normalised images (B, 3, H, W) → the levels, finest first."""
+        return self.levels(images)
+
+    def levels(self, images: Tensor) -> tuple[Tensor, ...]:
+        """See ``forward``."""
         return self.network(images).feature_maps

@@ -175,10 +175,12 @@ class SeaFormer(nn.Module):
 
     Attributes:
         channels: channels of X3, X4, X5 and X6.
+        level_channels: those of ``levels``.
     """
 
     def __init__(self, size: SeaFormerSize, drop_path: float = 0.1) -> None:
         super().__init__()
+        self.level_channels = size.channels
         self.channels = size.channels[1:]
         self.stem = ConvNorm(3, size.stem, 3, stride=2, activation=nn.ReLU())
         self.stages = nn.ModuleList()
@@ -198,9 +200,13 @@ class SeaFormer(nn.Module):
 
     def forward(self, x: Tensor) -> Pyramid:
         """Normalised images (B, 3, H, W) → the pyramid; any size whose features have at least one pixel."""
+        return Pyramid(*self.levels(x)[1:])
+
+    def levels(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The feature at stride 4, and the pyramid."""
         x = self.stem(x)
         levels = []
         for stage, transformer in zip(self.stages, self.transformers):
             x = transformer(stage(x))
             levels.append(x)
-        return Pyramid(*levels[1:])
+        return tuple(levels)

@@ -105,6 +105,7 @@ class TopFormer(nn.Module):
 
     Attributes:
         channels: channels of X3, X4, X5 and X6.
+        level_channels: those of ``levels``.
     """
 
     def __init__(self, size: TopFormerSize, out_channels: int | None = None, drop_path: float = 0.1) -> None:
@@ -112,6 +113,7 @@ class TopFormer(nn.Module):
         out_channels = out_channels or size.injected_channels
         self.split = list(size.channels)
         self.channels = (out_channels, out_channels, out_channels, sum(self.split))
+        self.level_channels = (self.split[0], *self.channels)
         self.taps = size.taps
         self.stem = ConvNorm(3, 16, 3, stride=2, activation=nn.ReLU())
         inputs = (16, *(row[2] for row in size.rows))
@@ -126,6 +128,10 @@ class TopFormer(nn.Module):
 
     def forward(self, x: Tensor) -> Pyramid:
         """Normalised images (B, 3, H, W), H and W multiples of 64 → the pyramid."""
+        return Pyramid(*self.levels(x)[1:])
+
+    def levels(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The tapped feature at stride 4, which nothing is injected into, and the pyramid."""
         if x.shape[-2] % 64 or x.shape[-1] % 64:
             raise ValueError(
                 f"TopFormer's input is {tuple(x.shape[-2:])}: height and width must be multiples of 64"
@@ -146,7 +152,7 @@ class TopFormer(nn.Module):
         x3, x4, x5 = (
             injection(level, part) for injection, level, part in zip(self.injections, levels[1:], slices)
         )
-        return Pyramid(x3, x4, x5, tokens)
+        return levels[0], x3, x4, x5, tokens
 
 
 def _pool_to(x: Tensor, height: int, width: int) -> Tensor:

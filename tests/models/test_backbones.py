@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobilevis.models.backbones import BACKBONES, create_backbone
+from mobilevis.models.backbones import BACKBONES, LEVEL_BACKBONES, create_backbone, create_level_backbone
 from mobilevis.models.seaformer import SEAFORMER_SIZES, SeaAttention
 from mobilevis.models.topformer import TOPFORMER_SIZES, UnscaledAttention
 
@@ -27,6 +27,15 @@ def test_a_backbone_gives_features_at_strides_8_16_32_and_64(name):
         pyramid = backbone(torch.randn(2, 3, 64, 128))
     sizes = [(8, 16), (4, 8), (2, 4), (1, 2)]
     assert [tuple(x.shape) for x in pyramid] == [(2, c, *size) for c, size in zip(backbone.channels, sizes)]
+
+
+@pytest.mark.parametrize("name", LEVEL_BACKBONES)
+def test_levels_begin_at_stride_4(name):
+    backbone = create_level_backbone(name).eval()
+    with torch.no_grad():
+        levels = backbone.levels(torch.randn(1, 3, 64, 128))
+    assert [level.shape[1] for level in levels] == list(backbone.level_channels)
+    assert [tuple(level.shape[2:]) for level in levels][:4] == [(16, 32), (8, 16), (4, 8), (2, 4)]
 
 
 def test_topformer_injects_into_as_many_channels_as_asked_and_keeps_its_tokens():

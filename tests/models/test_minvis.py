@@ -15,6 +15,7 @@ from mobilevis.models.tar import TemporalRouting, straight_through
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")
+MOBILE = ("minvis-topformer-tiny", "dvis-plus-tar-topformer-tiny")
 SMALL = {"num_classes": 3, "num_queries": 5, "dim": 32, "decoder_layers": 4, "encoder_layers": 1}
 
 
@@ -34,7 +35,7 @@ def test_minvis_has_the_papers_44_million_parameters():
     assert parameters == pytest.approx(44.0e6, rel=0.02)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + MOBILE)
 def test_entries_run_at_the_shapes_that_they_declare(name):
     model = tiny(name)
     with torch.no_grad():
@@ -46,7 +47,12 @@ def test_entries_run_at_the_shapes_that_they_declare(name):
             assert all(x.isfinite().all() for x in outputs)
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_a_backbone_made_for_phones_asks_for_its_own_size():
+    assert tiny().size_multiple == 32
+    assert tiny("minvis-topformer-tiny").size_multiple == 64
+
+
+@pytest.mark.parametrize("name", NAMES + MOBILE)
 def test_a_configuration_builds_the_model_again(name):
     model = tiny(name)
     again = create_model(name, **asdict(model.config))
