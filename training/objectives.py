@@ -17,7 +17,7 @@ from mobilevis.training.config import TrainConfig
 from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
 from mobilevis.training.efficientvis import EfficientVISLoss, EfficientVISObjective
 from mobilevis.training.kmax import KMaxLoss
-from mobilevis.training.mask2former import Mask2FormerLoss, Mask2FormerObjective
+from mobilevis.training.mask2former import Mask2FormerObjective, MinVISLoss
 from mobilevis.training.maxtron import MaXTronVisLoss, MaXTronVisObjective
 from mobilevis.training.maxtron_vps import MaXTronVpsObjective
 from mobilevis.training.objective import FrameObjective, Objective
@@ -36,7 +36,7 @@ def mobileinst_objective(model: MobileInst, config: TrainConfig) -> Objective:
 
 def minvis_objective(model: MinVIS, config: TrainConfig) -> Objective:
     """Single frames."""
-    return Mask2FormerObjective(model, from_table(Mask2FormerLoss, config.objective, "objective"))
+    return Mask2FormerObjective(model, from_table(MinVISLoss, config.objective, "objective"))
 
 
 def tar_objective(model: TarMinVIS, config: TrainConfig) -> Objective:

@@ -20,6 +20,7 @@ from mobilevis.training.dvis_plus import (
 from mobilevis.training.mask2former import (
     Mask2FormerLoss,
     Mask2FormerObjective,
+    MinVISLoss,
     assign,
     assigned_losses,
     match_costs,
@@ -142,7 +143,7 @@ def objective(name: str, **weights: object) -> torch.nn.Module:
     torch.manual_seed(0)
     model = create_model(name, **SMALL)
     if name == "minvis-tiny":
-        return Mask2FormerObjective(model, Mask2FormerLoss(**weights))
+        return Mask2FormerObjective(model, MinVISLoss(**weights))
     if name == "minvis-tar-tiny":
         return TarObjective(model, TarLoss(**weights), length=2)
     return DvisPlusObjective(model, DvisPlusLoss(**weights), length=2)
@@ -158,6 +159,7 @@ def clips() -> tuple[torch.Tensor, list[Target]]:
     ("name", "weights"),
     [
         ("minvis-tiny", {}),
+        ("minvis-tiny", {"semantic": 1.0}),
         ("minvis-tar-tiny", {"budget": 1.0}),
         ("dvis-plus-tiny", {"segmenter": 1.0}),
         ("dvis-plus-tar-tiny", {"segmenter": 1.0, "budget": 1.0}),
