@@ -5,14 +5,9 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
-
-from mobilevis.runtime.errors import UserError
-
-if TYPE_CHECKING:
-    from mobilevis.runtime.artefact import Artefact
 
 
 def accuracy(
@@ -58,15 +53,10 @@ def accuracy(
     from mobilevis.benchmarks.accuracy.evaluate import result_record
     from mobilevis.benchmarks.accuracy.run import driver_options, run_accuracy
     from mobilevis.cli.eval import print_accuracy, tracked, write_json
-    from mobilevis.cli.options import parse_size
+    from mobilevis.cli.measured import open_measured
     from mobilevis.runtime.segmenter import VideoSegmenter
 
-    if checkpoint is not None and artefact is None:
-        loaded, facts = _open_checkpoint(checkpoint, parse_size(input_size, "--input-size"), max_instances)
-    elif artefact is not None and checkpoint is None:
-        loaded, facts = _open_artefact(artefact, engine, threads)
-    else:
-        raise UserError("nothing, or two things to evaluate", fix="give an artefact or a --checkpoint")
+    loaded, facts = open_measured(artefact, checkpoint, input_size, max_instances, engine, threads)
     given = {
         "keyframe_interval": keyframe_interval,
         "association": association,
@@ -87,52 +77,3 @@ def accuracy(
     print_accuracy(console, result)
     if json_path is not None:
         write_json(console, json_path, record)
-
-
-def _open_artefact(path: Path, engine: Optional[str], threads: int) -> tuple[Artefact, dict[str, Any]]:
-    """Load an artefact, and say which it is."""
-    from mobilevis.runtime.artefact import load_artefact
-    from mobilevis.runtime.files import sha256_of
-
-    loaded = load_artefact(path, engine, threads)
-    return loaded, _facts(loaded, loaded.path, sha256_of(loaded.path))
-
-
-def _open_checkpoint(
-    path: Path, input_size: tuple[int, int], max_instances: Optional[int]
-) -> tuple[Artefact, dict[str, Any]]:
-    """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
-    from mobilevis.export.describe import describe
-    from mobilevis.export.eager import EagerArtefact
-    from mobilevis.runtime.metadata import ClassInfo
-    from mobilevis.training.weights import load_checkpoint
-
-    loaded = load_checkpoint(path)
-    try:
-        entries, metadata = describe(
-            loaded.model,
-            input_size,
-            name=loaded.name,
-            classes=[ClassInfo(category.id, category.name) for category in loaded.classes],
-            checkpoint_sha256=loaded.sha256,
-            **({} if max_instances is None else {"max_instances": max_instances}),
-        )
-    except ValueError as error:
-        raise UserError(str(error), path, "give another value") from error
-    eager = EagerArtefact(loaded.model, entries, metadata)
-    return eager, _facts(eager, path, loaded.sha256)
-
-
-def _facts(artefact: Artefact, path: Path, sha256: str) -> dict[str, Any]:
-    metadata = artefact.metadata
-    return {
-        "file": path.name,
-        "sha256": sha256,
-        "model": metadata.model,
-        "input_size": metadata.input_size,
-        "precision": metadata.precision,
-        "checkpoint_sha256": metadata.checkpoint_sha256,
-        "engine": artefact.engine,
-        "threads": artefact.threads,
-        "tools": dict(metadata.tools),
-    }

@@ -16,6 +16,7 @@ from mobilevis.cli import (
     bench_accuracy,
     bench_latency,
     bench_paper,
+    bench_routing,
     data,
     demo,
     devices,
@@ -64,6 +65,7 @@ bench_app.command("accuracy")(bench_accuracy.accuracy)
 bench_app.command("latency")(bench_latency.latency)
 bench_app.command("compare")(bench_latency.compare)
 bench_app.command("paper")(bench_paper.paper)
+bench_app.command("routing")(bench_routing.routing)
 app.add_typer(bench_app, name="bench")
 app.add_typer(devices.app, name="devices")
 
@@ -78,8 +80,9 @@ def main() -> None:
     # FFmpeg inside OpenCV writes its own lines about broken videos; ours names the file and the remedy.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    # It comes with ExecuTorch and warns of CUDA kernels that nothing here uses.
-    logging.getLogger("torchao").setLevel(logging.ERROR)
+    # torchao comes with ExecuTorch: it warns of CUDA kernels that nothing here uses, PyTorch of its enums.
+    for chatty in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.metadata
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from mobilevis.benchmarks.accuracy.run import AP_SCORE_THRESHOLD, DatasetFrames, run_accuracy
+from mobilevis.benchmarks.accuracy.result import ProgressBar
+from mobilevis.benchmarks.accuracy.run import AP_SCORE_THRESHOLD, run_accuracy
 from mobilevis.data.datasets import VideoDataset
-from mobilevis.data.ytvis import load_ytvis
+from mobilevis.data.images import image_folder
+from mobilevis.data.ytvis import load_ytvis, save_ytvis
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.tar import layers_kept
+from mobilevis.runtime.files import sha256_of
+from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sources import Source
+
+RECORD_KIND, RECORD_SCHEMA = "mobilevis.routing", 1
+GROUPS = 10  # of the record's frames, by how much they changed
 
 
 @dataclass(frozen=True)
@@ -25,12 +35,10 @@ class RoutedFrame:
     """One frame after a video's first.
 
     Attributes:
-        video: its id.
         change: mean squared difference of RGB in [0, 255] to the frame before (Fig. 5's abscissa).
         layers: decoder layers that ran.
     """
 
-    video: int
     change: float
     layers: int
 
@@ -40,14 +48,41 @@ class LayerRow:
     """A row of Table 5.
 
     Attributes:
+        pace: see ``at_pace``.
         fixed_layers: of every frame; None where the routers choose.
         average_precision: YouTube-VIS AP, in [0, 1].
-        mean_layers: over all frames but the videos' first, which run every layer.
+        frames: all but the videos' first, in which the routers have nothing to compare with.
     """
 
+    pace: int
     fixed_layers: Optional[int]
     average_precision: float
-    mean_layers: float
+    frames: tuple[RoutedFrame, ...]
+
+    @property
+    def mean_layers(self) -> float:
+        """Decoder layers of a frame; not a number where no video has a second frame."""
+        return fmean(frame.layers for frame in self.frames) if self.frames else math.nan
+
+
+class RoutedSegmenter(VideoSegmenter):
+    """Notes the change and the layers of every frame that it streams but a video's first."""
+
+    def __init__(self, artefact: Artefact, **options: Any) -> None:
+        super().__init__(artefact, **options)
+        self.frames: list[RoutedFrame] = []
+
+    def stream(
+        self, source: Union[str, Path, int, Source]
+    ) -> Iterator[tuple[NDArray[np.uint8], FrameResult]]:
+        """See ``VideoSegmenter``."""
+        before: Optional[NDArray[np.uint8]] = None
+        for frame, result in super().stream(source):
+            if before is not None:
+                change = float(np.mean(np.square(frame.astype(np.float64) - before)))
+                self.frames.append(RoutedFrame(change, layers_kept(result)))
+            before = frame
+            yield frame, result
 
 
 def at_pace(dataset: VideoDataset, step: int) -> VideoDataset:
@@ -68,50 +103,84 @@ def at_pace(dataset: VideoDataset, step: int) -> VideoDataset:
     return VideoDataset(dataset.categories, tuple(videos), tuple(tracks))
 
 
-def routed_frames(segmenter: VideoSegmenter, gt: Path, images: Path) -> list[RoutedFrame]:
-    """Run a routed artefact over the videos of a YouTube-VIS set; a point of Fig. 5 for each frame."""
-    points = []
-    for video in load_ytvis(gt).videos:
-        files = [images / name for name in video.file_names]
-        frames = DatasetFrames(f"video {video.id}", files, (video.height, video.width))
-        before: Optional[NDArray[np.uint8]] = None
-        for frame, result in segmenter.stream(frames):
-            if before is not None:
-                points.append(RoutedFrame(video.id, _change(before, frame), layers_kept(result)))
-            before = frame
-    return points
-
-
-def _change(before: NDArray[np.uint8], frame: NDArray[np.uint8]) -> float:
-    return float(np.mean(np.square(frame.astype(np.float64) - before)))
-
-
-def rank_correlation(points: Sequence[RoutedFrame]) -> float:
-    """Spearman's ρ of change and layers: positive where frames that changed more keep more layers.
-
-    Not a number where every frame keeps the same layers.
-    """
-    return float(spearmanr([p.change for p in points], [p.layers for p in points]).statistic)
-
-
-def layer_table(
-    artefact: Artefact, gt: Path, images: Path, results: Path, fixed: Sequence[int], **options: Any
-) -> list[LayerRow]:
-    """Table 5: the AP with each fixed number of layers, and as the routers choose.
+def layer_row(
+    artefact: Artefact,
+    gt: Path,
+    folder: Path,
+    pace: int,
+    fixed_layers: Optional[int],
+    images: Optional[Path] = None,
+    progress: ProgressBar = iter,
+    **options: Any,
+) -> LayerRow:
+    """The AP with a fixed number of layers, or as the routers choose, on videos at another pace.
 
     Args:
         artefact: a routed one.
         gt: YouTube-VIS annotations.
-        images: the folder that they name files in.
-        results: file for the results; each row replaces the last one's.
-        fixed: numbers of layers.
+        folder: for the paced annotations and the results.
+        pace: see ``at_pace``.
+        fixed_layers: of every frame; None routes.
+        images: folder that the annotations name files in; None looks where the published layouts have it.
+        progress: wraps the loops over videos.
         options: of the driver.
+
+    Raises:
+        UserError: the artefact has no routers, or fewer layers, or the data set cannot be used.
     """
-    rows = []
-    for count in (*fixed, None):
-        settings = {"score_threshold": AP_SCORE_THRESHOLD, **options, "fixed_layers": count}
-        segmenter = VideoSegmenter(artefact, **settings)
-        ap = run_accuracy(segmenter, "ytvis", gt, results, images).metrics["AP"]
-        layers = [point.layers for point in routed_frames(segmenter, gt, images)]
-        rows.append(LayerRow(count, float(ap), fmean(layers)))
-    return rows
+    dataset = load_ytvis(gt)
+    paced = folder / f"pace_{pace}.json"
+    save_ytvis(at_pace(dataset, pace), paced)
+    images = images or image_folder(gt, dataset.videos[0].file_names[0] if dataset.videos else "")
+    settings = {"score_threshold": AP_SCORE_THRESHOLD, **options, "fixed_layers": fixed_layers}
+    segmenter = RoutedSegmenter(artefact, **settings)
+    result = run_accuracy(segmenter, "ytvis", paced, folder / "results.json", images, progress)
+    return LayerRow(pace, fixed_layers, float(result.metrics["AP"]), tuple(segmenter.frames))
+
+
+def rank_correlation(frames: Sequence[RoutedFrame]) -> Optional[float]:
+    """Spearman's ρ of change and layers: positive where frames that changed more keep more layers.
+
+    None where every frame keeps the same layers, or changes alike.
+    """
+    change, layers = [frame.change for frame in frames], [frame.layers for frame in frames]
+    if len(set(change)) < 2 or len(set(layers)) < 2:
+        return None
+    return float(spearmanr(change, layers).statistic)
+
+
+def by_change(frames: Sequence[RoutedFrame], groups: int = GROUPS) -> list[dict[str, float]]:
+    """Fig. 5's curve: frames in order of their change, in groups of one size, with the means of each."""
+    ordered = sorted(frames, key=lambda frame: frame.change)
+    bounds = [round(i * len(ordered) / groups) for i in range(groups + 1)]
+    parts = [ordered[start:stop] for start, stop in zip(bounds, bounds[1:]) if stop > start]
+    return [
+        {
+            "frames": len(part),
+            "change": fmean(frame.change for frame in part),
+            "layers": fmean(frame.layers for frame in part),
+        }
+        for part in parts
+    ]
+
+
+def routing_record(rows: Sequence[LayerRow], gt: Path, **more: Any) -> dict[str, Any]:
+    """The measurement as a JSON object: Table 5's rows, and Fig. 5's relation in routed frames that moved."""
+    routed = [frame for row in rows if row.fixed_layers is None and row.pace for frame in row.frames]
+    return {
+        "kind": RECORD_KIND,
+        "schema": RECORD_SCHEMA,
+        "rows": [
+            {
+                "pace": row.pace,
+                "fixed_layers": row.fixed_layers,
+                "AP": row.average_precision,
+                "mean_layers": row.mean_layers if row.frames else None,
+            }
+            for row in rows
+        ],
+        "relation": {"rank_correlation": rank_correlation(routed), "by_change": by_change(routed)},
+        "dataset": {"file": gt.name, "sha256": sha256_of(gt)},
+        "tools": {name: importlib.metadata.version(name) for name in ("mobilevis", "numpy", "scipy")},
+        **more,
+    }

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mobilevis.benchmarks.accuracy.routing import at_pace, layer_table
-from mobilevis.data.ytvis import load_ytvis, save_ytvis
+from mobilevis.benchmarks.accuracy.routing import layer_row
+from mobilevis.data.ytvis import load_ytvis
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.runtime.metadata import ClassInfo
@@ -25,15 +25,9 @@ def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_
     overfit: Callable[..., float], clip_set: Path, tmp_path: Path
 ) -> None:
     assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 0.1}) >= 0.90
-    dataset = load_ytvis(clip_set)
-    video = dataset.videos[0]
-    still = tmp_path / "still.json"
-    save_ytvis(at_pace(dataset, 0), still)
+    video = load_ytvis(clip_set).videos[0]
     artefact = routed_artefact(tmp_path / "run" / "model.safetensors", (video.height, video.width))
-    images = clip_set.parent / "JPEGImages"
-    nine, routed = layer_table(
-        artefact, tmp_path / "still.json", images, tmp_path / "still_results.json", [9]
-    )
+    nine, routed = (layer_row(artefact, clip_set, tmp_path, pace=0, fixed_layers=n) for n in (9, None))
     assert routed.mean_layers <= 4
     assert routed.average_precision >= nine.average_precision - 0.01
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mobilevis.benchmarks.accuracy.routing import (
     RoutedFrame,
     at_pace,
-    layer_table,
+    by_change,
+    layer_row,
     rank_correlation,
-    routed_frames,
+    routing_record,
 )
 from mobilevis.data.datasets import VideoDataset
 from mobilevis.data.synth.generate import generate
 from mobilevis.data.synth.sources import SynthOptions
-from mobilevis.data.ytvis import save_ytvis
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.models import create_model
+from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import ClassInfo
-from mobilevis.runtime.segmenter import VideoSegmenter
 
 SIZE, FRAMES = (64, 64), 3
 
@@ -63,24 +66,61 @@ def test_a_pace_of_two_leaves_out_every_other_frame(video_set):
         assert after.file_names == before.file_names[::2]
 
 
-def test_every_frame_but_the_first_is_a_point(video_set, artefact, tmp_path):
+def test_every_frame_but_a_videos_first_is_counted(video_set, artefact, tmp_path):
     folder, dataset = video_set
-    save_ytvis(at_pace(dataset, 0), tmp_path / "still.json")
-    points = routed_frames(VideoSegmenter(artefact), tmp_path / "still.json", folder / "JPEGImages")
-    assert points == [RoutedFrame(v.id, 0.0, 2) for v in dataset.videos for _ in range(FRAMES - 1)]
-    moving = routed_frames(VideoSegmenter(artefact), folder / "instances.json", folder / "JPEGImages")
-    assert min(point.change for point in moving) > 0
+    still, moving = (
+        layer_row(artefact, folder / "instances.json", tmp_path, pace, fixed_layers=None) for pace in (0, 1)
+    )
+    assert list(still.frames) == [RoutedFrame(0.0, 2)] * (len(dataset.videos) * (FRAMES - 1))
+    assert len(moving.frames) == len(still.frames)
+    assert min(frame.change for frame in moving.frames) > 0
+
+
+def test_a_fixed_number_of_layers_runs_in_every_frame(video_set, artefact, tmp_path):
+    gt = video_set[0] / "instances.json"
+    rows = [layer_row(artefact, gt, tmp_path, 1, count, score_threshold=0.0) for count in (1, 4, None)]
+    assert [row.mean_layers for row in rows] == [1.0, 4.0, 2.0]
+    assert all(0.0 <= row.average_precision <= 1.0 for row in rows)
+
+
+def test_a_model_without_routers_is_refused(video_set, tmp_path):
+    model = create_model("minvis-tiny", num_classes=len(video_set[1].categories), dim=32).eval()
+    classes = [ClassInfo(category.id, category.name) for category in video_set[1].categories]
+    plain = EagerArtefact(model, *describe(model, SIZE, name="minvis-tiny", classes=classes))
+    with pytest.raises(UserError, match="no option fixed_layers"):
+        layer_row(plain, video_set[0] / "instances.json", tmp_path, 1, None)
+
+
+def frames(*pairs: tuple[float, int]) -> list[RoutedFrame]:
+    return [RoutedFrame(change, layers) for change, layers in pairs]
 
 
 def test_the_correlation_is_of_ranks():
-    points = [RoutedFrame(1, change, layers) for change, layers in ((0.1, 2), (5.0, 3), (900.0, 4))]
-    assert rank_correlation(points) == pytest.approx(1.0)
-    assert rank_correlation([RoutedFrame(1, p.change, -p.layers) for p in points]) == pytest.approx(-1.0)
+    assert rank_correlation(frames((0.1, 2), (5.0, 3), (900.0, 4))) == pytest.approx(1.0)
+    assert rank_correlation(frames((0.1, 4), (5.0, 3), (900.0, 2))) == pytest.approx(-1.0)
 
 
-def test_a_row_for_each_fixed_number_of_layers_and_one_for_the_routers(video_set, artefact, tmp_path):
-    folder, _ = video_set
-    gt, images = folder / "instances.json", folder / "JPEGImages"
-    rows = layer_table(artefact, gt, images, tmp_path / "results.json", [1, 4], score_threshold=0.0)
-    assert [(row.fixed_layers, row.mean_layers) for row in rows] == [(1, 1.0), (4, 4.0), (None, 2.0)]
-    assert all(0.0 <= row.average_precision <= 1.0 for row in rows)
+def test_frames_that_all_keep_the_same_layers_have_no_correlation():
+    assert rank_correlation(frames((0.1, 2), (5.0, 2))) is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 255**2), st.integers(1, 9)), max_size=50), st.integers(1, 12))
+def test_groups_by_change_hold_every_frame_once_and_are_of_one_size(pairs, groups):
+    parts = by_change(frames(*pairs), groups)
+    sizes = [part["frames"] for part in parts]
+    assert sum(sizes) == len(pairs)
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    changes = [part["change"] for part in parts]
+    assert changes == sorted(changes)
+    kept = sum(part["layers"] * part["frames"] for part in parts)
+    assert kept == pytest.approx(sum(layers for _, layers in pairs))
+
+
+def test_the_record_relates_layers_to_change_in_routed_frames_that_move(video_set, artefact, tmp_path):
+    gt = video_set[0] / "instances.json"
+    rows = [layer_row(artefact, gt, tmp_path, pace, count) for pace in (0, 1) for count in (4, None)]
+    record = routing_record(rows, gt, artefact={"sha256": "0"})
+    assert [row["mean_layers"] for row in record["rows"]] == [4.0, 2.0, 4.0, 2.0]
+    assert sum(part["frames"] for part in record["relation"]["by_change"]) == len(rows[3].frames)
+    assert record["relation"]["rank_correlation"] is None
+    json.dumps(record, allow_nan=False)

@@ -1,0 +1,76 @@
+"""``mobilevis bench routing``: what a model with TAR gains and loses by leaving decoder layers out."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def routing(
+    dataset: Annotated[Path, typer.Option(help="Annotations in YouTube-VIS format.")],
+    artefact: Annotated[
+        Optional[Path], typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")
+    ] = None,
+    checkpoint: Annotated[
+        Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
+    ] = None,
+    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")] = "320x640",
+    images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
+    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    layers: Annotated[
+        Optional[list[int]],
+        typer.Option(min=1, help="A fixed number of decoder layers; repeat it. By default all."),
+    ] = None,
+    pace: Annotated[
+        Optional[list[int]],
+        typer.Option(min=0, help="Take every so many-th frame, 0: the first one again and again; repeat it."),
+    ] = None,
+    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all figures as JSON.")] = None,
+) -> None:
+    """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
+    from rich.console import Console
+
+    from mobilevis.benchmarks.accuracy.routing import layer_row, routing_record
+    from mobilevis.cli.eval import tracked, write_json
+    from mobilevis.cli.measured import open_measured
+
+    loaded, facts = open_measured(artefact, checkpoint, input_size, None, engine, threads)
+    console = Console()
+    fixed = layers or [loaded.metadata.options.get("decoder_layers", 1)]  # without routers any is refused
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for step in pace or [0, 1, 2]:
+            for count in (*fixed, None):
+                what = f"pace {step}, {'routed' if count is None else f'{count} layers'}"
+                progress = partial(tracked, console, what=what)
+                rows.append(layer_row(loaded, dataset, Path(folder), step, count, images, progress))
+    record = routing_record(rows, dataset, artefact=facts)
+    _print(console, record)
+    if json_path is not None:
+        write_json(console, json_path, record)
+
+
+def _print(console: Console, record: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table(title="YouTube-VIS AP by decoder layers", title_justify="left")
+    for column in ("pace", "layers", "mean layers", "AP"):
+        table.add_column(column, justify="right")
+    for row in record["rows"]:
+        kept = "–" if row["mean_layers"] is None else f"{row['mean_layers']:.2f}"
+        table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")
+    console.print(table)
+    rank = record["relation"]["rank_correlation"]
+    console.print(
+        "Every routed frame that moved kept the same number of layers."
+        if rank is None
+        else f"Rank correlation of a frame's change and its layers: {rank:+.2f}"
+    )
