@@ -2,10 +2,11 @@
 
     python docs/tables.py
 
-rewrites what stands between the markers of README.md and docs/*.md, and docs/accuracy.png. The records are
-those that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis
-bench accuracy --json`` (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json) and
-``mobilevis bench latency --json`` (docs/results/systems/*_onnxruntime.json) write.
+rewrites what stands between the markers of README.md and docs/**/*.md, and the plots. The records are those
+that ``mobilevis export`` writes beside its artefacts (docs/results/*_report.json) and that ``mobilevis bench
+accuracy --json`` (docs/results/accuracy/<weights>_<engine>_<association>_T<interval>.json), ``mobilevis bench
+latency --json`` (docs/results/systems/*_onnxruntime.json) and ``mobilevis bench routing --json``
+(docs/results/routing/*.json) write.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from mobilevis.benchmarks.latency.schema import ArtefactResult, load_report
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 SYSTEMS = RESULTS / "systems"
+ROUTING = RESULTS / "routing" / "minvis-tar-topformer-tiny.json"
 PLOT = ROOT / "docs" / "accuracy.png"
+ROUTING_PLOT = ROOT / "docs" / "models" / "tar.png"
+PACES = {0: "static", 1: "as drawn", 2: "every second frame"}
 EXPORTS_HEADER = (
     "| model | format | MB | largest difference | least mask IoU | delegate calls "
     "| time / ONNX Runtime's | eager's |\n"
@@ -147,6 +151,28 @@ def _system_row(artefact: ArtefactResult) -> str:
     return _row(artefact.name, ", ".join(cells), mean, valid)
 
 
+def routing() -> dict[str, Any]:
+    """The record of ``bench routing``."""
+    record: dict[str, Any] = json.loads(ROUTING.read_text(encoding="utf-8"))
+    return record
+
+
+def routing_table() -> str:
+    """TAR's Table 5 on our data: AP by decoder layers, at each pace; routed rows say how many were kept."""
+    found = {(row["fixed_layers"], row["pace"]): row for row in routing()["rows"]}
+    paces = [pace for pace in PACES if any(pace == key[1] for key in found)]
+    lines = [_row("layers in a frame", *(f"AP, {PACES[pace]}" for pace in paces))]
+    lines.append(_row(*["---"] * (1 + len(paces))))
+    for fixed in [*sorted({key[0] for key in found if key[0] is not None}), None]:
+        cells = []
+        for pace in paces:
+            row = found.get((fixed, pace))
+            kept = f" ({row['mean_layers']:.2f} layers)" if row is not None and fixed is None else ""
+            cells.append("–" if row is None else _percent(row["AP"]) + kept)
+        lines.append(_row("routed" if fixed is None else str(fixed), *cells))
+    return "".join(lines)
+
+
 def _percent(fraction: float | None) -> str:
     return "not measured" if fraction is None else f"{100 * fraction:.1f}"
 
@@ -160,6 +186,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "accuracy-curve": curve_table,
     "accuracy-engines": engine_table,
     "systems": system_table,
+    "routing": routing_table,
     "systems-exports": lambda: export_table(SYSTEMS),
 }
 
@@ -176,7 +203,7 @@ def with_tables(document: str) -> str:
 
 def documents() -> list[Path]:
     """The documents that may hold tables."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
 def draw_curves(path: Path) -> None:
@@ -197,7 +224,25 @@ def draw_curves(path: Path) -> None:
     figure.savefig(path, dpi=120, metadata={"Description": json.dumps(drawn)})
 
 
+def draw_routing(path: Path) -> None:
+    """Plot Fig. 5's relation, layers against change; the picture carries its data as text."""
+    from matplotlib.figure import Figure
+
+    relation = routing()["relation"]
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    groups = relation["by_change"]
+    axes.plot([group["change"] for group in groups], [group["layers"] for group in groups], marker="o")
+    axes.set(
+        xscale="log", xlabel="mean squared RGB difference of adjacent frames", ylabel="decoder layers kept"
+    )
+    axes.set_ylim(0, 9.5)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120, metadata={"Description": json.dumps(relation)})
+
+
 if __name__ == "__main__":
     for document in documents():
         document.write_text(with_tables(document.read_text(encoding="utf-8")), encoding="utf-8")
     draw_curves(PLOT)
+    draw_routing(ROUTING_PLOT)

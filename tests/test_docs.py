@@ -35,6 +35,12 @@ def test_the_plot_is_that_of_the_recorded_results(tables):
         assert picture.text["Description"] == json.dumps(tables.curves()), "run `python docs/tables.py`"
 
 
+def test_the_plot_of_routing_is_that_of_the_recorded_result(tables):
+    with Image.open(tables.ROUTING_PLOT) as picture:
+        drawn = picture.text["Description"]
+    assert drawn == json.dumps(tables.routing()["relation"]), "run `python docs/tables.py`"
+
+
 @pytest.mark.parametrize(
     "document", [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))], ids=lambda path: path.name
 )
