@@ -142,13 +142,16 @@ class ClipConfig:
     Attributes:
         length: frames of a clip; a video that is shorter repeats its last one.
         stride: frames from one of a clip to the next.
+        still: probability of a clip that repeats its first frame, as a camera sees that stands still.
     """
 
     length: int = 1
     stride: int = 1
+    still: float = 0.0
 
     def __post_init__(self) -> None:
         _require(min(self.length, self.stride) > 0, "clip.length and clip.stride must be positive")
+        _require(0 <= self.still <= 1, "clip.still is a probability")
 
 
 @dataclass(frozen=True)

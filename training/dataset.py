@@ -94,6 +94,8 @@ class TrainingSet(Dataset[list[Sample]]):
             frames = [frame, partner_frame(rng, frame, length, self.temporal.max_gap)]
         else:
             frames = clip_frames(frame, length, self.clip)
+            if self.clip.still and rng.random() < self.clip.still:
+                frames = frames[:1] * len(frames)
         sources = [self.source.read(video, frame) for frame in frames]
         view = self._view(rng, sources[0].image.shape[:2])
         colour = colour_matrix(rng, self.config.augment.colour, self.config.augment.hue)

@@ -136,6 +136,14 @@ def test_a_clip_lies_within_its_video(wished: int, length: int, expected: list[i
     assert clip_frames(wished, length, ClipConfig(length=3, stride=2)) == expected
 
 
+@pytest.mark.parametrize("still", [0.0, 1.0])
+def test_a_still_clip_repeats_its_first_frame(config: TrainConfig, still: float) -> None:
+    clip = ClipConfig(length=2, still=still)
+    samples = TrainingSet(open_source(config.data), plain(config.data), TemporalConfig(), 0, clip)
+    first, second = samples[SampleKey(0, 0)]
+    assert np.array_equal(first.frame, second.frame) == bool(still)
+
+
 def test_the_frames_of_a_batch_of_clips_are_stacked_frame_by_frame(config: TrainConfig) -> None:
     source = open_source(config.data)
     samples = TrainingSet(source, plain(config.data), TemporalConfig(), 0, ClipConfig(length=2))
