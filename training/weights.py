@@ -177,7 +177,7 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
     path = Path(path)
     file = read_tensors(path)
     if METADATA_KEY not in file.metadata:
-        return _load_official(model, file, path)
+        return _load_official(model, file, path, fresh)
     about = _parse_about(file, path)
     asked = {key for key in model.state_dict() if not _is_in(key, fresh)}
     if lacking := sorted(asked - file.tensors.keys()):
@@ -199,7 +199,7 @@ def _is_in(key: str, parts: Sequence[str]) -> bool:
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
-    """Set a backbone's weights from an official TopFormer or SeaFormer file.
+    """Set a backbone's weights from an official TopFormer, SeaFormer or ResNet file.
 
     ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
     reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested
@@ -221,7 +221,7 @@ def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
     return _load_official(model, read_tensors(path), path)
 
 
-def _load_official(model: nn.Module, file: TensorFile, path: Path) -> LoadReport:
+def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequence[str] = ()) -> LoadReport:
     backbone: nn.Module = getattr(model, "backbone", model)
     ours = {official: name for name, official in official_names(backbone).items()}
     bare = {_without_wrappers(name): tensor for name, tensor in file.tensors.items()}
@@ -229,8 +229,10 @@ def _load_official(model: nn.Module, file: TensorFile, path: Path) -> LoadReport
     if not tensors:
         family = type(backbone).__name__
         raise UserError(f"holds no weights of {family}", path, f"give an official {family} file")
-    report = _match(backbone, tensors, path)
-    _copy(backbone, tensors)
+    prefix = "" if backbone is model else "backbone."
+    wanted = {name: tensor for name, tensor in tensors.items() if not _is_in(prefix + name, fresh)}
+    report = _match(backbone, wanted, path)
+    _copy(backbone, wanted)
     return replace(report, unmatched=tuple(official for official in bare if official not in ours))
 
 

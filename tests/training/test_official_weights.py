@@ -236,6 +236,17 @@ def test_official_weights_may_come_as_safetensors_and_go_into_a_whole_model(tmp_
     assert torch.equal(model.state_dict()["backbone.stem.conv.weight"], official["tpm.stem.0.c.weight"])
 
 
+def test_parts_that_start_afresh_take_nothing_from_an_official_file(tmp_path: Path) -> None:
+    official = official_topformer_tiny()
+    save_file(official, tmp_path / "imagenet.safetensors")
+    model = create_model("mobileinst-topformer-tiny", num_queries=10, dim=32)
+    before = model.state_dict()["backbone.stem.conv.weight"].clone()
+    report = load_weights(model, tmp_path / "imagenet.safetensors", fresh=["backbone.stem"])
+    assert torch.equal(model.state_dict()["backbone.stem.conv.weight"], before)
+    assert "stem.conv.weight" in report.missing
+    assert "rows.0.depthwise.conv.weight" in report.loaded
+
+
 @pytest.mark.parametrize("name", ["minvis-tiny", "efficientvis-tiny", "seqformer-tiny", "maxtron-vps-tiny"])
 def test_a_resnet_of_transformers_goes_into_every_family_that_has_one(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
