@@ -9,25 +9,30 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.options import (
+    ArtefactArgument,
+    CheckpointOption,
+    EngineOption,
+    ImagesOption,
+    InputSizeOption,
+    ThreadsOption,
+)
+
 
 def accuracy(
     dataset: Annotated[
         Path, typer.Option(help="Annotations: COCO, YouTube-VIS or VIPSeg, as the metric says.")
     ],
     metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
-    artefact: Annotated[
-        Optional[Path], typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")
-    ] = None,
-    checkpoint: Annotated[
-        Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
-    ] = None,
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")] = "320x640",
+    artefact: ArtefactArgument = None,
+    checkpoint: CheckpointOption = None,
+    input_size: InputSizeOption = "320x640",
     max_instances: Annotated[
         Optional[int], typer.Option(min=1, help="Instances in a frame, of a checkpoint.")
     ] = None,
-    images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
-    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    images: ImagesOption = None,
+    engine: EngineOption = None,
+    threads: ThreadsOption = 1,
     keyframe_interval: Annotated[
         Optional[int],
         typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.options import EngineOption, ThreadsOption
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
@@ -28,7 +30,7 @@ def latency(
     cpus: Annotated[
         str, typer.Option(help="prime, big, gold, little, all, a mask such as 0x80, or a list such as 4-7.")
     ] = "all",
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    threads: ThreadsOption = 1,
     protocol: Annotated[str, typer.Option(help="quick, standard or sustained.")] = "standard",
     keyframe_interval: Annotated[
         Optional[int],
@@ -44,7 +46,7 @@ def latency(
         Optional[list[Path]],
         typer.Option(help="Plain .onnx, .tflite or .pte to time beside; may be repeated."),
     ] = None,
-    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    engine: EngineOption = None,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Step A B A B, for paired ratios.")
     ] = False,

@@ -9,22 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.options import (
+    ArtefactArgument,
+    CheckpointOption,
+    EngineOption,
+    ImagesOption,
+    InputSizeOption,
+    ThreadsOption,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def routing(
     dataset: Annotated[Path, typer.Option(help="Annotations in YouTube-VIS format.")],
-    artefact: Annotated[
-        Optional[Path], typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")
-    ] = None,
-    checkpoint: Annotated[
-        Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
-    ] = None,
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")] = "320x640",
-    images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
-    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")] = 1,
+    artefact: ArtefactArgument = None,
+    checkpoint: CheckpointOption = None,
+    input_size: InputSizeOption = "320x640",
+    images: ImagesOption = None,
+    engine: EngineOption = None,
+    threads: ThreadsOption = 1,
     layers: Annotated[
         Optional[list[int]],
         typer.Option(min=1, help="A fixed number of decoder layers; repeat it. By default all."),
@@ -38,7 +43,7 @@ def routing(
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
     from rich.console import Console
 
-    from mobilevis.benchmarks.accuracy.routing import layer_row, routing_record
+    from mobilevis.benchmarks.accuracy.routing import layer_row, paced_set, routing_record
     from mobilevis.cli.eval import tracked, write_json
     from mobilevis.cli.measured import open_measured
 
@@ -48,10 +53,10 @@ def routing(
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for step in pace or [0, 1, 2]:
+            videos = paced_set(dataset, step, Path(folder), images)
             for count in (*fixed, None):
                 what = f"pace {step}, {'routed' if count is None else f'{count} layers'}"
-                progress = partial(tracked, console, what=what)
-                rows.append(layer_row(loaded, dataset, Path(folder), step, count, images, progress))
+                rows.append(layer_row(loaded, videos, count, partial(tracked, console, what=what)))
     record = routing_record(rows, dataset, artefact=facts)
     _print(console, record)
     if json_path is not None:

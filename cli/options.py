@@ -1,15 +1,30 @@
-"""Values of command-line options that several sub-commands take."""
+"""Command-line options that several sub-commands take, and their values."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
 
 from mobilevis.runtime.errors import UserError
 
 MAX_DIGITS = 5
+
+EngineOption = Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")]
+ImagesOption = Annotated[Optional[Path], typer.Option(help="Folder of the images.")]
+# What `cli/measured.py` opens: the one or the other.
+ArtefactArgument = Annotated[
+    Optional[Path], typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")
+]
+CheckpointOption = Annotated[
+    Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
+]
+InputSizeOption = Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")]
 
 
 def parse_size(text: str, option: str = "--size") -> tuple[int, int]:

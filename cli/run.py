@@ -7,6 +7,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.options import EngineOption
+
 
 def run(
     artefact: Annotated[Path, typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")],
@@ -19,7 +21,7 @@ def run(
         Optional[Path], typer.Option(help="Folder for a VIPSeg submission: pred.json and pan_pred/.")
     ] = None,
     json_lines: Annotated[Optional[Path], typer.Option(help="One JSON object a frame.")] = None,
-    engine: Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")] = None,
+    engine: EngineOption = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
     keyframe_interval: Annotated[
         Optional[int], typer.Option("--keyframe-interval", "-T", help="Compute kernels every T frames.")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor
 
-from mobilevis.models.backbones import BACKBONES, LEVEL_BACKBONES, create_level_backbone
+from mobilevis.models.backbones import LEVEL_BACKBONES, create_level_backbone
 from mobilevis.models.entries import Entry, Shape, StreamingModel
 from mobilevis.models.kernel_model import check_known, check_positive
 from mobilevis.models.layers import ImageNetNormalise
@@ -125,7 +125,6 @@ class MinVIS(StreamingModel):
     """MinVIS with any size; see ``MinVISConfig``."""
 
     driver = "minvis"
-    size_multiple = 32
     deep = True
 
     def __init__(self, config: MinVISConfig) -> None:
@@ -136,8 +135,7 @@ class MinVIS(StreamingModel):
         self.dim = dim = config.dim
         self.normalise = ImageNetNormalise()
         self.backbone = create_level_backbone(config.backbone)
-        if config.backbone in BACKBONES:
-            self.size_multiple = 64
+        self.size_multiple = self.backbone.size_multiple
         self.pixel_decoder = PixelDecoder(
             self.backbone.level_channels[:PYRAMID],
             dim,
@@ -171,11 +169,14 @@ class MinVIS(StreamingModel):
         masks = self.segment(self.decoder.kernels(queries), mask_features)
         return Prediction(self.decoder.class_logits(queries), masks)
 
+    def predictions(self, features: Features, refinement: Refinement) -> list[Prediction]:
+        """Read the learned queries and those after each step."""
+        return [self.predict(queries, features.mask_features) for queries in refinement.queries]
+
     def forward(self, frames: Tensor) -> list[Prediction]:
         """Frames (B, 3, H, W) → predictions from the learned queries and after each layer."""
         features = self.features(frames)
-        steps = self.refine(features).queries
-        return [self.predict(queries, features.mask_features) for queries in steps]
+        return self.predictions(features, self.refine(features))
 
     def refine(self, features: Features, previous: Optional[Tensor] = None) -> Refinement:
         """Take the learned queries through the decoder.

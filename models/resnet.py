@@ -28,10 +28,13 @@ class ResNet(nn.Module):
     Attributes:
         channels: channels of the levels, from ``first`` to the fifth, at stride 32.
         level_channels: the same.
+        size_multiple: the coarsest level's stride, which must divide height and width.
 
     Raises:
         ImportError: transformers is not installed; the text says what to install.
     """
+
+    size_multiple = 32
 
     def __init__(self, name: str = "resnet50", first: int = 3) -> None:
         super().__init__()

@@ -176,7 +176,10 @@ class SeaFormer(nn.Module):
     Attributes:
         channels: channels of X3, X4, X5 and X6.
         level_channels: those of ``levels``.
+        size_multiple: the coarsest level's stride, which must divide height and width.
     """
+
+    size_multiple = 64
 
     def __init__(self, size: SeaFormerSize, drop_path: float = 0.1) -> None:
         super().__init__()

@@ -106,7 +106,10 @@ class TopFormer(nn.Module):
     Attributes:
         channels: channels of X3, X4, X5 and X6.
         level_channels: those of ``levels``.
+        size_multiple: the coarsest level's stride, which must divide height and width.
     """
+
+    size_multiple = 64
 
     def __init__(self, size: TopFormerSize, out_channels: int | None = None, drop_path: float = 0.1) -> None:
         super().__init__()
@@ -132,11 +135,12 @@ class TopFormer(nn.Module):
 
     def levels(self, x: Tensor) -> tuple[Tensor, ...]:
         """The tapped feature at stride 4, which nothing is injected into, and the pyramid."""
-        if x.shape[-2] % 64 or x.shape[-1] % 64:
+        stride = self.size_multiple
+        if x.shape[-2] % stride or x.shape[-1] % stride:
             raise ValueError(
-                f"TopFormer's input is {tuple(x.shape[-2:])}: height and width must be multiples of 64"
+                f"TopFormer's input is {tuple(x.shape[-2:])}: height and width must be multiples of {stride}"
             )
-        height, width = x.shape[-2] // 64, x.shape[-1] // 64
+        height, width = x.shape[-2] // stride, x.shape[-1] // stride
         x = self.stem(x)
         levels = []
         for i, row in enumerate(self.rows):

@@ -135,7 +135,7 @@ class DvisPlusObjective(Objective):
             found = sum_terms([assigned_losses(p, own, assignments, self.weights) for p in layers])
             frame = {f"tracker_{name}": term for name, term in found.items()}
             if self.weights.segmenter:
-                predictions = [self.model.predict(q, features.mask_features) for q in steps.queries]
+                predictions = self.model.predictions(features, steps)
                 segmented = frame_terms(predictions, own, self.weights)
                 frame.update({name: self.weights.segmenter * term for name, term in segmented.items()})
             if previous is not None and steps.kept.numel():

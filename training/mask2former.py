@@ -166,8 +166,7 @@ class Mask2FormerObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Frames in any order; identities are not looked at."""
         features = self.model.features(frames)
-        steps = self.model.refine(features).queries
-        predictions = [self.model.predict(queries, features.mask_features) for queries in steps]
+        predictions = self.model.predictions(features, self.model.refine(features))
         terms = frame_terms(predictions, targets, self.weights)
         if self.semantic_head is not None:
             terms["semantic"] = self.weights.semantic * self.semantic_head(features.memories[-1], targets)

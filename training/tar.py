@@ -82,7 +82,7 @@ class TarObjective(Objective):
         batch = len(targets) // self.length
         for index, features in enumerate(clip_features(self.model, frames, self.length)):
             steps = self.model.refine(features, previous)
-            predictions = [self.model.predict(queries, features.mask_features) for queries in steps.queries]
+            predictions = self.model.predictions(features, steps)
             own = targets[index * batch : (index + 1) * batch]
             terms.append(frame_terms(predictions, own, self.weights))
             if previous is not None:

@@ -45,8 +45,18 @@ def result_record(result: AccuracyResult, gt: Path, results: Path, **more: Any) 
     """The result as a JSON object that names the files it holds for, and the tools that made it."""
     return {
         **result.to_dict(),
-        "dataset": {"file": gt.name, "sha256": sha256_of(gt)},
-        "results": {"file": results.name, "sha256": sha256_of(results)},
-        "tools": {name: importlib.metadata.version(name) for name in ("mobilevis", "numpy")},
+        "dataset": file_facts(gt),
+        "results": file_facts(results),
+        "tools": tool_versions("mobilevis", "numpy"),
         **more,
     }
+
+
+def file_facts(path: Path) -> dict[str, str]:
+    """Which file a record holds for."""
+    return {"file": path.name, "sha256": sha256_of(path)}
+
+
+def tool_versions(*packages: str) -> dict[str, str]:
+    """Package → installed version."""
+    return {name: importlib.metadata.version(name) for name in packages}

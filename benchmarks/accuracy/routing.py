@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from mobilevis.benchmarks.accuracy.evaluate import file_facts, tool_versions
 from mobilevis.benchmarks.accuracy.result import ProgressBar
 from mobilevis.benchmarks.accuracy.run import AP_SCORE_THRESHOLD, run_accuracy
 from mobilevis.data.datasets import VideoDataset
@@ -21,7 +21,6 @@ from mobilevis.data.images import image_folder
 from mobilevis.data.ytvis import load_ytvis, save_ytvis
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.tar import layers_kept
-from mobilevis.runtime.files import sha256_of
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import Source
@@ -65,6 +64,21 @@ class LayerRow:
         return fmean(frame.layers for frame in self.frames) if self.frames else math.nan
 
 
+@dataclass(frozen=True)
+class PacedSet:
+    """Videos at another pace.
+
+    Attributes:
+        pace: see ``at_pace``.
+        annotations: in YouTube-VIS format, in a folder for temporary files.
+        images: the folder that they name files in.
+    """
+
+    pace: int
+    annotations: Path
+    images: Path
+
+
 class RoutedSegmenter(VideoSegmenter):
     """Notes the change and the layers of every frame that it streams but a video's first."""
 
@@ -103,39 +117,49 @@ def at_pace(dataset: VideoDataset, step: int) -> VideoDataset:
     return VideoDataset(dataset.categories, tuple(videos), tuple(tracks))
 
 
+def paced_set(gt: Path, pace: int, folder: Path, images: Optional[Path] = None) -> PacedSet:
+    """Write the annotations of a YouTube-VIS set at another pace.
+
+    Args:
+        gt: the annotations.
+        pace: see ``at_pace``.
+        folder: to write into, the results too.
+        images: folder that the annotations name files in; None looks where the published layouts have it.
+
+    Raises:
+        UserError: the annotations are malformed.
+    """
+    dataset = load_ytvis(gt)
+    paced = folder / f"pace_{pace}.json"
+    save_ytvis(at_pace(dataset, pace), paced)
+    first = dataset.videos[0].file_names[0] if dataset.videos else ""
+    return PacedSet(pace, paced, images or image_folder(gt, first))
+
+
 def layer_row(
     artefact: Artefact,
-    gt: Path,
-    folder: Path,
-    pace: int,
+    videos: PacedSet,
     fixed_layers: Optional[int],
-    images: Optional[Path] = None,
     progress: ProgressBar = iter,
     **options: Any,
 ) -> LayerRow:
-    """The AP with a fixed number of layers, or as the routers choose, on videos at another pace.
+    """The AP with a fixed number of layers, or as the routers choose.
 
     Args:
         artefact: a routed one.
-        gt: YouTube-VIS annotations.
-        folder: for the paced annotations and the results.
-        pace: see ``at_pace``.
+        videos: to run.
         fixed_layers: of every frame; None routes.
-        images: folder that the annotations name files in; None looks where the published layouts have it.
         progress: wraps the loops over videos.
         options: of the driver.
 
     Raises:
         UserError: the artefact has no routers, or fewer layers, or the data set cannot be used.
     """
-    dataset = load_ytvis(gt)
-    paced = folder / f"pace_{pace}.json"
-    save_ytvis(at_pace(dataset, pace), paced)
-    images = images or image_folder(gt, dataset.videos[0].file_names[0] if dataset.videos else "")
     settings = {"score_threshold": AP_SCORE_THRESHOLD, **options, "fixed_layers": fixed_layers}
     segmenter = RoutedSegmenter(artefact, **settings)
-    result = run_accuracy(segmenter, "ytvis", paced, folder / "results.json", images, progress)
-    return LayerRow(pace, fixed_layers, float(result.metrics["AP"]), tuple(segmenter.frames))
+    results = videos.annotations.with_name("results.json")
+    result = run_accuracy(segmenter, "ytvis", videos.annotations, results, videos.images, progress)
+    return LayerRow(videos.pace, fixed_layers, float(result.metrics["AP"]), tuple(segmenter.frames))
 
 
 def rank_correlation(frames: Sequence[RoutedFrame]) -> Optional[float]:
@@ -180,7 +204,7 @@ def routing_record(rows: Sequence[LayerRow], gt: Path, **more: Any) -> dict[str,
             for row in rows
         ],
         "relation": {"rank_correlation": rank_correlation(routed), "by_change": by_change(routed)},
-        "dataset": {"file": gt.name, "sha256": sha256_of(gt)},
-        "tools": {name: importlib.metadata.version(name) for name in ("mobilevis", "numpy", "scipy")},
+        "dataset": file_facts(gt),
+        "tools": tool_versions("mobilevis", "numpy", "scipy"),
         **more,
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilevis.benchmarks.accuracy.routing import layer_row
+from mobilevis.benchmarks.accuracy.routing import layer_row, paced_set
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
@@ -27,7 +27,8 @@ def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_
     assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective={"budget": 0.1}) >= 0.90
     video = load_ytvis(clip_set).videos[0]
     artefact = routed_artefact(tmp_path / "run" / "model.safetensors", (video.height, video.width))
-    nine, routed = (layer_row(artefact, clip_set, tmp_path, pace=0, fixed_layers=n) for n in (9, None))
+    still = paced_set(clip_set, 0, tmp_path)
+    nine, routed = (layer_row(artefact, still, layers) for layers in (9, None))
     assert routed.mean_layers <= 4
     assert routed.average_precision >= nine.average_precision - 0.01
 

@@ -10,25 +10,22 @@ import torch
 from mobilevis.data.datasets import Category
 from mobilevis.models import create_model
 from mobilevis.runtime.errors import UserError
-from mobilevis.training import config as config_module
 from mobilevis.training.build import create_network
-from mobilevis.training.config import ModelConfig, load_config
+from mobilevis.training.config import CONFIG_FOLDER, ModelConfig, load_config
 from mobilevis.training.weights import save_checkpoint
 
-CONFIGS = {
-    path.stem: path for path in sorted((Path(config_module.__file__).parent / "configs").glob("*.toml"))
-}
+CONFIGS = sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml"))
 
 
 def written_by() -> dict[str, str]:
     """File that a recipe writes → the recipe."""
-    return {f"{load_config(name, []).run.output}/model.safetensors": name for name in CONFIGS}
+    return {f"{load_config(name).run.output}/model.safetensors": name for name in CONFIGS}
 
 
 def chains() -> list[tuple[str, str]]:
     """Recipe, and the shipped recipe that it goes on from."""
     writers = written_by()
-    starts = {name: load_config(name, []).model.checkpoint for name in CONFIGS}
+    starts = {name: load_config(name).model.checkpoint for name in CONFIGS}
     return [(name, writers[start]) for name, start in starts.items() if start in writers]
 
 
@@ -39,7 +36,7 @@ def small(name: str) -> str:
 
 @pytest.mark.parametrize(("recipe", "before"), chains(), ids=lambda name: name)
 def test_a_recipe_starts_from_what_the_one_before_writes(recipe: str, before: str, tmp_path: Path) -> None:
-    first, then = (load_config(name, []).model for name in (before, recipe))
+    first, then = (load_config(name).model for name in (before, recipe))
     classes = [Category(1, "cat"), Category(2, "dog")]
     torch.manual_seed(0)
     model = create_model(small(first.name), num_classes=2, **first.options)

@@ -15,6 +15,7 @@ from mobilevis.benchmarks.accuracy.routing import (
     at_pace,
     by_change,
     layer_row,
+    paced_set,
     rank_correlation,
     routing_record,
 )
@@ -69,7 +70,7 @@ def test_a_pace_of_two_leaves_out_every_other_frame(video_set):
 def test_every_frame_but_a_videos_first_is_counted(video_set, artefact, tmp_path):
     folder, dataset = video_set
     still, moving = (
-        layer_row(artefact, folder / "instances.json", tmp_path, pace, fixed_layers=None) for pace in (0, 1)
+        layer_row(artefact, paced_set(folder / "instances.json", pace, tmp_path), None) for pace in (0, 1)
     )
     assert list(still.frames) == [RoutedFrame(0.0, 2)] * (len(dataset.videos) * (FRAMES - 1))
     assert len(moving.frames) == len(still.frames)
@@ -78,7 +79,8 @@ def test_every_frame_but_a_videos_first_is_counted(video_set, artefact, tmp_path
 
 def test_a_fixed_number_of_layers_runs_in_every_frame(video_set, artefact, tmp_path):
     gt = video_set[0] / "instances.json"
-    rows = [layer_row(artefact, gt, tmp_path, 1, count, score_threshold=0.0) for count in (1, 4, None)]
+    videos = paced_set(gt, 1, tmp_path)
+    rows = [layer_row(artefact, videos, count, score_threshold=0.0) for count in (1, 4, None)]
     assert [row.mean_layers for row in rows] == [1.0, 4.0, 2.0]
     assert all(0.0 <= row.average_precision <= 1.0 for row in rows)
 
@@ -88,7 +90,7 @@ def test_a_model_without_routers_is_refused(video_set, tmp_path):
     classes = [ClassInfo(category.id, category.name) for category in video_set[1].categories]
     plain = EagerArtefact(model, *describe(model, SIZE, name="minvis-tiny", classes=classes))
     with pytest.raises(UserError, match="no option fixed_layers"):
-        layer_row(plain, video_set[0] / "instances.json", tmp_path, 1, None)
+        layer_row(plain, paced_set(video_set[0] / "instances.json", 1, tmp_path), None)
 
 
 def frames(*pairs: tuple[float, int]) -> list[RoutedFrame]:
@@ -118,7 +120,8 @@ def test_groups_by_change_hold_every_frame_once_and_are_of_one_size(pairs, group
 
 def test_the_record_relates_layers_to_change_in_routed_frames_that_move(video_set, artefact, tmp_path):
     gt = video_set[0] / "instances.json"
-    rows = [layer_row(artefact, gt, tmp_path, pace, count) for pace in (0, 1) for count in (4, None)]
+    sets = [paced_set(gt, pace, tmp_path) for pace in (0, 1)]
+    rows = [layer_row(artefact, videos, count) for videos in sets for count in (4, None)]
     record = routing_record(rows, gt, artefact={"sha256": "0"})
     assert [row["mean_layers"] for row in record["rows"]] == [4.0, 2.0, 4.0, 2.0]
     assert sum(part["frames"] for part in record["relation"]["by_change"]) == len(rows[3].frames)
