@@ -8,6 +8,7 @@ from typing import Union
 
 from mobilevis.models.resnet import RESNETS, ResNet
 from mobilevis.models.seaformer import SEAFORMER_SIZES, SeaFormer
+from mobilevis.models.swin import SWINS, Swin
 from mobilevis.models.topformer import TOPFORMER_SIZES, TopFormer
 
 Backbone = Union[TopFormer, SeaFormer]
@@ -60,13 +61,15 @@ def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
     return BACKBONES[name].create(dim, drop_path)
 
 
-LEVEL_BACKBONES = (*RESNETS, *BACKBONES)
+LEVEL_BACKBONES = (*RESNETS, *SWINS, *BACKBONES)
 
 
-def create_level_backbone(name: str) -> Union[ResNet, Backbone]:
+def create_level_backbone(name: str) -> Union[ResNet, Swin, Backbone]:
     """Build a backbone whose ``levels`` begin with those at strides 4, 8, 16 and 32, with random weights.
 
     Args:
         name: one of ``LEVEL_BACKBONES``.
     """
-    return ResNet(name, first=2) if name in RESNETS else create_backbone(name, BACKBONES[name].dim, 0.0)
+    if name in RESNETS:
+        return ResNet(name, first=2)
+    return Swin(name) if name in SWINS else create_backbone(name, BACKBONES[name].dim, 0.0)

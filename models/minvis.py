@@ -37,10 +37,12 @@ _SMALL = {
     "encoder_hidden": 128,
     "decoder_hidden": 256,
 }
-# What the names of the registry stand for: the paper's, and small ones of ours; the last backbone is made for
-# phones.
+# What the names of the registry stand for: the paper's smallest and largest, Mask2Former's small Swin, and small
+# ones of ours; the last backbone is made for phones.
 MINVIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
+    "swin-tiny": {"backbone": "swin-tiny"},
+    "swin-large": {"backbone": "swin-large", "num_queries": 200},
     "tiny": {"backbone": "resnet-tiny", **_SMALL},
     "topformer-tiny": {"backbone": "topformer-tiny", **_SMALL},
 }
@@ -51,7 +53,7 @@ class MinVISConfig:
     """The architecture; the defaults are the paper's with ResNet-50.
 
     Attributes:
-        backbone: one of ``LEVEL_BACKBONES``: a ResNet, or a mobile one such as ``topformer-tiny``.
+        backbone: one of ``LEVEL_BACKBONES``: a ResNet, a Swin, or a mobile one such as ``topformer-tiny``.
         num_classes: C; YouTube-VIS has 40.
         num_queries: N.
         dim: D, channels of features, queries and kernels.

@@ -2,7 +2,7 @@
 
 TopFormer's and SeaFormer's names are those of hustvl/TopFormer (``mmseg/models/backbones/topformer.py``) and
 of fudan-zvg/SeaFormer (``seaformer-cls/seaformer.py`` and ``seaformer-seg/mmseg/models/backbones/``, which
-agree), ResNet's those of transformers' ``ResNetModel``. Counting from 0, ours on the right:
+agree), ResNet's and Swin's those of the files that transformers writes. Counting from 0, ours on the right:
 
     TopFormer
     tpm.stem.0                             stem
@@ -17,6 +17,10 @@ agree), ResNet's those of transformers' ``ResNetModel``. Counting from 0, ours o
 
     ResNet
     resnet                                 network
+
+    Swin
+    swin                                   network.swin
+    …layers.{m}.blocks.{n}                 the same                     parts as in SWIN_BLOCK
 
 SeaFormer's M transformers follow the last M of its five stages. An inverted residual is a sequence in the
 official files, activations included: 0 expands, 2 is depth-wise and 4 projects; without expansion (factor 1),
@@ -33,6 +37,7 @@ from torch import nn
 from mobilevis.models.layers import InvertedResidual
 from mobilevis.models.resnet import ResNet
 from mobilevis.models.seaformer import SeaFormer
+from mobilevis.models.swin import Swin
 from mobilevis.models.topformer import TopFormer
 
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "proj.1": "project"}
@@ -50,11 +55,23 @@ SEA_ATTENTION = {
 MLP = {"fc1": "expand", "dwconv": "depthwise", "fc2": "project"}
 INJECTION = {"local_embedding": "local", "global_act": "gate", "global_embedding": "feature"}
 
+TRANSFORMERS = ("resnet", "swin")  # families whose modules have one name there and here
+# transformers renamed these in memory (5.x), but not in its files.
+SWIN_BLOCK = {
+    "attention.self.query": "attention.q_proj",
+    "attention.self.key": "attention.k_proj",
+    "attention.self.value": "attention.v_proj",
+    "attention.self": "attention.relative_position_bias",
+    "attention.output.dense": "attention.o_proj",
+    "intermediate.dense": "mlp.fc1",
+    "output.dense": "mlp.fc2",
+}
+
 Pairs = Iterator[tuple[str, str]]
 
 
 def official_names(backbone: nn.Module) -> dict[str, str]:
-    """Our name of each tensor of a backbone → its official name.
+    """Our name of each tensor of a backbone → its official name; Swin's norms of the levels have none.
 
     Raises:
         ValueError: the backbone's family has no official files.
@@ -63,13 +80,18 @@ def official_names(backbone: nn.Module) -> dict[str, str]:
         known = ", ".join(family.__name__ for family in _MODULES)
         raise ValueError(f"no official files are known for {type(backbone).__name__}; known are {known}")
     modules = {ours: official for official, ours in _MODULES[type(backbone)](backbone)}
-    return {name: _official_name(name, modules) for name in backbone.state_dict()}
+    names = {name: _official_name(name, modules) for name in backbone.state_dict()}
+    return {name: official for name, official in names.items() if official}
 
 
 def _official_name(name: str, modules: Mapping[str, str]) -> str:
     parts = name.split(".")
-    cut = next(i for i in range(len(parts), 0, -1) if ".".join(parts[:i]) in modules)
+    cut = next((i for i in range(len(parts), 0, -1) if ".".join(parts[:i]) in modules), 0)
+    if not cut:
+        return ""
     module = modules[".".join(parts[:cut])]
+    if module.split(".")[0] in TRANSFORMERS:
+        return ".".join([module, *parts[cut:]])
     renamed = {"conv": "conv" if module.startswith("SIM.") else "c", "norm": "bn"}
     return ".".join([module, *(renamed.get(part, part) for part in parts[cut:])])
 
@@ -100,6 +122,14 @@ def _resnet(_: ResNet) -> Pairs:
     yield "resnet", "network"
 
 
+def _swin(backbone: Swin) -> Pairs:
+    yield "swin", "network.swin"
+    for m, depth in enumerate(backbone.network.config.depths):
+        for n in range(depth):
+            block = f"swin.encoder.layers.{m}.blocks.{n}"
+            yield from _parts(block, f"network.{block}", SWIN_BLOCK)
+
+
 def _inverted_residual(official: str, ours: str, row: nn.Module) -> Pairs:
     assert isinstance(row, InvertedResidual)
     expands = not isinstance(row.expand, nn.Identity)
@@ -120,5 +150,6 @@ def _parts(official: str, ours: str, names: Mapping[str, str]) -> Pairs:
 _MODULES: dict[type[nn.Module], Callable[..., Pairs]] = {
     ResNet: _resnet,
     SeaFormer: _seaformer,
+    Swin: _swin,
     TopFormer: _topformer,
 }

@@ -199,7 +199,7 @@ def _is_in(key: str, parts: Sequence[str]) -> bool:
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
-    """Set a backbone's weights from an official TopFormer, SeaFormer or ResNet file.
+    """Set a backbone's weights from an official TopFormer, SeaFormer, ResNet or Swin file.
 
     ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
     reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested

@@ -30,9 +30,10 @@ def frames(batch: int = 1) -> Tensor:
     return torch.rand(batch, 3, *SIZE, generator=torch.Generator().manual_seed(1)) * 255
 
 
-def test_minvis_has_the_papers_44_million_parameters():
-    parameters = profile_model(create_model("minvis-r50"), (64, 64)).parameters
-    assert parameters == pytest.approx(44.0e6, rel=0.02)
+@pytest.mark.parametrize(("size", "millions"), [("r50", 44), ("swin-tiny", 47), ("swin-large", 216)])
+def test_minvis_has_mask2formers_published_parameters(size, millions):
+    parameters = profile_model(create_model(f"minvis-{size}"), (64, 64)).parameters
+    assert parameters == pytest.approx(millions * 1e6, rel=0.02)
 
 
 @pytest.mark.parametrize("name", NAMES + MOBILE)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from transformers import ResNetForImageClassification
+from transformers import ResNetForImageClassification, SwinForImageClassification
 
 from mobilevis.models import create_model
 from mobilevis.models.backbones import create_backbone
@@ -261,6 +261,23 @@ def test_a_resnet_of_transformers_goes_into_every_family_that_has_one(tmp_path: 
     torch.testing.assert_close(model.backbone(images)[-1], expected)
 
 
+def test_a_swin_of_transformers_goes_into_minvis_but_for_the_norms_of_its_levels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = create_model("minvis-swin-tiny").eval()
+    swin = SwinForImageClassification(model.backbone.network.config).eval()
+    for bias in (p for name, p in swin.named_parameters() if "position_bias" in name):
+        nn.init.normal_(bias)
+    swin.save_pretrained(tmp_path)
+    report = load_weights(model, tmp_path / "model.safetensors")
+    assert {name.split(".")[1] for name in report.missing} == {"hidden_states_norms"}
+    assert {name.rsplit(".", 1)[0] for name in report.unmatched} == {"classifier", "swin.layernorm"}
+    images = torch.randn(1, 3, 64, 64)
+    options = {"always_partition": True, "output_hidden_states": True}
+    expected = swin.swin(images, **options).reshaped_hidden_states[-1]
+    found = model.backbone.network.swin(images, **options).reshaped_hidden_states[-1]
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_file_of_another_size_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     torch.save(official_topformer_tiny(), tmp_path / "tiny.pth")
     backbone = create_backbone("topformer-small", 192, 0.0)
@@ -278,7 +295,7 @@ def test_a_file_of_another_family_is_refused(tmp_path: Path) -> None:
 
 def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
     torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
-    with pytest.raises(ValueError, match="known are ResNet, SeaFormer, TopFormer"):
+    with pytest.raises(ValueError, match="known are ResNet, SeaFormer, Swin, TopFormer"):
         load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")
 
 
