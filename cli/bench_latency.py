@@ -31,7 +31,7 @@ def latency(
         str, typer.Option(help="prime, big, gold, little, all, a mask such as 0x80, or a list such as 4-7.")
     ] = "all",
     threads: ThreadsOption = 1,
-    protocol: Annotated[str, typer.Option(help="quick, standard or sustained.")] = "standard",
+    protocol: Annotated[str, typer.Option(help="slow, quick, standard or sustained.")] = "standard",
     keyframe_interval: Annotated[
         Optional[int],
         typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),

@@ -32,7 +32,7 @@ def paper(
     tables: Annotated[str, typer.Option(help="Any of 1, 3, 4, 5, 6 and 7.")] = "1,3,4,5,6,7",
     device: Annotated[str, typer.Option(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")] = "local",
     cpus: Annotated[str, typer.Option(help="As for `bench latency`.")] = "all",
-    protocol: Annotated[str, typer.Option(help="quick, standard or sustained.")] = "quick",
+    protocol: Annotated[str, typer.Option(help="slow, quick, standard or sustained.")] = "quick",
     form: Annotated[str, typer.Option("--format", help="onnx, pte or tflite.")] = "onnx",
     input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH; the paper's is 320x640.")] = "320x640",
     reuse: Annotated[bool, typer.Option("--reuse", help="Take rows that the folder holds already.")] = False,

@@ -50,7 +50,7 @@ def test_presets_follow_mlperf_mobile():
 
 
 def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(UserError, match="quick, standard, sustained"):
+    with pytest.raises(UserError, match="slow, quick, standard, sustained"):
         find_protocol("fast")
 
 
@@ -102,6 +102,14 @@ def test_measuring_stops_at_the_cap_and_is_then_incomplete():
     rounds, seconds, _ = run([(1000.0, False)])
     assert rounds == 5
     assert not PROTOCOL.is_complete(rounds, seconds)
+
+
+def test_the_slow_preset_measures_rounds_of_seconds_to_the_end_where_quick_does_not():
+    slow, quick = PROTOCOLS["slow"], PROTOCOLS["quick"]
+    for protocol in (slow, quick):
+        (log,) = warm_up([Scripted(clock := Clock(), [(8000.0, True)])], protocol, clock)
+        rounds, seconds, _ = run([(8000.0, True)], protocol)
+        assert (log.settled and protocol.is_complete(rounds, seconds)) == (protocol is slow)
 
 
 def test_interleaved_workloads_take_turns():
