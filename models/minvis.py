@@ -37,8 +37,8 @@ _SMALL = {
     "encoder_hidden": 128,
     "decoder_hidden": 256,
 }
-# What the names of the registry stand for: the paper's smallest and largest, Mask2Former's small Swin, and small
-# ones of ours; the last backbone is made for phones.
+# What the names of the registry stand for: the paper's smallest and largest, Mask2Former's small Swin, and
+# small ones of ours; the last backbone is made for phones.
 MINVIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
     "swin-tiny": {"backbone": "swin-tiny"},

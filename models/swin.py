@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-# The configurations of transformers' Swin, which its pretrained weights fit: swin-tiny-patch4-window7-224, and
-# swin-large-patch4-window12-384-in22k, the papers' largest.
+# The configurations of transformers' Swin, which its pretrained weights fit: swin-tiny-patch4-window7-224,
+# and swin-large-patch4-window12-384-in22k, the papers' largest.
 SWINS: dict[str, dict[str, Any]] = {
     "swin-tiny": {"embed_dim": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24], "window_size": 7},
     "swin-large": {

@@ -19,17 +19,17 @@ from torch.nn import functional as F
 
 from mobilevis.models.dvis_plus import DvisPlus, Tracked
 from mobilevis.models.minvis import Prediction
+from mobilevis.models.tar import TemporalRouting
 from mobilevis.training.mask2former import (
     Mask2FormerLoss,
     assign,
     assigned_losses,
-    frame_terms,
     match_costs,
     sum_terms,
 )
 from mobilevis.training.matcher import Assignment, Target
 from mobilevis.training.objective import Objective
-from mobilevis.training.tar import TarLoss, clip_features, freeze
+from mobilevis.training.tar import TarLoss, clip_features, drawn, freeze, segmenter_terms
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,8 @@ class DvisPlusObjective(Objective):
         self.model: DvisPlus = model
         self.weights = weights
         self.length = length
+        if isinstance(model, TemporalRouting):
+            model.exploration = weights.exploration
         if weights.freeze_encoder or weights.segmenter == 0:
             freeze(model.backbone, model.pixel_decoder)
         if weights.segmenter == 0:
@@ -135,13 +137,15 @@ class DvisPlusObjective(Objective):
             found = sum_terms([assigned_losses(p, own, assignments, self.weights) for p in layers])
             frame = {f"tracker_{name}": term for name, term in found.items()}
             if self.weights.segmenter:
-                predictions = self.model.predictions(features, steps)
-                segmented = frame_terms(predictions, own, self.weights)
+                routed = previous is not None and steps.kept.numel() > 0
+                segmented = segmenter_terms(self.model, features, steps, own, self.weights, routed)
                 frame.update({name: self.weights.segmenter * term for name, term in segmented.items()})
             if previous is not None and steps.kept.numel():
                 share = self.length / (self.length - 1)  # the first frame has no routers
                 frame["budget"] = self.weights.budget * share * steps.kept.mean()
             previous = steps.queries[-1].detach()
+            if index == 0 and isinstance(self.model, TemporalRouting):
+                previous = self.model.stand_still(features, previous, drawn(self.weights.rollout))
             terms.append(frame)
         return {name: term / self.length for name, term in sum_terms(terms).items()}
 

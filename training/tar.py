@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mobilevis.models.minvis import Features, MinVIS
+from mobilevis.models.minvis import Features, MinVIS, Refinement
 from mobilevis.models.tar import TarMinVIS
 from mobilevis.training.mask2former import Mask2FormerLoss, frame_terms, sum_terms
 from mobilevis.training.matcher import Target
@@ -26,10 +26,20 @@ class TarLoss(Mask2FormerLoss):
     Attributes:
         budget: of the share of the routed layers that run; 0 is the paper's.
         freeze_encoder: keep backbone and pixel decoder as they are, as the paper does with MinVIS's.
+        rollout: a clip's first frame stands still for up to so many frames, without gradients, before the
+            second follows: queries that have been handed on for long are met in training too.
+        exploration: scale of the noise on the routers' scores (``models.tar.explored``). Without it a budget
+            leaves scores at a tie, where rounding decides: within 0.1 for four of eight layers.
+        final_only: of a routed frame, supervise the final queries only, with the weight of all outputs. The
+            paper's sum over all outputs pays an early layer in every output after it and the last one once:
+            from routers that kept the last three of nine, 300 iterations made ones that kept layers 1 to 5.
     """
 
     budget: float = 0.0
     freeze_encoder: bool = False
+    rollout: int = 0
+    exploration: float = 0.0
+    final_only: bool = False
 
 
 def freeze(*modules: torch.nn.Module) -> None:
@@ -50,6 +60,35 @@ def clip_features(model: MinVIS, frames: Tensor, length: int) -> Iterator[Featur
     parts = [tensor.chunk(length) for tensor in features.flat()]
     for mask_features, *levels in zip(*parts):
         yield Features(mask_features, levels[:3], levels[3:])
+
+
+def drawn(rollout: int) -> int:
+    """How many frames a clip stands still; see ``TarLoss``."""
+    return int(torch.randint(rollout + 1, ()))
+
+
+def segmenter_terms(
+    model: MinVIS,
+    features: Features,
+    steps: Refinement,
+    targets: Sequence[Target],
+    weights: TarLoss,
+    routed: bool,
+) -> dict[str, Tensor]:
+    """The terms of ``Mask2FormerObjective`` for B frames, of the outputs that ``final_only`` leaves.
+
+    Args:
+        model: the network.
+        features: of the frames.
+        steps: their way through the decoder.
+        targets: B.
+        weights: of the terms.
+        routed: whether routers chose the layers.
+    """
+    if not (routed and weights.final_only):
+        return frame_terms(model.predictions(features, steps), targets, weights)
+    final = model.predict(steps.queries[-1], features.mask_features)
+    return {name: len(steps.queries) * term for name, term in frame_terms([final], targets, weights).items()}
 
 
 class TarObjective(Objective):
@@ -73,6 +112,7 @@ class TarObjective(Objective):
         self.model: TarMinVIS = model
         self.weights = weights
         self.length = length
+        model.exploration = weights.exploration
         if weights.freeze_encoder:
             freeze(model.backbone, model.pixel_decoder)
 
@@ -82,11 +122,13 @@ class TarObjective(Objective):
         batch = len(targets) // self.length
         for index, features in enumerate(clip_features(self.model, frames, self.length)):
             steps = self.model.refine(features, previous)
-            predictions = self.model.predictions(features, steps)
             own = targets[index * batch : (index + 1) * batch]
-            terms.append(frame_terms(predictions, own, self.weights))
-            if previous is not None:
+            routed = previous is not None
+            terms.append(segmenter_terms(self.model, features, steps, own, self.weights, routed))
+            if routed:
                 kept.append(steps.kept)
             previous = steps.queries[-1].detach()
+            if index == 0:
+                previous = self.model.stand_still(features, previous, drawn(self.weights.rollout))
         means = {name: term / self.length for name, term in sum_terms(terms).items()}
         return {**means, "budget": self.weights.budget * torch.stack(kept).mean()}

@@ -11,7 +11,7 @@ from torch import Tensor
 from mobilevis.models import create_model
 from mobilevis.models.minvis import MinVIS
 from mobilevis.models.profiling import profile_model
-from mobilevis.models.tar import TemporalRouting, straight_through
+from mobilevis.models.tar import TemporalRouting, explored, straight_through
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")
@@ -67,6 +67,7 @@ def test_a_configuration_builds_the_model_again(name):
         ({"num_queries": 0}, "num_queries 0 is not a positive integer"),
         ({"warmup": 4}, "leaves none of the 4 layers to route"),
         ({"synchroniser": "bipartite"}, "known are attention, none"),
+        ({"kept_at_first": 9}, "kept_at_first 9 is not in 1…"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(config, message):
@@ -139,6 +140,26 @@ def test_training_computes_what_the_host_does_with_the_layers_that_are_kept():
     assert steps.kept.tolist() == [[0.0, 1.0, 0.0]]
 
 
+def test_new_routers_may_keep_the_last_layers_only():
+    model = routed(kept_at_first=1)
+    with torch.no_grad():
+        features = model.features(frames())
+        previous = model.refine(features).queries[-1]
+        assert model.refine(features, previous).kept.tolist() == [[0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize("warmup", [1, 2])
+def test_standing_still_is_the_same_frame_again_and_again(warmup):
+    model = routed(warmup=warmup)
+    decide(model, {3})
+    with torch.no_grad():
+        features = model.features(frames(2))
+        previous = first = model.refine(features).queries[-1]
+        for _ in range(3):
+            previous = model.refine(features, previous).queries[-1]
+    torch.testing.assert_close(model.stand_still(features, first, frames=3), previous)
+
+
 def test_the_first_frame_is_decoded_as_without_routing():
     model = routed()
     decide(model, set())
@@ -155,6 +176,26 @@ def test_the_straight_through_gate_is_one_hot_with_the_gradient_of_the_softmax()
     (gradient,) = torch.autograd.grad(gate[:, 1].sum(), scores)
     soft = scores.detach().softmax(-1)
     torch.testing.assert_close(gradient[:, 1], soft[:, 0] * soft[:, 1])
+
+
+def test_a_new_synchroniser_finds_the_last_queries_in_any_order():
+    model = routed()
+    previous = torch.nn.functional.layer_norm(torch.randn(1, 5, 32), (32,))
+    with torch.no_grad():
+        found = model.synchronise(previous[:, torch.randperm(5)], previous)
+    assert float(torch.cosine_similarity(found, previous, dim=-1).min()) > 0.9
+
+
+def test_exploration_draws_from_the_softmax_of_the_scores_and_only_in_training():
+    torch.manual_seed(0)
+    scores = torch.tensor([[1.0, 3.0]]).log().expand(20_000, 2)
+    assert float(explored(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
+    model = routed()
+    model.exploration = 1e6
+    with torch.no_grad():
+        features = model.features(frames())
+        previous = model.refine(features).queries[-1]
+        assert model.refine(features, previous).kept.tolist() == [[1.0, 1.0, 1.0]]
 
 
 def test_the_synchroniser_does_not_care_in_which_order_a_frame_has_its_queries():

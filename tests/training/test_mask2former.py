@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from mobilevis.models import create_model
-from mobilevis.models.minvis import Prediction
+from mobilevis.models.minvis import Prediction, Refinement
 from mobilevis.training.dvis_plus import (
     DvisPlusLoss,
     DvisPlusObjective,
@@ -27,7 +27,7 @@ from mobilevis.training.mask2former import (
     pairwise_pixel_loss,
 )
 from mobilevis.training.matcher import Assignment, Target
-from mobilevis.training.tar import TarLoss, TarObjective
+from mobilevis.training.tar import TarLoss, TarObjective, drawn, segmenter_terms
 
 SMALL = {"num_classes": 2, "num_queries": 5, "dim": 32, "decoder_layers": 3, "encoder_layers": 1}
 WEIGHTS = Mask2FormerLoss()
@@ -160,9 +160,10 @@ def clips() -> tuple[torch.Tensor, list[Target]]:
     [
         ("minvis-tiny", {}),
         ("minvis-tiny", {"semantic": 1.0}),
-        ("minvis-tar-tiny", {"budget": 1.0}),
+        ("minvis-tar-tiny", {"budget": 1.0, "rollout": 2}),
+        ("minvis-tar-tiny", {"budget": 1.0, "final_only": True}),
         ("dvis-plus-tiny", {"segmenter": 1.0}),
-        ("dvis-plus-tar-tiny", {"segmenter": 1.0, "budget": 1.0}),
+        ("dvis-plus-tar-tiny", {"segmenter": 1.0, "budget": 1.0, "rollout": 2}),
     ],
 )
 def test_the_loss_reaches_every_parameter(name, weights):
@@ -207,3 +208,22 @@ def test_a_budget_makes_routers_skip_what_gains_nothing():
         torch.stack(list(trained(*clips()).values())).sum().backward()
         optimiser.step()
     assert float(trained(*clips())["budget"].detach()) == 0.0
+
+
+def test_a_rollout_is_of_any_length_up_to_its_own():
+    assert {drawn(2) for _ in range(40)} == {0, 1, 2}
+
+
+def test_the_final_queries_alone_can_stand_for_all_outputs_of_a_routed_frame():
+    whole, final = objective("minvis-tar-tiny"), objective("minvis-tar-tiny", final_only=True)
+    frames, targets = clips()
+    features = whole.model.features(frames[:2])
+    steps = whole.model.refine(features, whole.model.refine(features).queries[-1])
+    last = Refinement(steps.queries[-1:], steps.kept)
+
+    def terms(trained: TarObjective, way: Refinement, routed: bool) -> dict[str, torch.Tensor]:
+        return segmenter_terms(trained.model, features, way, targets[:2], trained.weights, routed)
+
+    expected = {name: len(steps.queries) * term for name, term in terms(whole, last, True).items()}
+    torch.testing.assert_close(terms(final, steps, True), expected)
+    torch.testing.assert_close(terms(final, steps, False), terms(whole, steps, True))
