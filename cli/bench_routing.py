@@ -73,9 +73,10 @@ def _print(console: Console, record: dict[str, Any]) -> None:
         kept = "–" if row["mean_layers"] is None else f"{row['mean_layers']:.2f}"
         table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")
     console.print(table)
-    rank = record["relation"]["rank_correlation"]
-    console.print(
-        "Every routed frame that moved kept the same number of layers."
-        if rank is None
-        else f"Rank correlation of a frame's change and its layers: {rank:+.2f}"
-    )
+    relation = record["relation"]
+    if not relation["by_change"]:
+        console.print("No frame moved: there is no relation of change and layers.")
+    elif relation["rank_correlation"] is None:
+        console.print("Every routed frame that moved kept the same number of layers.")
+    else:
+        console.print(f"Rank correlation of a frame's change and its layers: {relation['rank_correlation']:+.2f}")

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from mobilevis.benchmarks.latency.job import TOTAL
 from mobilevis.benchmarks.latency.schema import ArtefactResult, load_report
@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 SYSTEMS = RESULTS / "systems"
 ROUTING = RESULTS / "routing" / "minvis-tar-topformer-tiny.json"
+ROUTING_STILL = RESULTS / "routing" / "minvis-tar-topformer-tiny_still.json"
 PLOT = ROOT / "docs" / "accuracy.png"
 ROUTING_PLOT = ROOT / "docs" / "models" / "tar.png"
 PACES = {0: "static", 1: "as drawn", 2: "every second frame"}
@@ -151,26 +152,31 @@ def _system_row(artefact: ArtefactResult) -> str:
     return _row(artefact.name, ", ".join(cells), mean, valid)
 
 
-def routing() -> dict[str, Any]:
-    """The record of ``bench routing``."""
-    record: dict[str, Any] = json.loads(ROUTING.read_text(encoding="utf-8"))
+def routing(file: Path = ROUTING) -> dict[str, Any]:
+    """A record of ``bench routing``."""
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return record
 
 
 def routing_table() -> str:
     """TAR's Table 5 on our data: AP by decoder layers, at each pace; routed rows say how many were kept."""
-    found = {(row["fixed_layers"], row["pace"]): row for row in routing()["rows"]}
-    paces = [pace for pace in PACES if any(pace == key[1] for key in found)]
-    lines = [_row("layers in a frame", *(f"AP, {PACES[pace]}" for pace in paces))]
-    lines.append(_row(*["---"] * (1 + len(paces))))
-    for fixed in [*sorted({key[0] for key in found if key[0] is not None}), None]:
+    columns = {name: _layer_rows(ROUTING, pace) for pace, name in PACES.items()}
+    columns["160 others, static"] = _layer_rows(ROUTING_STILL, 0)
+    lines = [_row("layers in a frame", *(f"AP, {name}" for name in columns))]
+    lines.append(_row(*["---"] * (1 + len(columns))))
+    counts = sorted({fixed for rows in columns.values() for fixed in rows if fixed is not None})
+    for fixed in (*counts, None):
         cells = []
-        for pace in paces:
-            row = found.get((fixed, pace))
+        for rows in columns.values():
+            row = rows.get(fixed)
             kept = f" ({row['mean_layers']:.2f} layers)" if row is not None and fixed is None else ""
             cells.append("–" if row is None else _percent(row["AP"]) + kept)
         lines.append(_row("routed" if fixed is None else str(fixed), *cells))
     return "".join(lines)
+
+
+def _layer_rows(file: Path, pace: int) -> dict[Optional[int], dict[str, Any]]:
+    return {row["fixed_layers"]: row for row in routing(file)["rows"] if row["pace"] == pace}
 
 
 def _percent(fraction: float | None) -> str:

@@ -1,8 +1,8 @@
 """When to stop warming up and when to stop measuring. Runs on the device: the standard library only.
 
 Presets follow the loop rule of TFLite's benchmark_model (until runs AND seconds are reached, capped) with the
-sizes of the MLPerf Mobile rules: 1024 samples and 60 s, quick 128 and 10 s. ``slow`` is for rounds of seconds,
-of which quick's warm-up does not hold the sixteen that it asks for, nor its cap 128.
+sizes of the MLPerf Mobile rules: 1024 samples and 60 s, quick 128 and 10 s. ``slow`` is for rounds of
+seconds: quick's warm-up does not hold the sixteen of them that it asks for, nor its cap 128.
 """
 
 from __future__ import annotations
