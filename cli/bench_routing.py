@@ -74,9 +74,10 @@ def _print(console: Console, record: dict[str, Any]) -> None:
         table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")
     console.print(table)
     relation = record["relation"]
+    rank = relation["rank_correlation"]
     if not relation["by_change"]:
         console.print("No frame moved: there is no relation of change and layers.")
-    elif relation["rank_correlation"] is None:
+    elif rank is None:
         console.print("Every routed frame that moved kept the same number of layers.")
     else:
-        console.print(f"Rank correlation of a frame's change and its layers: {relation['rank_correlation']:+.2f}")
+        console.print(f"Rank correlation of a frame's change and its layers: {rank:+.2f}")
