@@ -30,6 +30,12 @@ def test_the_tables_are_those_of_the_recorded_results(tables):
         assert tables.with_tables(text) == text, f"{document.name}: run `python docs/tables.py`"
 
 
+def test_records_name_no_folder_of_the_machine_that_wrote_them(tables):
+    records = sorted(tables.RESULTS.rglob("*.json"))
+    assert records
+    assert [file.name for file in records if re.search(r'"(/|[A-Z]:\\\\)\w', file.read_text("utf-8"))] == []
+
+
 def test_the_plot_is_that_of_the_recorded_results(tables):
     with Image.open(tables.PLOT) as picture:
         assert picture.text["Description"] == json.dumps(tables.curves()), "run `python docs/tables.py`"
