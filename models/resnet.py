@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mobilevis.models.huggingface import load_transformers
+
 # The configurations of transformers' ResNet, which its pretrained weights fit; tiny is ours.
 RESNETS: dict[str, dict[str, Any]] = {
     "resnet50": {},
@@ -38,12 +40,10 @@ class ResNet(nn.Module):
 
     def __init__(self, name: str = "resnet50", first: int = 3) -> None:
         super().__init__()
-        try:
-            from transformers import ResNetBackbone, ResNetConfig
-        except ImportError as error:
-            raise ImportError(f"{name} comes from transformers: pip install transformers") from error
+        transformers = load_transformers(name)
         stages = [f"stage{level - 1}" for level in range(first, 6)]
-        self.network = ResNetBackbone(ResNetConfig(out_features=stages, **RESNETS[name]))
+        config = transformers.ResNetConfig(out_features=stages, **RESNETS[name])
+        self.network = transformers.ResNetBackbone(config)
         self.channels = self.level_channels = tuple(self.network.channels)
         for stage in self.network.encoder.stages:
             for block in stage.layers:

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mobilevis.models.huggingface import load_transformers
+
 # The configurations of transformers' Swin, which its pretrained weights fit: swin-tiny-patch4-window7-224,
 # and swin-large-patch4-window12-384-in22k, the papers' largest.
 SWINS: dict[str, dict[str, Any]] = {
@@ -37,14 +39,11 @@ class Swin(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        try:
-            from transformers import SwinBackbone, SwinConfig
-        except ImportError as error:
-            raise ImportError(f"{name} comes from transformers: pip install transformers") from error
+        transformers = load_transformers(name)
         stages = [f"stage{index}" for index in range(1, 5)]
         # Attention in everyday operators: the fused one has no counterpart in two of the three formats.
-        config = SwinConfig(out_features=stages, attn_implementation="eager", **SWINS[name])
-        self.network = SwinBackbone(config)
+        config = transformers.SwinConfig(out_features=stages, attn_implementation="eager", **SWINS[name])
+        self.network = transformers.SwinBackbone(config)
         # The classifier's norm, on the last level once more: no level comes from it.
         self.network.swin.layernorm = nn.Identity()
         self.level_channels = tuple(self.network.channels)

@@ -144,14 +144,11 @@ class TemporalRouting(MinVIS):
             previous: (B, N, D), final queries of the frames before; None for first frames, which have no
                 other queries than their own and run every layer.
         """
-        warmup = self.config.warmup
-        steps = [self.decoder.initial_queries(len(features.mask_features))]
-        for index in range(warmup):
-            steps.append(self.run_layer(index, steps[-1], features))
+        steps = self.warm_up(features)
         if previous is not None and self.synchroniser is not None:
             steps.append(self.synchroniser(steps[-1], previous))
         kept = []
-        for index in range(warmup, self.config.decoder_layers):
+        for index in range(self.config.warmup, self.config.decoder_layers):
             queries = steps[-1]
             refined = self.run_layer(index, queries, features)
             gate = refined.new_tensor([[0.0, 1.0]]).expand(len(refined), 2)
@@ -164,6 +161,13 @@ class TemporalRouting(MinVIS):
             kept.append(gate[:, 1])
         return Refinement(steps, torch.stack(kept, dim=1))
 
+    def warm_up(self, features: Features) -> list[Tensor]:
+        """Queries (B, N, D) at the start and after each layer that always runs."""
+        steps = [self.decoder.initial_queries(len(features.mask_features))]
+        for index in range(self.config.warmup):
+            steps.append(self.run_layer(index, steps[-1], features))
+        return steps
+
     @torch.no_grad()
     def stand_still(self, features: Features, previous: Tensor, frames: int) -> Tensor:
         """Final queries (B, N, D) after the same B frames again and again, as the host computes them.
@@ -173,9 +177,7 @@ class TemporalRouting(MinVIS):
             previous: (B, N, D), their final queries at first.
             frames: how many times they are shown.
         """
-        start = self.decoder.initial_queries(len(previous))
-        for index in range(self.config.warmup):
-            start = self.run_layer(index, start, features)
+        start = self.warm_up(features)[-1]
         for _ in range(frames):
             queries = start if self.synchroniser is None else self.synchroniser(start, previous)
             for index in range(self.config.warmup, self.config.decoder_layers):

@@ -29,7 +29,7 @@ from mobilevis.training.mask2former import (
 )
 from mobilevis.training.matcher import Assignment, Target
 from mobilevis.training.objective import Objective
-from mobilevis.training.tar import TarLoss, clip_features, drawn, freeze, segmenter_terms
+from mobilevis.training.tar import TarLoss, clip_features, freeze, handed_on, segmenter_terms
 
 
 @dataclass(frozen=True)
@@ -136,16 +136,14 @@ class DvisPlusObjective(Objective):
             assignments = assigner.assign(layers[-1], own)
             found = sum_terms([assigned_losses(p, own, assignments, self.weights) for p in layers])
             frame = {f"tracker_{name}": term for name, term in found.items()}
+            routed = previous is not None and steps.kept.numel() > 0
             if self.weights.segmenter:
-                routed = previous is not None and steps.kept.numel() > 0
                 segmented = segmenter_terms(self.model, features, steps, own, self.weights, routed)
                 frame.update({name: self.weights.segmenter * term for name, term in segmented.items()})
-            if previous is not None and steps.kept.numel():
+            if routed:
                 share = self.length / (self.length - 1)  # the first frame has no routers
                 frame["budget"] = self.weights.budget * share * steps.kept.mean()
-            previous = steps.queries[-1].detach()
-            if index == 0 and isinstance(self.model, TemporalRouting):
-                previous = self.model.stand_still(features, previous, drawn(self.weights.rollout))
+            previous = handed_on(self.model, features, steps, self.weights, first=index == 0)
             terms.append(frame)
         return {name: term / self.length for name, term in sum_terms(terms).items()}
 

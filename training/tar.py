@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mobilevis.models.minvis import Features, MinVIS, Refinement
-from mobilevis.models.tar import TarMinVIS
+from mobilevis.models.tar import TarMinVIS, TemporalRouting
 from mobilevis.training.mask2former import Mask2FormerLoss, frame_terms, sum_terms
 from mobilevis.training.matcher import Target
 from mobilevis.training.objective import Objective
@@ -65,6 +65,22 @@ def clip_features(model: MinVIS, frames: Tensor, length: int) -> Iterator[Featur
 def drawn(rollout: int) -> int:
     """How many frames a clip stands still; see ``TarLoss``."""
     return int(torch.randint(rollout + 1, ()))
+
+
+def handed_on(model: MinVIS, features: Features, steps: Refinement, weights: TarLoss, first: bool) -> Tensor:
+    """The queries (B, N, D) that the next frame is compared with; no gradient goes through them.
+
+    Args:
+        model: the network, with routers or without.
+        features: of B frames.
+        steps: their way through the decoder.
+        weights: of the terms.
+        first: whether they are their clips' first frames, which may stand still.
+    """
+    queries = steps.queries[-1].detach()
+    if first and weights.rollout and isinstance(model, TemporalRouting):
+        return model.stand_still(features, queries, drawn(weights.rollout))
+    return queries
 
 
 def segmenter_terms(
@@ -127,8 +143,6 @@ class TarObjective(Objective):
             terms.append(segmenter_terms(self.model, features, steps, own, self.weights, routed))
             if routed:
                 kept.append(steps.kept)
-            previous = steps.queries[-1].detach()
-            if index == 0:
-                previous = self.model.stand_still(features, previous, drawn(self.weights.rollout))
+            previous = handed_on(self.model, features, steps, self.weights, first=index == 0)
         means = {name: term / self.length for name, term in sum_terms(terms).items()}
         return {**means, "budget": self.weights.budget * torch.stack(kept).mean()}
