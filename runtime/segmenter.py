@@ -81,14 +81,23 @@ class VideoSegmenter:
         return self._push(frame)[0]
 
     def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
-        """Run a whole video from its start.
+        """Run a whole video from its start; see ``answers``.
+
+        Yields:
+            Each frame, (H, W, 3) uint8 RGB, with its result.
+        """
+        for answer in self.answers(source):
+            yield from answer
+
+    def answers(self, source: Union[str, Path, int, Source]) -> Iterator[list[tuple[Image, FrameResult]]]:
+        """Run a whole video from its start, by what the driver answers at once: a frame, or a clip of them.
 
         Args:
             source: video file, image, folder of images, camera index or URL, or an open source.
 
         Yields:
-            Each frame, (H, W, 3) uint8 RGB, with its result; ``milliseconds["read"]`` is the time that the
-            source took to decode it.
+            Frames, (H, W, 3) uint8 RGB, with their results, at least one; ``milliseconds["read"]`` is the
+            time that the source took to decode a frame.
 
         Raises:
             StreamInterruptedError: the source ends before it should; all frames before that were yielded.
@@ -104,8 +113,10 @@ class VideoSegmenter:
                 if frame is None:
                     break
                 waiting.append((frame, (time.perf_counter() - start) * 1e3))
-                yield from _pair(waiting, self._push(frame))
-            yield from _pair(waiting, self._driver.flush())
+                if results := self._push(frame):
+                    yield _pair(waiting, results)
+            if results := self._driver.flush():
+                yield _pair(waiting, results)
 
     def _push(self, frame: Image) -> list[FrameResult]:
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
@@ -124,9 +135,9 @@ class VideoSegmenter:
         return self._driver.push(frame)
 
 
-def _pair(
-    waiting: deque[tuple[Image, float]], results: list[FrameResult]
-) -> Iterator[tuple[Image, FrameResult]]:
+def _pair(waiting: deque[tuple[Image, float]], results: list[FrameResult]) -> list[tuple[Image, FrameResult]]:
+    pairs = []
     for result in results:
         frame, read = waiting.popleft()
-        yield frame, replace(result, milliseconds={"read": read, **result.milliseconds})
+        pairs.append((frame, replace(result, milliseconds={"read": read, **result.milliseconds})))
+    return pairs

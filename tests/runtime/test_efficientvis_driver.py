@@ -131,6 +131,15 @@ def test_queries_of_a_clip_start_the_next_and_a_new_video_starts_afresh(boxes):
     assert boxes.calls == {"encode": 20, "decode": 6, "segment": 6}
 
 
+def test_answers_come_clip_by_clip_and_the_rest_at_the_end(boxes):
+    answers = list(VideoSegmenter(boxes).answers(Frames(squares(10))))
+    assert [[result.frame_index for _, result in answer] for answer in answers] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9],
+    ]
+
+
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_a_clip_that_is_too_short_is_padded_and_its_padding_not_returned(boxes, count):
     results = stream(boxes, squares(count))

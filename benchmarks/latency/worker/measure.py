@@ -36,9 +36,9 @@ def warm_up(workloads: Sequence[Workload], protocol: Protocol, clock: Clock = pe
     running = True
     while running:
         for workload, log, (keyframes, others) in zip(workloads, logs, kinds):
-            step = workload.step()
-            log.milliseconds.append(step.milliseconds[TOTAL[workload.kind]])
-            (keyframes if step.is_keyframe else others).append(log.milliseconds[-1])
+            steps = workload.step()
+            log.milliseconds += [step.milliseconds[TOTAL[workload.kind]] for step in steps]
+            (keyframes if steps[-1].is_keyframe else others).append(log.milliseconds[-1])
         elapsed = clock() - start
         # The median of key and other frames together would jump between the two: the others' settles.
         steady = [others or keyframes for keyframes, others in kinds]
@@ -74,7 +74,9 @@ def measure(
     rounds = 0
     while True:
         for workload, recording in zip(workloads, recordings):
-            recording.add(clock() - origin, workload.step())
+            at_s = clock() - origin
+            for step in workload.step():
+                recording.add(at_s, step)
         rounds += 1
         elapsed = clock() - start
         on_round(elapsed)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from mobilevis.runtime.results import FrameResult
     from mobilevis.runtime.segmenter import VideoSegmenter
 
+Answer = list[tuple[Any, "FrameResult"]]
 Run = Callable[[str, Mapping[str, Any]], Any]
 Inputs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One round of a workload.
+    """What a round of a workload timed: all entries, or one of the frames that were answered at once.
 
     Attributes:
         milliseconds: stage → wall-clock milliseconds.
@@ -33,7 +34,7 @@ class Step:
 
 
 class Workload(Protocol):
-    """Something that is timed step by step.
+    """Something that is timed round by round.
 
     Attributes:
         kind: ``entries`` or ``frames``; ``job.TOTAL[kind]`` is the stage that sums up a step.
@@ -45,7 +46,7 @@ class Workload(Protocol):
         """Begin again where the first step began, so that two runs measure the same frames."""
         ...
 
-    def step(self) -> Step:
+    def step(self) -> Sequence[Step]:
         """Do one round and say how long its stages took."""
         ...
 
@@ -62,7 +63,7 @@ class EntriesWorkload:
     def restart(self) -> None:
         """Every round is the same: nothing to do."""
 
-    def step(self) -> Step:
+    def step(self) -> Sequence[Step]:
         """Run all entries once."""
         milliseconds = {}
         total = 0.0
@@ -73,7 +74,7 @@ class EntriesWorkload:
             milliseconds[entry] = elapsed
             total += elapsed
         milliseconds["total"] = total
-        return Step(milliseconds)
+        return [Step(milliseconds)]
 
 
 class FramesWorkload:
@@ -88,15 +89,18 @@ class FramesWorkload:
 
     def restart(self) -> None:
         """Begin the clip again."""
-        self._results: Iterator[FrameResult] = (result for _, result in self._segmenter.stream(self._clip))
+        self._answers: Iterator[Answer] = self._segmenter.answers(self._clip)
 
-    def step(self) -> Step:
-        """Process the next frame."""
-        result = next(self._results, None)
-        if result is None:
+    def step(self) -> Sequence[Step]:
+        """Process frames until the driver answers.
+
+        The frames of a clip that is answered at once share its cost: they are one measurement, not many.
+        """
+        answer = next(self._answers, None)
+        if answer is None:
             self.restart()
-            result = next(self._results)
-        return Step(result.milliseconds, result.is_keyframe, len(result.instances))
+            answer = next(self._answers)
+        return [Step(result.milliseconds, result.is_keyframe, len(result.instances)) for _, result in answer]
 
 
 @dataclass

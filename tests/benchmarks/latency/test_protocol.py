@@ -25,18 +25,19 @@ class Scripted:
 
     kind = "frames"
 
-    def __init__(self, clock: Clock, script) -> None:
+    def __init__(self, clock: Clock, script, frames: int = 1) -> None:
+        self.frames = frames
         self._clock = clock
         self._script = itertools.chain(script, itertools.repeat(script[-1]))
         self.steps = 0
 
     def restart(self) -> None: ...
 
-    def step(self) -> Step:
+    def step(self) -> list[Step]:
         milliseconds, is_keyframe = next(self._script)
-        self._clock.now += milliseconds / 1e3
+        self._clock.now += self.frames * milliseconds / 1e3
         self.steps += 1
-        return Step({"frame": milliseconds}, is_keyframe, 1)
+        return [Step({"frame": milliseconds}, is_keyframe, 1)] * self.frames
 
 
 PROTOCOL = Protocol(
@@ -110,6 +111,22 @@ def test_the_slow_preset_measures_rounds_of_seconds_to_the_end_where_quick_does_
         (log,) = warm_up([Scripted(clock := Clock(), [(8000.0, True)])], protocol, clock)
         rounds, seconds, _ = run([(8000.0, True)], protocol)
         assert (log.settled and protocol.is_complete(rounds, seconds)) == (protocol is slow)
+
+
+def test_a_clip_that_is_answered_at_once_is_one_round_of_all_its_frames():
+    recording = Recording()
+    clips = Scripted(clock := Clock(), [(100.0, True)], frames=5)
+    rounds, _ = measure([clips], [recording], PROTOCOL, lambda elapsed: None, origin=100.0, clock=clock)
+    assert rounds == 10
+    assert len(recording.at_s) == 50
+    assert len(set(recording.at_s)) == 10
+
+
+def test_frames_of_one_answer_do_not_settle_the_warm_up():
+    clock = Clock()
+    (log,) = warm_up([Scripted(clock, [(2.0, True)], frames=50)], PROTOCOL, clock)
+    assert log.settled
+    assert len(log.milliseconds) == 2 * PROTOCOL.window * 50
 
 
 def test_interleaved_workloads_take_turns():
