@@ -25,7 +25,7 @@ Image = NDArray[np.uint8]
 Kept = Mapping[tuple[int, int], Instance]  # (track, class index) → instance
 
 MIN_FRAMES = 10
-MAX_FRAMES = 12
+USUAL_FRAMES = 12
 # Foreground probability for models whose masks are all empty at their driver's own: with random weights the
 # mask logits of all slots have one sign, and chance decides whether masks fill the frame or are empty.
 LOW_MASK_THRESHOLD = 1e-6
@@ -160,17 +160,17 @@ class _Recorder(Artefact):
 
 
 def make_reference(eager: Artefact, frames: Iterable[Image]) -> Reference:
-    """Run eager PyTorch over the first frames of a video.
+    """Run eager PyTorch over the first frames of a video: enough for identities to cross a clip's border.
 
     Raises:
         UserError: fewer than ``MIN_FRAMES`` frames, or no instance in any of them.
     """
-    chosen = list(islice(frames, MAX_FRAMES))
+    thresholds = {"score_threshold": 0.0}
+    chosen = list(islice(frames, max(USUAL_FRAMES, _segmenter(eager, thresholds).delay + 2)))
     if len(chosen) < MIN_FRAMES:
         raise UserError(
             f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
         )
-    thresholds = {"score_threshold": 0.0}
     results = _track(eager, _Frames(chosen), thresholds)
     if not any(result.instances for result in results):
         thresholds["mask_threshold"] = LOW_MASK_THRESHOLD
@@ -228,10 +228,13 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     )
 
 
-def _track(artefact: Artefact, frames: _Frames, thresholds: Mapping[str, float]) -> list[FrameResult]:
+def _segmenter(artefact: Artefact, thresholds: Mapping[str, float]) -> VideoSegmenter:
     gate: Mapping[str, Any] = artefact.metadata.options.get("gate", {})  # where defaults leave entries out
-    segmenter = VideoSegmenter(artefact, **{**thresholds, **gate})
-    return [result for _, result in segmenter.stream(frames)]
+    return VideoSegmenter(artefact, **{**thresholds, **gate})
+
+
+def _track(artefact: Artefact, frames: _Frames, thresholds: Mapping[str, float]) -> list[FrameResult]:
+    return [result for _, result in _segmenter(artefact, thresholds).stream(frames)]
 
 
 def _replay(calls: Sequence[Call], artefact: Artefact) -> tuple[OutputParity, ...]:

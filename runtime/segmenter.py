@@ -61,6 +61,11 @@ class VideoSegmenter:
         """The artefact's metadata."""
         return self.artefact.metadata
 
+    @property
+    def delay(self) -> int:
+        """Frames after a frame that its answer may wait for; 0 for a frame-level driver."""
+        return self._driver.delay
+
     def reset(self) -> None:
         """Forget the video: the next frame is the first of another one."""
         self._driver.reset()
@@ -74,10 +79,8 @@ class VideoSegmenter:
             UserError: the frame is not such an image, has another size than those before it, the network's
                 output is not finite, or the driver answers whole clips only (use ``stream``).
         """
-        if self._driver.delay:
-            raise UserError(
-                f"{self.metadata.model} answers {self._driver.delay} frames late", fix="use stream()"
-            )
+        if self.delay:
+            raise UserError(f"{self.metadata.model} answers {self.delay} frames late", fix="use stream()")
         return self._push(frame)[0]
 
     def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:

@@ -18,6 +18,7 @@ from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
+from mobilevis.runtime.segmenter import VideoSegmenter
 
 FP32 = TOLERANCES["fp32"]
 
@@ -66,6 +67,12 @@ def test_eager_agrees_with_itself_exactly(eager, toy_frames):
 def test_fewer_than_ten_frames_are_refused(eager, toy_frames):
     with pytest.raises(UserError, match="gate has 9 frames, it needs 10"):
         make_reference(eager, toy_frames[:9])
+
+
+@pytest.mark.parametrize(("delay", "frames"), [(0, 12), (3, 12), (19, 21)])
+def test_the_frames_cross_the_border_of_a_long_clip(eager, toy_frames, monkeypatch, delay, frames):
+    monkeypatch.setattr(VideoSegmenter, "delay", delay)
+    assert len(make_reference(eager, [*toy_frames] * 4).frames) == frames
 
 
 def test_a_model_with_empty_masks_is_compared_at_a_lower_mask_threshold(eager, toy_frames, perturbed):
