@@ -24,7 +24,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 SYSTEMS = RESULTS / "systems"
 ROUTING = RESULTS / "routing" / "minvis-tar-topformer-tiny.json"
-ROUTING_STILL = RESULTS / "routing" / "minvis-tar-topformer-tiny_still.json"
+ROUTING_STILL = {
+    "160 others, static": RESULTS / "routing" / "minvis-tar-topformer-tiny_still.json",
+    "320 more, static": RESULTS / "routing" / "minvis-tar-topformer-tiny_still-320.json",
+}
 PLOT = ROOT / "docs" / "accuracy.png"
 ROUTING_PLOT = ROOT / "docs" / "models" / "tar.png"
 PACES = {0: "static", 1: "as drawn", 2: "every second frame"}
@@ -161,7 +164,7 @@ def routing(file: Path = ROUTING) -> dict[str, Any]:
 def routing_table() -> str:
     """TAR's Table 5 on our data: AP by decoder layers, at each pace; routed rows say how many were kept."""
     columns = {name: _layer_rows(ROUTING, pace) for pace, name in PACES.items()}
-    columns["160 others, static"] = _layer_rows(ROUTING_STILL, 0)
+    columns |= {name: _layer_rows(file, 0) for name, file in ROUTING_STILL.items()}
     lines = [_row("layers in a frame", *(f"AP, {name}" for name in columns))]
     lines.append(_row(*["---"] * (1 + len(columns))))
     counts = sorted({fixed for rows in columns.values() for fixed in rows if fixed is not None})
