@@ -182,27 +182,37 @@ def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:
     rows: list[Optional[Row]] = []
     if kind == "frames":
         rows += [
-            _amortised_row(a.stage(total), b.stage(total), paired),
-            _row("keyframe", a.stage(total, True), b.stage(total, True), paired),
-            _row("other frame", a.stage(total, False), b.stage(total, False), paired),
+            _amortised_row(_taken(a, total), _taken(b, total), paired),
+            _row("keyframe", _taken(a, total, True), _taken(b, total, True), paired),
+            _row("other frame", _taken(a, total, False), _taken(b, total, False), paired),
         ]
     else:
-        rows.append(_row("total", a.stage(total), b.stage(total), paired))
+        rows.append(_row("total", _taken(a, total), _taken(b, total), paired))
     stages = [stage for stage in a.milliseconds if stage != total]
-    rows += [_row(stage, a.stage(stage), b.stage(stage), paired) for stage in stages]
+    rows += [_row(stage, _taken(a, stage), _taken(b, stage), paired) for stage in stages]
     return [row for row in rows if row is not None]
 
 
-def _amortised_row(a: Samples, b: Samples, paired: bool) -> Row:
-    n = min(a.size, b.size)
-    ratio = mean_ratio(a[:n], b[:n], paired=True) if paired else mean_ratio(a, b, paired=False)
+def _taken(series: Series, stage: str, keyframes: Optional[bool] = None) -> tuple[Samples, int]:
+    """The samples of a stage and the runs that they come from."""
+    return series.stage(stage, keyframes), series.runs(stage, keyframes)
+
+
+def _amortised_row(one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Row:
+    (a, runs_a), (b, runs_b) = one, other
+    n, runs = min(a.size, b.size), min(runs_a, runs_b)
+    if paired:
+        ratio = mean_ratio(a[:n], b[:n], paired=True, runs=(runs, runs))
+    else:
+        ratio = mean_ratio(a, b, paired=False, runs=(runs_a, runs_b))
     return Row("amortised frame", float(a.mean()), float(b.mean()), ratio)
 
 
-def _row(stage: str, a: Samples, b: Samples, paired: bool) -> Optional[Row]:
+def _row(stage: str, one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Optional[Row]:
     """A row of medians; pairs end with the shorter of the two. None where a side lacks the stage."""
+    (a, runs_a), (b, runs_b) = one, other
     if not a.size or not b.size:
         return None
-    n = min(a.size, b.size)
-    ratio = paired_ratio(a[:n], b[:n]) if paired else unpaired_ratio(a, b)
+    n, runs = min(a.size, b.size), (runs_a, runs_b)
+    ratio = paired_ratio(a[:n], b[:n], min(runs)) if paired else unpaired_ratio(a, b, runs)
     return Row(stage, float(np.median(a)), float(np.median(b)), ratio)

@@ -72,7 +72,7 @@ DISTRIBUTION = ("runs", "p50 [95 %]", "mean", "std", "min", "p90", "p95", "p99",
 
 def _distribution(summary: Summary) -> list[str]:
     return [
-        str(summary.count),
+        str(summary.runs),
         f"{_ms(summary.p50)} [{_ms(summary.median_low)}, {_ms(summary.median_high)}]",
         *(_ms(getattr(summary, name)) for name in ("mean", "std", "min", "p90", "p95", "p99", "max")),
     ]
@@ -93,7 +93,7 @@ def frames_table(report: LatencyReport) -> Optional[str]:
                 rows.append([_name(artefact), label, *_distribution(summary)])
         both = series.summary(TOTAL["frames"])
         if both is not None:
-            rows.append([_name(artefact), "amortised", str(both.count), "", _ms(both.mean)])
+            rows.append([_name(artefact), "amortised", str(both.runs), "", _ms(both.mean)])
     if not rows:
         return None
     text = (

@@ -28,7 +28,7 @@ class Series:
     """All samples of one workload of one artefact, by column.
 
     Attributes:
-        at_s: when each step began.
+        at_s: when each step began; frames that were answered at once have the same, and are one run.
         is_keyframe: per step; null where entries were timed.
         instances: found in each frame; null likewise.
         milliseconds: stage → per step; null where a step has no such stage.
@@ -61,18 +61,23 @@ class Series:
 
     def stage(self, name: str, keyframes: Optional[bool] = None) -> Samples:
         """The samples of a stage, (n,), of keyframes or other frames alone, or of all (None)."""
-        column = self.milliseconds.get(name, ())
-        wanted = [
-            value
-            for value, is_keyframe in zip(column, self.is_keyframe)
-            if value is not None and (keyframes is None or bool(is_keyframe) == keyframes)
-        ]
-        return np.asarray(wanted, dtype=np.float64)
+        return np.asarray([value for _, value in self._samples(name, keyframes)], dtype=np.float64)
+
+    def runs(self, name: str, keyframes: Optional[bool] = None) -> int:
+        """How many measurements the samples of a stage come from."""
+        return len({at_s for at_s, _ in self._samples(name, keyframes)})
 
     def summary(self, name: str, keyframes: Optional[bool] = None) -> Optional[Summary]:
         """Statistics of a stage; None where it has no sample."""
         samples = self.stage(name, keyframes)
-        return summarise(samples) if samples.size else None
+        return summarise(samples, self.runs(name, keyframes)) if samples.size else None
+
+    def _samples(self, name: str, keyframes: Optional[bool]) -> list[tuple[float, float]]:
+        return [
+            (at_s, value)
+            for at_s, value, is_keyframe in zip(self.at_s, self.milliseconds.get(name, ()), self.is_keyframe)
+            if value is not None and (keyframes is None or bool(is_keyframe) == keyframes)
+        ]
 
 
 @dataclass(frozen=True)

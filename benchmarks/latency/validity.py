@@ -49,10 +49,11 @@ def _judge_series(kind: str, series: Series) -> list[str]:
     reasons = []
     if series.settled is False:
         reasons.append(f"{kind}: the median did not settle in the warm-up")
+    runs = series.runs(TOTAL[kind])
     if series.complete is None:
-        reasons.append(f"{kind}: interrupted after {len(series.at_s)} runs")
+        reasons.append(f"{kind}: interrupted after {runs} runs")
     elif not series.complete:
-        reasons.append(f"{kind}: out of time after {len(series.at_s)} runs")
+        reasons.append(f"{kind}: out of time after {runs} runs")
     pinned, anywhere = series.others_on_pinned_cores, series.others_anywhere
     if pinned is not None and pinned > MAX_OTHERS_PINNED:
         reasons.append(f"{kind}: busy machine, others used {pinned:.0%} of a pinned core{_by(series)}")

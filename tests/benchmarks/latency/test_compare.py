@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mobilevis.benchmarks.latency.compare import compare_reports, compare_within
@@ -38,6 +39,23 @@ def test_an_interleaved_run_pairs_its_rounds():
     on_entries, on_frames = compare_within(report(FAST, result(), interleaved=True))
     assert on_entries.pairing == on_frames.pairing == "rounds of one interleaved run"
     assert rows(on_entries)["total"].ratio.pairs == 60
+
+
+def test_the_frames_of_a_clip_are_no_evidence_of_their_own():
+    """Clips that differ by noise alone: frame by frame their ratio would seem surer than it is."""
+
+    def clips(seed, together):
+        frame = np.repeat(np.random.default_rng(seed).normal(20, 1, 40), 36)
+        at_s = (np.arange(frame.size) // together).tolist()
+        return replace(frames(frame.size, interval=1), at_s=at_s, milliseconds={"frame": frame.tolist()})
+
+    def width(together):
+        pair = [result(name, workloads={"frames": clips(seed, together)}) for seed, name in enumerate("ab")]
+        (on_frames,) = compare_within(report(*pair, interleaved=True))
+        ratio = rows(on_frames)["amortised frame"].ratio
+        return ratio.high - ratio.low
+
+    assert width(together=36) > 1.2 * width(together=1)
 
 
 def test_artefacts_of_several_are_matched_by_name():

@@ -38,6 +38,12 @@ def test_the_setup_names_cores_clock_threads_and_protocol():
     assert "quick, ≥ 128 runs and ≥ 10 s" in text
 
 
+def test_the_frames_of_a_clip_are_one_run():
+    clips = replace(frames(count=120), at_s=[float(i // 8) for i in range(120)])
+    text = to_markdown(report(result("clips.onnx", workloads={"frames": clips})))
+    assert "| clips.onnx | amortised | 15 |" in text
+
+
 def test_what_was_not_measured_says_so():
     entries_only = result(workloads={"entries": entries()}, not_measured={"frames": "cv2 not installed"})
     text = to_markdown(report(entries_only))

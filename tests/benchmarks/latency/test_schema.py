@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from mobilevis.benchmarks.latency.schema import Series, load_report, parse_report
 from mobilevis.runtime.errors import UserError
 
-from .samples import report, result
+from .samples import frames, report, result
 
 
 def test_a_report_survives_its_json(tmp_path: Path):
@@ -76,3 +77,14 @@ def test_a_sample_that_is_no_duration_is_refused(tmp_path, value):
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="differ in length"):
         Series(at_s=[0.0], is_keyframe=[True], instances=[1], milliseconds={"frame": [1.0, 2.0]})
+
+
+def test_frames_that_were_answered_at_once_are_one_run():
+    series = replace(frames(count=12), at_s=[0.5 * (i // 4) for i in range(12)])
+    assert series.runs("frame") == 3
+    assert series.runs("frame", keyframes=True) == 3
+    assert series.runs("decode") == 3
+    assert series.runs("absent") == 0
+    summary = series.summary("frame")
+    assert summary is not None
+    assert (summary.count, summary.runs) == (12, 3)

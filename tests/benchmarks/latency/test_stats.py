@@ -51,6 +51,22 @@ def test_correlated_samples_widen_the_interval():
     assert widths[1] > 1.5 * widths[0]
 
 
+def test_frames_of_one_answer_are_one_measurement():
+    clips = np.random.default_rng(3).normal(10, 1, 60)
+    frames = np.repeat(clips, 36)
+    one_by_one, of_clips, of_frames = summarise(clips), summarise(frames, runs=60), summarise(frames)
+    assert (of_clips.count, of_clips.runs, of_frames.runs) == (2160, 60, 2160)
+    widths = [summary.median_high - summary.median_low for summary in (one_by_one, of_clips, of_frames)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.3)
+    assert widths[2] < 0.8 * widths[0]
+
+
+@pytest.mark.parametrize("runs", [0, 4])
+def test_samples_come_from_at_least_one_run_and_at_most_one_each(runs):
+    with pytest.raises(ValueError, match=f"3 samples do not come from {runs} runs"):
+        summarise([1.0, 2.0, 3.0], runs)
+
+
 def test_long_runs_are_resampled_in_pieces():
     assert sum(len(rows) for rows in block_resamples(20_000)) == 1000
 
@@ -65,7 +81,8 @@ def test_what_no_clock_gives_is_refused(values):
 @given(latencies, st.floats(0.1, 10))
 def test_a_scaled_series_has_the_scale_as_its_ratio(values, scale):
     scaled = [scale * value for value in values]
-    for ratio in (paired_ratio(scaled, values), mean_ratio(scaled, values, paired=True)):
+    ratios = (paired_ratio(scaled, values, runs=1), mean_ratio(scaled, values, paired=True))
+    for ratio in (*ratios, paired_ratio(scaled, values)):
         assert ratio.value == pytest.approx(scale)
         assert ratio.low == pytest.approx(scale)
         assert ratio.high == pytest.approx(scale)
