@@ -130,15 +130,15 @@ def engine_table() -> str:
 
 def system_table() -> str:
     """Each system's entries and whole frames, from interleaved runs of the latency harness."""
-    header = ("system", "entries, median ms", "frame, mean ms", "valid")
+    header = ("system", "CPU", "entries, median ms", "frame, mean ms", "valid")
     lines = [_row(*header), _row(*["---"] * len(header))]
     for file in sorted(SYSTEMS.glob("*_onnxruntime.json")):
-        for artefact in load_report(file).artefacts:
-            lines.append(_system_row(artefact))
+        report = load_report(file)
+        lines += [_system_row(report.device["cpu"], artefact) for artefact in report.artefacts]
     return "".join(lines)
 
 
-def _system_row(artefact: ArtefactResult) -> str:
+def _system_row(cpu: str, artefact: ArtefactResult) -> str:
     entries, frames = artefact.workloads["entries"], artefact.workloads["frames"]
     grouped: dict[str, list[float]] = {}  # nine layers and eight routers are a row each otherwise
     for stage in entries.milliseconds:
@@ -152,7 +152,7 @@ def _system_row(artefact: ArtefactResult) -> str:
     whole = frames.summary(TOTAL["frames"])
     mean = "not measured" if whole is None else f"{whole.mean:.1f}"
     valid = "yes" if artefact.valid else f"no: {'; '.join(artefact.reasons)}"
-    return _row(artefact.name, ", ".join(cells), mean, valid)
+    return _row(artefact.name, cpu, ", ".join(cells), mean, valid)
 
 
 def routing(file: Path = ROUTING) -> dict[str, Any]:
