@@ -12,10 +12,12 @@ import typer
 from mobilevis.cli.options import (
     ArtefactArgument,
     CheckpointOption,
+    DriverOption,
     EngineOption,
     ImagesOption,
     InputSizeOption,
     ThreadsOption,
+    driver_options,
 )
 
 
@@ -45,6 +47,7 @@ def accuracy(
         Optional[float],
         typer.Option(min=0, max=1, help="Least score of an instance; by default low for coco and ytvis."),
     ] = None,
+    option: DriverOption = None,
     results: Annotated[
         Optional[Path], typer.Option(help="Keep the results here; vpq and stq write pan_pred/ beside.")
     ] = None,
@@ -56,18 +59,18 @@ def accuracy(
     from rich.console import Console
 
     from mobilevis.benchmarks.accuracy.evaluate import result_record
-    from mobilevis.benchmarks.accuracy.run import driver_options, run_accuracy
+    from mobilevis.benchmarks.accuracy.run import measured_options, run_accuracy
     from mobilevis.cli.eval import print_accuracy, tracked, write_json
     from mobilevis.cli.measured import open_measured
     from mobilevis.runtime.segmenter import VideoSegmenter
 
     loaded, facts = open_measured(artefact, checkpoint, input_size, max_instances, engine, threads)
-    given = {
+    named = {
         "keyframe_interval": keyframe_interval,
         "association": association,
         "score_threshold": score_threshold,
     }
-    options = driver_options(loaded.metadata, metric, given)
+    options = measured_options(loaded.metadata, metric, driver_options(named, option))
     segmenter = VideoSegmenter(loaded, **options)
     console = Console()
     with ExitStack() as stack:

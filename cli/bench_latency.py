@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mobilevis.cli.options import EngineOption, ThreadsOption
+from mobilevis.cli.options import DriverOption, EngineOption, ThreadsOption, driver_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,7 @@ def latency(
     score_threshold: Annotated[
         Optional[float], typer.Option(min=0, max=1, help="Of instances; 0 fills every slot (random weights).")
     ] = None,
+    option: DriverOption = None,
     source: Annotated[
         Optional[Path], typer.Option(help="Clip for whole frames: video file or folder of images.")
     ] = None,
@@ -70,7 +71,7 @@ def latency(
     from mobilevis.benchmarks.latency.report import to_markdown
     from mobilevis.runtime.files import atomic_path
 
-    options = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
+    named = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
     plan = Plan(
         artefacts=tuple(artefacts or ()),
         baselines=tuple(baseline or ()),
@@ -79,7 +80,7 @@ def latency(
         cpus=cpus,
         threads=threads,
         source=source,
-        driver_options={name: value for name, value in options.items() if value is not None},
+        driver_options=driver_options(named, option),
         interleave=interleave,
         memory=memory,
         profile=profile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -16,6 +16,10 @@ MAX_DIGITS = 5
 
 EngineOption = Annotated[Optional[str], typer.Option(help="onnxruntime, executorch or litert.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="CPU threads of the engine.")]
+DriverOption = Annotated[
+    Optional[list[str]],
+    typer.Option("--option", help="KEY=VALUE of the artefact's driver, as mask_threshold=0.4; repeatable."),
+]
 ImagesOption = Annotated[Optional[Path], typer.Option(help="Folder of the images.")]
 # What `cli/measured.py` opens: the one or the other.
 ArtefactArgument = Annotated[
@@ -39,21 +43,41 @@ def parse_size(text: str, option: str = "--size") -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
+def parse_config(
+    pairs: Sequence[str], option: str = "--config", example: str = "num_queries=50"
+) -> dict[str, Any]:
     """Configuration from such as ``num_queries=50``.
 
     Values are read as in JSON (numbers, ``true``, ``false``, ``null``); anything else is text.
 
     Raises:
-        UserError: a pair is not KEY=VALUE.
+        UserError: a pair is not KEY=VALUE; the option is named.
     """
     config = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key.isidentifier():
-            raise UserError(f"--config {pair!r:.40} is not KEY=VALUE", fix="give such as num_queries=50")
+            raise UserError(f"{option} {pair!r:.40} is not KEY=VALUE", fix=f"give such as {example}")
         config[key] = _scalar(value)
     return config
+
+
+def driver_options(named: Mapping[str, Any], pairs: Optional[Sequence[str]]) -> dict[str, Any]:
+    """A driver's options: those with a command-line option of their own, and ``--option KEY=VALUE``.
+
+    Args:
+        named: None stands for no choice.
+        pairs: as typed.
+
+    Raises:
+        UserError: a pair is not KEY=VALUE, or chooses what ``named`` chose.
+    """
+    given = {name: value for name, value in named.items() if value is not None}
+    others = parse_config(pairs or (), "--option", "mask_threshold=0.4")
+    twice = sorted(set(given) & set(others))
+    if twice:
+        raise UserError(f"{', '.join(twice)} is given twice", fix="leave out one of them")
+    return {**given, **others}
 
 
 def _scalar(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mobilevis.cli.options import EngineOption
+from mobilevis.cli.options import DriverOption, EngineOption, driver_options
 
 
 def run(
@@ -35,6 +35,7 @@ def run(
     ] = None,
     score_threshold: Annotated[Optional[float], typer.Option(help="Least score of an instance.")] = None,
     classes: Annotated[Optional[str], typer.Option(help="Categories to keep: person,dog,…")] = None,
+    option: DriverOption = None,
     video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
@@ -49,15 +50,14 @@ def run(
     from mobilevis.runtime.sources import open_source
 
     cv2.setNumThreads(threads)
-    options: dict[str, Any] = {
+    named: dict[str, Any] = {
         "keyframe_interval": keyframe_interval,
         "association": association,
         "mode": mode,
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
-    given = {name: value for name, value in options.items() if value is not None}
-    segmenter = VideoSegmenter(artefact, engine, threads, **given)
+    segmenter = VideoSegmenter(artefact, engine, threads, **driver_options(named, option))
     opened = open_source(source)
     categories = segmenter.metadata.classes
     sinks: list[Sink] = []

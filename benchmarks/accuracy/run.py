@@ -74,15 +74,15 @@ def run_accuracy(
     return evaluate(metric, gt, results, progress)
 
 
-def driver_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """All options that the artefact's driver will run with.
 
     Args:
         metadata: the artefact's.
         metric: AP takes a lower score threshold than the driver's own.
-        given: the user's choices; None stands for no choice.
+        given: the user's choices.
     """
-    options = {name: value for name, value in given.items() if value is not None}
+    options = dict(given)
     if metadata.driver not in drivers.DRIVERS:
         return options  # the segmenter will refuse the artefact and list the drivers
     options_class = drivers.DRIVERS[metadata.driver][1]

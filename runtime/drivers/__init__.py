@@ -14,6 +14,7 @@ from mobilevis.runtime.drivers.maxtron import MaXTronOptions, MaXTronVisDriver
 from mobilevis.runtime.drivers.maxtron_vps import MaXTronVpsDriver, MaXTronVpsOptions
 from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.drivers.options import check_types
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
 from mobilevis.runtime.drivers.tar import TarMinVISDriver, TarOptions
 from mobilevis.runtime.errors import UserError
@@ -55,6 +56,7 @@ def make_driver(artefact: Artefact, options: Mapping[str, Any]) -> Driver:
             f"{metadata.model} has no option {', '.join(unknown)}", fix=f"its options are {', '.join(known)}"
         )
     try:
+        check_types(options_class, options)
         return driver(artefact, options_class(**options))
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error

@@ -78,6 +78,7 @@ def test_ctrl_c_keeps_the_samples_and_ends_with_one_line(artefacts, tmp_path):
         (["--device", "ssh:nobody@board.invalid"], "host unreachable"),
         (["--json", "/dev/null/out.json"], "cannot write"),
         (["--engine", "tensorrt"], "unknown engine tensorrt"),
+        (["--option", "mask_threshold"], "--option 'mask_threshold' is not KEY=VALUE"),
     ],
 )
 def test_a_bad_option_is_one_line(refused, artefacts, options, words):

@@ -65,6 +65,46 @@ def test_an_option_of_another_family_is_refused(refused, onnx, clip):
     assert "has no option mode" in refused("run", onnx, clip, "--mode", "offline")
 
 
+def test_every_option_of_the_driver_can_be_given(mobilevis, onnx, clip, tmp_path):
+    counts = []
+    for birth_score in (0, 1):
+        choice = (
+            "--association",
+            "appearance",
+            "--score-threshold",
+            0,
+            "--option",
+            f"birth_score={birth_score}",
+        )
+        done = mobilevis("run", onnx, clip, *choice, "--json-lines", f"{birth_score}.jsonl")
+        assert done.returncode == 0, done.stderr
+        lines = (tmp_path / f"{birth_score}.jsonl").read_text().splitlines()
+        counts.append(sum(len(json.loads(line)["instances"]) for line in lines))
+    assert counts[0] > counts[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--option", "stuff_threshold=0.1"],
+            "has no option stuff_threshold: its options are",
+        ),
+        (
+            ["--option", "mask_threshold"],
+            "--option 'mask_threshold' is not KEY=VALUE: give such",
+        ),
+        (["--option", "mask_threshold=high"], "mask_threshold is 'high', not a number: give another value"),
+        (["--option", "mask_threshold=2"], "score and mask thresholds are probabilities"),
+        (["-T", "3", "--option", "keyframe_interval=2"], "keyframe_interval is given twice: leave out one"),
+        (["--option", "keyframe_interval=2.5"], "keyframe_interval is 2.5, not a whole number or null"),
+        (["--option", "classes=red"], "classes is 'red', not a list of names or null"),
+    ],
+)
+def test_an_option_that_the_driver_cannot_take_is_one_line(refused, onnx, clip, arguments, words):
+    assert words in refused("run", onnx, clip, *arguments)
+
+
 def test_debug_shows_the_traceback(mobilevis, onnx):
     done = mobilevis("run", onnx, "absent.mp4", "--debug")
     assert done.returncode != 0

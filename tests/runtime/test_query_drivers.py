@@ -211,3 +211,21 @@ def test_a_fixed_number_of_layers_is_run_without_routing(family):
 def test_a_number_of_layers_that_there_is_not_is_refused(layers, message):
     with pytest.raises(UserError, match=message):
         VideoSegmenter(NotingArtefact("minvis-tar"), fixed_layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"score_threshold": "high"}, "score_threshold is 'high', not a number"),
+        ({"score_threshold": True}, "score_threshold is True, not a number"),
+        ({"classes": "odd"}, "classes is 'odd', not a list of names or null"),
+        ({"classes": [1]}, "classes is .1., not a list of names or null"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(options, words):
+    with pytest.raises(UserError, match=words):
+        VideoSegmenter(NotingArtefact("minvis"), **options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    VideoSegmenter(NotingArtefact("minvis"), score_threshold=np.float32(0.5), mask_threshold=np.float64(0.5))

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.run import DatasetFrames, driver_options, run_accuracy
+from mobilevis.benchmarks.accuracy.run import DatasetFrames, measured_options, run_accuracy
 from mobilevis.data.images import write_png
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
@@ -151,9 +151,9 @@ def test_an_unknown_metric_lists_the_known(segmenter: VideoSegmenter, ytvis: Pat
 
 def test_options_are_complete_and_ap_takes_a_lower_threshold() -> None:
     metadata = ColorArtefact().metadata
-    given = {"association": "online", "keyframe_interval": None, "score_threshold": None}
-    options = driver_options(metadata, "ytvis", given)
+    given = {"association": "online"}
+    options = measured_options(metadata, "ytvis", given)
     assert options["association"] == "online"
     assert options["keyframe_interval"] == 3
-    assert options["score_threshold"] < driver_options(metadata, "vpq", given)["score_threshold"]
+    assert options["score_threshold"] < measured_options(metadata, "vpq", given)["score_threshold"]
     VideoSegmenter(ColorArtefact(), **options)
