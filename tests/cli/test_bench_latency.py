@@ -85,6 +85,15 @@ def test_a_bad_option_is_one_line(refused, artefacts, options, words):
     assert words in refused("bench", "latency", artefacts["litert"], *options)
 
 
+def test_another_familys_option_is_refused_before_anything_is_timed(refused, artefacts, tmp_path):
+    options = ["--cpus", CPU, "--source", bundled_clip(), "--option", "fixed_layers=3", "--json", "out.json"]
+    line = refused("bench", "latency", artefacts["onnxruntime"], *options)
+    assert "has no option fixed_layers" in line
+    (result,) = json.loads((tmp_path / "out.json").read_text())["artefacts"]
+    assert result["facts"]["engine"] == "onnxruntime"
+    assert result["workloads"] == {}
+
+
 def test_an_artefact_that_is_none_is_one_line(refused, tmp_path):
     (tmp_path / "broken.pte").write_bytes(b"\x00" * 64)
     words = "the file is not an ExecuTorch program (broken.pte)"
