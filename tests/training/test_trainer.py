@@ -186,12 +186,20 @@ def test_frozen_batch_norms_keep_their_statistics(video_set: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_mixed_precision_stays_near_full_precision(video_set: Path, tmp_path: Path) -> None:
+    """The first step's loss, over eight frames.
+
+    With the two frames of the other tests the deepest batch norms see four values a channel and amplify any
+    rounding: rounding only the weights to bf16 moves the loss by up to 2.0 %, bf16 by up to 3.7 % (seeds 0
+    to 5). With eight, bf16 moves it by at most 1.0 % (seeds 0 to 4).
+    """
     losses = {}
     for precision in ("fp32", "bf16"):
-        config = small_config(video_set, tmp_path / precision, f"run.precision={precision}")
-        Trainer(config).run()
-        losses[precision] = read_log(Path(config.run.output))[0]["loss"]
-    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
+        options = (f"run.precision={precision}", "data.batch_size=8", "schedule.iterations=1")
+        reports: list[StepReport] = []
+        Trainer(small_config(video_set, tmp_path / precision, *options)).run(reports.append)
+        losses[precision] = reports[0].values["loss"]
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.03)
+    assert losses["bf16"] != losses["fp32"], "autocast did nothing"
 
 
 @pytest.mark.slow
