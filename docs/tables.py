@@ -52,12 +52,12 @@ Curves = dict[str, dict[int, float]]
 
 
 def export_table(folder: Path = RESULTS) -> str:
-    """One row for each artefact of each recorded export."""
-    rows = []
+    """One row for each artefact of each recorded export, by model, then format."""
+    rows: list[str] = []
     for file in sorted(folder.glob("*_report.json")):
         report = json.loads(file.read_text(encoding="utf-8"))
         rows += [_export_row(report, artefact) for artefact in report["artefacts"]]
-    return EXPORTS_HEADER + "".join(rows)
+    return EXPORTS_HEADER + "".join(sorted(rows))
 
 
 def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
@@ -66,7 +66,8 @@ def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
     calls = "–"
     if delegation:
         calls = ", ".join(f"{entry} {found['delegate_calls']}" for entry, found in sorted(delegation.items()))
-    ratio, eager = artefact["time_ratio"], report.get("eager_time_ratio")
+    is_reference = artefact["format"] == "onnx"
+    eager = report.get("eager_time_ratio") if is_reference else None
     return _row(
         f"{report['model']} {height}×{width}",
         artefact["format"],
@@ -74,9 +75,13 @@ def _export_row(report: dict[str, Any], artefact: dict[str, Any]) -> str:
         f"{max(output['max_abs'] for output in parity['outputs']):.1e}",
         f"{parity['mask_iou']:.5f}",
         calls,
-        "1" if ratio is None else f"{ratio:.2f}",
-        f"{eager:.2f}" if eager is not None and artefact["format"] == "onnx" else "–",
+        "1" if is_reference else _ratio(artefact["time_ratio"]),
+        _ratio(eager),
     )
+
+
+def _ratio(value: Optional[float]) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def accuracy_records() -> Records:

@@ -36,6 +36,14 @@ def test_records_name_no_folder_of_the_machine_that_wrote_them(tables):
     assert [file.name for file in records if re.search(r'"(/|[A-Z]:\\\\)\w', file.read_text("utf-8"))] == []
 
 
+def test_an_artefact_that_was_not_timed_beside_onnx_runtime_claims_no_ratio(tables, tmp_path):
+    record = json.loads((tables.SYSTEMS / "minvis-tiny_192x320_fp32_report.json").read_text("utf-8"))
+    (alone,) = (artefact for artefact in record["artefacts"] if artefact["format"] == "pte")
+    record["artefacts"] = [{**alone, "time_ratio": None}]
+    (tmp_path / "alone_report.json").write_text(json.dumps(record), encoding="utf-8")
+    assert tables.export_table(tmp_path).endswith("| – | – |\n")
+
+
 def test_the_plot_is_that_of_the_recorded_results(tables):
     with Image.open(tables.PLOT) as picture:
         assert picture.text["Description"] == json.dumps(tables.curves()), "run `python docs/tables.py`"
