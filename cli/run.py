@@ -43,7 +43,7 @@ def run(
     import cv2
     from rich.console import Console
 
-    from mobilevis.cli.stream import print_stages, run_with_progress
+    from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
     from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
@@ -75,6 +75,7 @@ def run(
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
     loaded = segmenter.artefact
     print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
+    print_delay(console, segmenter.delay, summary.frames)
     for path in (output, results, panoptic, json_lines):
         if path is not None:
             console.print(f"wrote {path}", soft_wrap=True)

@@ -57,3 +57,14 @@ def print_stages(console: Console, summary: StreamSummary, setup: str) -> None:
     for stage in key:
         table.add_row(stage, f"{key[stage]:.2f}", f"{other[stage]:.2f}" if stage in other else "–")
     console.print(table)
+
+
+def print_delay(console: Console, delay: int, frames: int) -> None:
+    """How late a clip-level driver answers, and that a video shorter than its clips was padded."""
+    if not delay:
+        return
+    console.print(
+        f"It sees {delay + 1} frames at once: answers come up to {delay} frames late.", soft_wrap=True
+    )
+    if frames <= delay:
+        console.print(f"The video has fewer ({frames}): its last frame was repeated.", soft_wrap=True)

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mobilevis.export import export_model
+from mobilevis.export.seeded import create_seeded
 from mobilevis.runtime.clip import bundled_clip
 from mobilevis.runtime.sources import open_source
 
@@ -49,6 +51,33 @@ def test_a_video_becomes_an_overlay_results_and_json_lines(mobilevis, artefacts,
         len(record["segmentations"]) == 6 for record in json.loads((tmp_path / "results.json").read_text())
     )
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 6
+
+
+@pytest.fixture(scope="module")
+def of_three_frames(tmp_path_factory):
+    """An artefact that sees clips of three frames."""
+    small = {"num_queries": 4, "dim": 16, "heads": 2, "iterations": 1, "box_bins": 3, "clip_length": 3}
+    model = create_seeded("efficientvis-tiny", num_classes=5, **small)
+    folder = tmp_path_factory.mktemp("clips")
+    report = export_model(model, folder, ["onnx"], (64, 96), name="efficientvis-tiny")
+    return folder / report.artefacts[0].path
+
+
+def test_a_clip_level_run_says_its_delay_and_that_a_short_video_was_padded(mobilevis, of_three_frames, clip):
+    done = mobilevis("run", of_three_frames, clip, "--max-frames", 2, "--json-lines", "out.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "sees 3 frames at once: answers come up to 2 frames late" in done.stdout
+    assert "has fewer (2): its last frame was repeated" in done.stdout
+
+
+def test_a_video_of_a_whole_clip_is_not_said_to_be_padded(mobilevis, of_three_frames, clip):
+    done = mobilevis("run", of_three_frames, clip, "--max-frames", 3, "--json-lines", "out.jsonl")
+    assert "answers come up to 2 frames late" in done.stdout
+    assert "repeated" not in done.stdout
+
+
+def test_a_frame_level_run_says_nothing_of_a_delay(mobilevis, onnx, clip):
+    assert "late" not in mobilevis("run", onnx, clip, "--json-lines", "out.jsonl").stdout
 
 
 def test_segments_become_a_submission_named_after_the_source(mobilevis, onnx, clip, tmp_path):
