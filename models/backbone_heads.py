@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobilevis.models.layers import ConvNorm, hard_sigmoid, resize
-from mobilevis.models.seaformer import SEAFORMER_SIZES, SeaFormer
-from mobilevis.models.topformer import TOPFORMER_SIZES, TopFormer
+from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaFormer
+from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, TopFormer
+from mobilevis.models.blocks.layers import ConvNorm, hard_sigmoid
+from mobilevis.models.blocks.resampling import resize
 
 ADE20K_CLASSES = 150
 IMAGENET_CLASSES = 1000

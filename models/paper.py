@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from mobilevis.models.backbone_heads import SeaFormerClassifier, SeaFormerSegmenter, TopFormerSegmenter
-from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
+from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.profiling import Cost, count_operations
 
 MODEL = "mobileinst-topformer-base"

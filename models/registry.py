@@ -7,16 +7,16 @@ from dataclasses import fields
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
-from mobilevis.models.dvis_plus import DvisPlus, DvisPlusConfig, TarDvisPlus, TarDvisPlusConfig
-from mobilevis.models.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
+from mobilevis.models.efficientvis.efficientvis import EFFICIENTVIS_SIZES, EfficientVIS, EfficientVISConfig
 from mobilevis.models.entries import StreamingModel
-from mobilevis.models.maxtron_vis import MAXTRON_VIS_SIZES, MaXTronVis, MaXTronVisConfig
-from mobilevis.models.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, MaXTronVpsConfig
-from mobilevis.models.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
-from mobilevis.models.mobileinst import MobileInst, MobileInstConfig
-from mobilevis.models.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
-from mobilevis.models.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
-from mobilevis.models.tar import TarConfig, TarMinVIS
+from mobilevis.models.maxtron.maxtron_vis import MAXTRON_VIS_SIZES, MaXTronVis, MaXTronVisConfig
+from mobilevis.models.maxtron.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, MaXTronVpsConfig
+from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig, TarDvisPlus, TarDvisPlusConfig
+from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
+from mobilevis.models.minvis.tar import TarConfig, TarMinVIS
+from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
+from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
+from mobilevis.models.seqformer.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
 
 # The models on Mask2Former's decoder, which share their sizes.
 QUERY_MODELS: tuple[tuple[str, type[StreamingModel], type], ...] = (

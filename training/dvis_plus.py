@@ -17,9 +17,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from mobilevis.models.dvis_plus import DvisPlus, Tracked
-from mobilevis.models.minvis import Prediction
-from mobilevis.models.tar import TemporalRouting
+from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
+from mobilevis.models.minvis.minvis import Prediction
+from mobilevis.models.minvis.tar import TemporalRouting
 from mobilevis.training.mask2former import (
     Mask2FormerLoss,
     assign,

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from mobilevis.models.efficientvis import ClipPrediction, EfficientVIS
-from mobilevis.models.roi import roi_align
+from mobilevis.models.blocks.roi import roi_align
+from mobilevis.models.efficientvis.efficientvis import ClipPrediction, EfficientVIS
 from mobilevis.training.boxes import generalised_iou
 from mobilevis.training.criterion import instance_count
 from mobilevis.training.losses import dice_loss, focal_loss, pixel_loss

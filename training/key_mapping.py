@@ -34,11 +34,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch import nn
 
-from mobilevis.models.layers import InvertedResidual
-from mobilevis.models.resnet import ResNet
-from mobilevis.models.seaformer import SeaFormer
-from mobilevis.models.swin import Swin
-from mobilevis.models.topformer import TopFormer
+from mobilevis.models.backbones.resnet import ResNet
+from mobilevis.models.backbones.seaformer import SeaFormer
+from mobilevis.models.backbones.swin import Swin
+from mobilevis.models.backbones.topformer import TopFormer
+from mobilevis.models.blocks.layers import InvertedResidual
 
 ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "proj.1": "project"}
 SEA_ATTENTION = {

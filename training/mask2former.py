@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from mobilevis.models.minvis import MinVIS, Prediction
+from mobilevis.models.minvis.minvis import MinVIS, Prediction
 from mobilevis.training.criterion import gather_masks, instance_count
 from mobilevis.training.losses import dice_loss, pairwise_dice_score, pixel_loss
 from mobilevis.training.matcher import Assignment, Target

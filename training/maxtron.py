@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mobilevis.models.maxtron import ClipPrediction, MaXTron
-from mobilevis.models.maxtron_vis import MaXTronVis
-from mobilevis.models.minvis import Prediction
+from mobilevis.models.maxtron.maxtron import ClipPrediction, MaXTron
+from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
+from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.training.dvis_plus import slot_order
 from mobilevis.training.mask2former import Mask2FormerLoss, frame_terms, sum_terms
 from mobilevis.training.matcher import Target

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mobilevis.models.layers import resize
-from mobilevis.models.maxtron import ClipPrediction
-from mobilevis.models.maxtron_vps import MaXTronVps
+from mobilevis.models.blocks.resampling import resize
+from mobilevis.models.maxtron.maxtron import ClipPrediction
+from mobilevis.models.maxtron.maxtron_vps import MaXTronVps
 from mobilevis.training.kmax import KMaxLoss, Segments, layer_terms, match, pixel_contrast, share_out
 from mobilevis.training.mask2former import sum_terms
 from mobilevis.training.matcher import Target

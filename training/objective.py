@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mobilevis.models.entries import StreamingModel
-from mobilevis.models.mobileinst import MobileInst, MobileInstOutput
+from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstOutput
 from mobilevis.training.config import LossConfig
 from mobilevis.training.criterion import frame_losses
 from mobilevis.training.matcher import Assignment, Target

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mobilevis.models.dvis_plus import DvisPlus, TarDvisPlus
-from mobilevis.models.efficientvis import EfficientVIS
-from mobilevis.models.maxtron_vis import MaXTronVis
-from mobilevis.models.maxtron_vps import MaXTronVps
-from mobilevis.models.minvis import MinVIS
-from mobilevis.models.mobileinst import MobileInst
-from mobilevis.models.seqformer import SeqFormer
-from mobilevis.models.tar import TarMinVIS
+from mobilevis.models.efficientvis.efficientvis import EfficientVIS
+from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
+from mobilevis.models.maxtron.maxtron_vps import MaXTronVps
+from mobilevis.models.minvis.dvis_plus import DvisPlus, TarDvisPlus
+from mobilevis.models.minvis.minvis import MinVIS
+from mobilevis.models.minvis.tar import TarMinVIS
+from mobilevis.models.mobileinst.mobileinst import MobileInst
+from mobilevis.models.seqformer.seqformer import SeqFormer
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.dvis_plus import DvisPlusLoss, DvisPlusObjective
 from mobilevis.training.efficientvis import EfficientVISLoss, EfficientVISObjective

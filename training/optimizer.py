@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from mobilevis.models.layers import GroupNorm, LayerNorm
+from mobilevis.models.blocks.layers import GroupNorm, LayerNorm
 from mobilevis.training.config import OptimizerConfig
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, GroupNorm, LayerNorm)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from mobilevis.models.layers import Mlp
-from mobilevis.models.seqformer import LayerPrediction, SeqFormer
+from mobilevis.models.blocks.layers import Mlp
+from mobilevis.models.seqformer.seqformer import LayerPrediction, SeqFormer
 from mobilevis.training.boxes import generalised_iou
 from mobilevis.training.criterion import instance_count
 from mobilevis.training.losses import dice_loss, focal_loss

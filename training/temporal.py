@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.training import losses
 from mobilevis.training.config import LossConfig, TemporalConfig
 from mobilevis.training.criterion import instance_count

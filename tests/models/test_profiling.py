@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models import create_model
-from mobilevis.models.layers import ConvNorm, resize
+from mobilevis.models.blocks.layers import ConvNorm
+from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.paper import ABLATION_ROWS, BACKBONE_ROWS, FLAGSHIP
 from mobilevis.models.profiling import Cost, count_operations, profile_model
 

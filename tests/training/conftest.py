@@ -11,7 +11,7 @@ import torch
 
 from mobilevis.data.datasets import Category, Track, Video, VideoDataset
 from mobilevis.data.ytvis import save_ytvis
-from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.registry import create_model
 from mobilevis.runtime import rle
 from mobilevis.training.config import TrainConfig, load_config

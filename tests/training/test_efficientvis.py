@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobilevis.models.efficientvis import ClipPrediction, EfficientVIS
+from mobilevis.models.efficientvis.efficientvis import ClipPrediction, EfficientVIS
+from mobilevis.models.efficientvis.interaction import Interaction
 from mobilevis.models.registry import create_model
-from mobilevis.models.tracklets import Interaction
 from mobilevis.training.boxes import generalised_iou, mask_boxes
 from mobilevis.training.efficientvis import (
     EfficientVISLoss,

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from mobilevis.models import create_model
-from mobilevis.models.minvis import Prediction, Refinement
+from mobilevis.models.minvis.minvis import Prediction, Refinement
 from mobilevis.training.dvis_plus import (
     DvisPlusLoss,
     DvisPlusObjective,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mobilevis.models import create_model
-from mobilevis.models.seqformer import LayerPrediction, SeqFormer
+from mobilevis.models.seqformer.seqformer import LayerPrediction, SeqFormer
 from mobilevis.training.config import load_config
 from mobilevis.training.matcher import Target
 from mobilevis.training.seqformer import (

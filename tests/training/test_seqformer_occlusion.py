@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mobilevis.models import create_model
-from mobilevis.models.seqformer import SeqFormer
+from mobilevis.models.seqformer.seqformer import SeqFormer
 from mobilevis.training.matcher import Target
 from mobilevis.training.seqformer import SeqFormerLoss, SeqFormerObjective
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobilevis.models.mobileinst import MobileInst
+from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.registry import create_model
 from mobilevis.training import losses
 from mobilevis.training.config import LossConfig, TemporalConfig

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mobilevis.models.trajectory import AxialTrajectoryLayer
+from mobilevis.models.maxtron.trajectory import AxialTrajectoryLayer
 
 SIDE, DIM, COLOURS, GREY = 5, 16, 4, 4
 CHANCE = 1 / COLOURS

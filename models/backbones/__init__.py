@@ -1,0 +1,75 @@
+"""The backbones by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Union
+
+from mobilevis.models.backbones.resnet import RESNETS, ResNet
+from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaFormer
+from mobilevis.models.backbones.swin import SWINS, Swin
+from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, TopFormer
+
+Backbone = Union[TopFormer, SeaFormer]
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """How to build a backbone, and the width that suits it.
+
+    Attributes:
+        create: (channels that injected features shall have, drop path) → backbone.
+        dim: channels of the decoders on top; TopFormer's are the published width of its injected features.
+    """
+
+    create: Callable[[int, float], Backbone]
+    dim: int
+
+
+def _topformer(size: str) -> BackboneInfo:
+    published = TOPFORMER_SIZES[size]
+    return BackboneInfo(lambda dim, rate: TopFormer(published, dim, rate), published.injected_channels)
+
+
+def _seaformer(size: str, dim: int) -> BackboneInfo:
+    return BackboneInfo(lambda _, rate: SeaFormer(SEAFORMER_SIZES[size], rate), dim)
+
+
+BACKBONES: dict[str, BackboneInfo] = {
+    **{f"topformer-{size}": _topformer(size) for size in TOPFORMER_SIZES},
+    "seaformer-tiny": _seaformer("tiny", 128),
+    "seaformer-small": _seaformer("small", 192),
+    "seaformer-base": _seaformer("base", 256),
+    "seaformer-large": _seaformer("large", 256),
+}
+
+
+def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
+    """Build a backbone with random weights.
+
+    Args:
+        name: a key of ``BACKBONES``.
+        dim: channels of TopFormer's X3, X4 and X5 after semantic injection; SeaFormer's are its own.
+        drop_path: rate of stochastic depth in the last block.
+
+    Raises:
+        ValueError: the name is not known; the text lists the known ones.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"no backbone {name}; known are {', '.join(BACKBONES)}")
+    return BACKBONES[name].create(dim, drop_path)
+
+
+LEVEL_BACKBONES = (*RESNETS, *SWINS, *BACKBONES)
+
+
+def create_level_backbone(name: str) -> Union[ResNet, Swin, Backbone]:
+    """Build a backbone whose ``levels`` begin with those at strides 4, 8, 16 and 32, with random weights.
+
+    Args:
+        name: one of ``LEVEL_BACKBONES``.
+    """
+    if name in RESNETS:
+        return ResNet(name, first=2)
+    return Swin(name) if name in SWINS else create_backbone(name, BACKBONES[name].dim, 0.0)

@@ -1,0 +1,1 @@
+"""MaXTron-VIS and MaXTron-VPS."""

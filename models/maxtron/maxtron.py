@@ -1,0 +1,236 @@
+"""MaXTron (Axial-VS): clip-level segmentation with trajectory attention within and across clips.
+
+Each frame runs through the backbone when it comes; every T frames the clip's module and decoder find N tubes;
+the client links the tubes of successive clips by their queries (near-online), and may refine the queries of K
+clips together before it draws any mask (offline).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+import torch
+from torch import Tensor, nn
+
+from mobilevis.models.backbones.resnet import ResNet
+from mobilevis.models.blocks.layers import ImageNetNormalise, LayerNorm
+from mobilevis.models.blocks.mask2former import object_scores
+from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.maxtron.trajectory import CrossClipModule
+
+STRIDES = (4, 8, 16, 32)
+
+
+class ClipPrediction(NamedTuple):
+    """What N queries say of B clips.
+
+    Attributes:
+        class_logits: (B, N, C + 1), the last one for "no object".
+        mask_logits: (B, N, T, h, w).
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+
+
+class ClipFeatures(NamedTuple):
+    """What a decoder reads of B clips of T frames, the frames of a clip together.
+
+    Attributes:
+        mask_features: (B·T, D', H/4, W/4).
+        levels: (B·T, D_s, H/s, W/s) for s = 32, 16, 8.
+    """
+
+    mask_features: Tensor
+    levels: Sequence[Tensor]
+
+
+class QueryHeads(nn.Module):
+    """From refined queries to classes and kernels; the cross-clip module has its own.
+
+    Args:
+        dim: D, channels of the queries.
+        kernel_dim: D', channels of the mask features.
+        num_classes: C.
+        scale: of kernels that are normed, for mask logits that compete in a softmax; None norms nothing.
+    """
+
+    def __init__(self, dim: int, kernel_dim: int, num_classes: int, scale: Optional[float]) -> None:
+        super().__init__()
+        self.class_embedding = nn.Sequential(nn.Linear(dim, dim), nn.GELU())
+        self.class_head = nn.Linear(dim, num_classes + 1)
+        self.kernel_head = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, kernel_dim))
+        if scale is not None:
+            norm = LayerNorm(kernel_dim)
+            nn.init.constant_(norm.weight, scale)
+            self.kernel_head.append(norm)
+
+
+class MaXTron(StreamingModel):
+    """What both MaXTrons share: entries, the backbone and the cross-clip module.
+
+    A subclass builds ``decode_clip`` and ``features``, and says ``kernel_dim``.
+
+    Attributes:
+        clip_length: T.
+        kernel_dim: D', channels of kernels and mask features.
+        panoptic: whether pixels are shared out among the queries, or each query has its own mask.
+    """
+
+    size_multiple = 32
+    deep = True
+    panoptic: bool
+    kernel_dim: int
+    default_instances: Optional[int] = None
+
+    def __init__(self, config: Any, kernel_dim: int, mask_scale: Optional[float] = None) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = config.num_classes
+        self.num_queries = config.num_queries
+        self.clip_length = config.clip_length
+        self.kernel_dim = kernel_dim
+        self.normalise = ImageNetNormalise()
+        self.backbone = ResNet(config.backbone, first=2)
+        self.cross_clip_module = CrossClipModule(config.dim, config.heads, config.cross_layers)
+        self.cross_clip_heads = QueryHeads(config.dim, kernel_dim, config.num_classes, mask_scale)
+
+    def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
+        """The within-clip module and the pixel decoder, over the backbone's features of B clips (B·T, …)."""
+        raise NotImplementedError
+
+    def clip_queries(self, features: ClipFeatures) -> list[Tensor]:
+        """Clip object queries (B, N, D): the learned ones, and after each decoder layer."""
+        raise NotImplementedError
+
+    def read(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Final queries (B, N, D) → class logits (B, N, C + 1) and kernels (B, N, D')."""
+        raise NotImplementedError
+
+    def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
+        """Frames (B, 3, H, W), RGB in [0, 255] → features at strides 4, 8, 16 and 32."""
+        return self.backbone(self.normalise(frame))
+
+    def decode(self, *features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features of one clip, (T, C_s, H/s, W/s), to what the client keeps of it.
+
+        Returns:
+            Mask features (T, D', H/4, W/4), queries (1, N, D), kernels (1, N, D'), scores (1, N, C).
+        """
+        clip = self.clip_features(features)
+        queries = self.clip_queries(clip)[-1]
+        class_logits, kernels = self.read(queries)
+        return clip.mask_features, queries, kernels, object_scores(class_logits)
+
+    def cross_clip(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Aligned queries of K clips (K, N, D) → kernels (K, N, D'), and the video's scores (1, N, C)."""
+        refined = self.cross_clip_module(queries)[-1]
+        class_logits, kernels = self.read_refined(refined)
+        return kernels, object_scores(class_logits)
+
+    def read_refined(self, refined: Tensor) -> tuple[Tensor, Tensor]:
+        """Refined queries (K, N, D) → class logits of the video (1, N, C + 1), kernels (K, N, D')."""
+        heads = self.cross_clip_heads
+        embedding = self.cross_clip_module.video_embedding(heads.class_embedding(refined))
+        return heads.class_head(embedding), heads.kernel_head(refined)
+
+    def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
+        """Kernels (B, S, D'), any S, times one frame's mask features (B, D', h, w) → (B, S, h, w)."""
+        masks = torch.bmm(kernels, mask_features.flatten(2))
+        return masks.view(*kernels.shape[:2], *mask_features.shape[-2:])
+
+    def segment_clips(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
+        """Kernels (B, N, D') and mask features (B·T, D', h, w) → mask logits (B, N, T, h, w)."""
+        return torch.einsum("bnd,btdhw->bnthw", kernels, by_clip(mask_features, len(kernels)))
+
+    def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
+        """What ``encode`` returns at one input size, in order."""
+        height, width = input_size
+        return {
+            f"features_{stride}": (1, channels, height // stride, width // stride)
+            for stride, channels in zip(STRIDES, self.backbone.channels)
+        }
+
+    def entries(  # type: ignore[override]  # a family names its own options
+        self,
+        input_size: tuple[int, int],
+        max_instances: Optional[int] = None,
+        video_clips: Optional[int] = None,
+    ) -> dict[str, Entry]:
+        """``encode``, ``decode``, ``cross_clip`` and ``segment`` at one input size.
+
+        Args:
+            input_size: (height, width), multiples of 32.
+            max_instances: masks of a frame; None for the model's own choice: all N where pixels are shared
+                out among them.
+            video_clips: K, clips that ``cross_clip`` takes together; None for the paper's video in training.
+
+        Raises:
+            ValueError: ``max_instances`` is not in 1…N, or ``video_clips`` less than 1.
+        """
+        N, D = self.num_queries, self.config.dim
+        S, K = self.shown(max_instances), self.config.video_clips if video_clips is None else video_clips
+        if K < 1:
+            raise ValueError(f"video_clips {K} is not 1 or more")
+        features = self.feature_shapes(input_size)
+        clip = {name: (self.clip_length, *shape[1:]) for name, shape in features.items()}
+        height, width = input_size[0] // 4, input_size[1] // 4
+        tube = {"queries": (1, N, D), "kernels": (1, N, self.kernel_dim), "scores": (1, N, self.num_classes)}
+        mask_features = (self.kernel_dim, height, width)
+        return {
+            "encode": Entry("encode", {"frame": (1, 3, *input_size)}, features),
+            "decode": Entry("decode", clip, {"mask_features": (self.clip_length, *mask_features), **tube}),
+            "cross_clip": Entry(
+                "cross_clip",
+                {"queries": (K, N, D)},
+                {"kernels": (K, N, self.kernel_dim), "scores": tube["scores"]},
+            ),
+            "segment": Entry(
+                "segment",
+                {"kernels": (1, S, self.kernel_dim), "mask_features": (1, *mask_features)},
+                {"mask_logits": (1, S, height, width)},
+            ),
+        }
+
+    def driver_options(  # type: ignore[override]
+        self,
+        input_size: tuple[int, int],
+        max_instances: Optional[int] = None,
+        video_clips: Optional[int] = None,
+    ) -> dict[str, Any]:
+        """What the driver reads beyond the entries; ``gate`` is how the parity gate runs it."""
+        return {
+            "num_queries": self.num_queries,
+            "max_instances": self.shown(max_instances),
+            "score_rule": "softmax(class)",
+            "mask_stride": 4,
+            "stuff_classes": list(self.stuff_classes),
+            # Offline runs every entry, near-online all but cross_clip.
+            "gate": {"mode": "offline"},
+        }
+
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        """Indices of the classes that have no instances."""
+        return ()
+
+    def shown(self, max_instances: Optional[int]) -> int:
+        """S, kernels that ``segment`` takes."""
+        shown = self.default_instances if max_instances is None else max_instances
+        shown = self.num_queries if shown is None else shown
+        if not 1 <= shown <= self.num_queries:
+            raise ValueError(f"max_instances {shown} is not in 1…{self.num_queries}, the number of queries")
+        if self.panoptic and shown != self.num_queries:
+            raise ValueError("a panoptic model shares pixels out among all its queries, not max_instances")
+        return shown
+
+
+def by_clip(frames: Tensor, clips: int) -> Tensor:
+    """(B·T, …) → (B, T, …)."""
+    return frames.view(clips, frames.shape[0] // clips, *frames.shape[1:])
+
+
+def clip_memory(level: Tensor, clips: int) -> Tensor:
+    """A level of B clips, (B·T, D, H, W) → (B, D, T, H, W)."""
+    return by_clip(level, clips).permute(0, 2, 1, 3, 4)

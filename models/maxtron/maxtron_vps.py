@@ -1,0 +1,219 @@
+"""MaXTron-VPS: Video-kMaX with a within-clip module between its backbone and its pixel decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional
+
+from torch import Tensor, nn
+
+from mobilevis.models.backbones.resnet import RESNETS
+from mobilevis.models.blocks.layers import GroupNorm
+from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
+from mobilevis.models.checks import check_known, check_positive
+from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder, KMaxPixelDecoder
+from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, by_clip
+from mobilevis.models.maxtron.trajectory import ClipMixer
+
+# What the names of the registry stand for: the paper's, and a small one of ours.
+MAXTRON_VPS_SIZES: dict[str, dict[str, Any]] = {
+    "r50": {"backbone": "resnet50"},
+    "tiny": {
+        "backbone": "resnet-tiny",
+        "dim": 64,
+        "heads": 4,
+        "num_queries": 16,
+        "kernel_dim": 32,
+        "stages": 1,
+        "axial_layers": 1,
+        "encoder_hidden": 128,
+        "pixel_filters": (32, 16, 16, 16),
+        "pixel_blocks": (1, 1, 1, 1),
+        "decoder_layers": (1, 1, 1),
+        "decoder_hidden": 128,
+        "cross_layers": 2,
+        "video_clips": 4,
+    },
+}
+
+
+@dataclass(frozen=True)
+class MaXTronVpsConfig:
+    """The architecture; the defaults are the paper's with ResNet-50, the widths kMaX-DeepLab's.
+
+    Attributes:
+        backbone: a key of ``RESNETS``.
+        num_classes: C; VIPSeg has 124.
+        stuff_classes: indices of the classes without instances.
+        num_queries: N.
+        clip_length: T, frames of a clip (appendix B).
+        video_clips: K, clips of a video in the cross-clip module's training (appendix B).
+        dim: D, channels of queries and of the within-clip module.
+        kernel_dim: D', channels of kernels and mask features.
+        heads: attention heads, everywhere.
+        stages: N_w, deformable layers of the within-clip module; 0 leaves the module out (Video-kMaX).
+        axial_layers: axial-trajectory layers after each of them.
+        points: samples of each head on each level.
+        encoder_hidden: width of the feed-forward parts there.
+        pixel_filters: base widths of the pixel decoder at strides 32, 16, 8 and 4.
+        pixel_blocks: its blocks there.
+        decoder_layers: k-means layers at strides 32, 16 and 8.
+        decoder_hidden: width of their feed-forward parts.
+        cross_layers: N_c, layers of the cross-clip module.
+    """
+
+    backbone: str = "resnet50"
+    num_classes: int = 124
+    stuff_classes: Sequence[int] = ()
+    num_queries: int = 128
+    clip_length: int = 2
+    video_clips: int = 12
+    dim: int = 256
+    kernel_dim: int = 128
+    heads: int = 8
+    stages: int = 2
+    axial_layers: int = 2
+    points: int = 4
+    encoder_hidden: int = 1024
+    pixel_filters: Sequence[int] = (512, 256, 128, 64)
+    pixel_blocks: Sequence[int] = (1, 5, 1, 1)
+    decoder_layers: Sequence[int] = (2, 2, 2)
+    decoder_hidden: int = 2048
+    cross_layers: int = 6
+
+    def __post_init__(self) -> None:
+        check_known("backbone", self.backbone, RESNETS)
+        lengths = {"pixel_filters": 4, "pixel_blocks": 4, "decoder_layers": 3}
+        for key, value in vars(self).items():
+            if key in lengths:
+                if len(value) != lengths[key]:
+                    raise ValueError(f"{key} {value} are not {lengths[key]} numbers")
+                for item in value:
+                    check_positive(key, item)
+            elif key not in ("backbone", "stages", "stuff_classes"):
+                check_positive(key, value)
+        if not isinstance(self.stages, int) or self.stages < 0:
+            raise ValueError(f"stages {self.stages!r} is not 0 or more")
+        if any(not isinstance(c, int) or not 0 <= c < self.num_classes for c in self.stuff_classes):
+            raise ValueError(
+                f"stuff_classes {self.stuff_classes} are not indices of {self.num_classes} classes"
+            )
+        if (
+            self.dim % (2 * self.heads)
+            or self.dim % GROUPS
+            or any(f % self.heads for f in self.pixel_filters)
+        ):
+            raise ValueError(f"dim {self.dim} and pixel_filters {self.pixel_filters} do not fit the heads")
+
+
+class KMaxOutput(NamedTuple):
+    """What a k-means layer, or the final predictor, says of B clips.
+
+    Attributes:
+        class_logits: (B, N, C + 1), the last one for "no object".
+        mask_logits: (B, N, T, h, w); a softmax over N.
+        pixels: (B, D', T, h, w), unit vectors.
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    pixels: Tensor
+
+
+class WithinClip(nn.Module):
+    """The within-clip tracking module (§3.2): deformable layers with axial-trajectory layers between them.
+
+    It takes and gives the channels of the backbone.
+
+    Args:
+        channels: of the levels at strides 8, 16 and 32.
+        config: of the model.
+    """
+
+    def __init__(self, channels: Sequence[int], config: MaXTronVpsConfig) -> None:
+        super().__init__()
+        c = config
+        mixer = ClipMixer(c.dim, c.heads, c.encoder_hidden, c.stages, c.axial_layers, c.clip_length)
+        self.encoder = DeformableEncoder(
+            channels, c.dim, c.heads, c.stages, c.points, c.encoder_hidden, between=mixer
+        )
+        self.outputs = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(c.dim, width, 1), GroupNorm(GROUPS, width)) for width in channels
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Features of clips at strides 8, 16 and 32 → the same shapes."""
+        levels = reversed(self.encoder.levels(features))
+        return [project(x) for project, x in zip(self.outputs, levels)]
+
+
+class MaXTronVps(MaXTron):
+    """MaXTron for video panoptic segmentation; see ``MaXTronVpsConfig``."""
+
+    driver = "maxtron-vps"
+    panoptic = True
+
+    def __init__(self, config: MaXTronVpsConfig) -> None:
+        super().__init__(config, config.kernel_dim, MASK_SCALE)
+        c = config
+        channels = self.backbone.channels
+        self.within_clip: Optional[WithinClip] = WithinClip(channels[1:], c) if c.stages else None
+        self.pixel_decoder = KMaxPixelDecoder(channels, c.pixel_filters, c.pixel_blocks, c.heads)
+        self.decoder = KMaxDecoder(
+            self.pixel_decoder.channels,
+            c.dim,
+            c.kernel_dim,
+            c.heads,
+            c.num_queries,
+            c.num_classes,
+            c.decoder_layers,
+            c.decoder_hidden,
+        )
+
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        return tuple(self.config.stuff_classes)
+
+    def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
+        coarse = list(features[1:]) if self.within_clip is None else self.within_clip(features[1:])
+        levels = self.pixel_decoder([features[0], *coarse])
+        return ClipFeatures(self.decoder.predictor.normal_pixels(levels[-1]), levels[:-1])
+
+    def clip_queries(self, features: ClipFeatures) -> list[Tensor]:
+        return self._run_layers(features)[0]
+
+    def _run_layers(self, features: ClipFeatures) -> tuple[list[Tensor], list[KMaxOutput]]:
+        clips = features.mask_features.shape[0] // self.clip_length
+        queries, found = [self.decoder.initial_queries(clips)], []
+        for level, layer in zip(self.decoder.levels, self.decoder.layers):
+            x = features.levels[level]
+            after, class_logits, mask_logits, cells = layer(queries[-1], x)
+            size = (clips, -1, self.clip_length, *x.shape[-2:])
+            found.append(KMaxOutput(class_logits, mask_logits.view(size), cells.view(size)))
+            queries.append(after)
+        return [x.squeeze(3).transpose(1, 2) for x in queries], found
+
+    def read(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        class_logits, kernels = self._read(queries)
+        return class_logits, self.decoder.predictor.scaled_kernels(kernels)
+
+    def _read(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``read``, the kernels without the scale of the mask norm."""
+        decoder, x = self.decoder, queries.transpose(1, 2)[..., None]
+        class_logits = decoder.predictor.class_logits(decoder.class_embedding(x))
+        return class_logits, decoder.predictor.kernels(decoder.kernel_embedding(x))
+
+    def forward(self, frames: Tensor) -> list[KMaxOutput]:
+        """Frames (B·T, 3, H, W), the frames of a clip together → the outputs of each layer and of the
+        final predictor."""
+        return self.predict(self.clip_features(self.encode(frames)))
+
+    def predict(self, clip: ClipFeatures) -> list[KMaxOutput]:
+        """Features of B clips → as ``forward``."""
+        queries, found = self._run_layers(clip)
+        class_logits, kernels = self._read(queries[-1])
+        pixels = by_clip(clip.mask_features, len(kernels)).transpose(1, 2)
+        masks = self.decoder.predictor.mask_logits(kernels, pixels.flatten(2))
+        found.append(KMaxOutput(class_logits, masks.view(len(kernels), -1, *pixels.shape[2:]), pixels))
+        return found

@@ -1,0 +1,1 @@
+"""MinVIS, and what extends it: DVIS++'s tracker and TAR's routers."""

@@ -1,0 +1,1 @@
+"""MobileInst, and SparseInst, whose decoders it follows."""

@@ -1,0 +1,1 @@
+"""SeqFormer, and TAFormer, its temporal attention."""

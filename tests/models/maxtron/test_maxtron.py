@@ -1,0 +1,147 @@
+"""MaXTron: clips in, tubes out; what meets within a clip, and what meets across clips."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from mobilevis.models import create_model
+from mobilevis.models.maxtron.kmax import AxialAttention, KMaxLayer, Predictor, assign, clip_cells
+
+SIZE = (64, 96)
+NAMES = ("maxtron-vis-tiny", "maxtron-vps-tiny")
+
+
+def make(name, **options):
+    torch.manual_seed(0)
+    return create_model(name, num_classes=3, **options).eval()
+
+
+def clip(model, clips=1):
+    return 255 * torch.rand(clips * model.clip_length, 3, *SIZE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_entries_run_at_the_shapes_that_they_declare(name):
+    model = make(name)
+    with torch.no_grad():
+        for entry in model.entries(SIZE, video_clips=3).values():
+            out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
+            outputs = out if isinstance(out, tuple) else (out,)
+            assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
+            assert all(x.isfinite().all() for x in outputs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_entries_compute_what_the_model_does(name):
+    model = make(name)
+    frames = clip(model)
+    with torch.no_grad():
+        expected = model(frames)[-1]
+        features = zip(*(model.encode(frame[None]) for frame in frames))
+        mask_features, _, kernels, scores = model.decode(*(torch.cat(level) for level in features))
+        masks = torch.stack([model.segment(kernels, x[None]) for x in mask_features], dim=2)
+    if model.panoptic:  # the shift of the mask norm is the same for all queries
+        assert torch.allclose(masks.softmax(1), expected.mask_logits.softmax(1), atol=1e-5)
+    else:
+        assert torch.allclose(masks, expected.mask_logits, atol=1e-4)
+    assert torch.allclose(scores, expected.class_logits.softmax(-1)[..., :-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clips_of_a_batch_do_not_see_each_other(name):
+    model = make(name)
+    frames = clip(model, clips=2)
+    with torch.no_grad():
+        together = model(frames)[-1].mask_logits
+        alone = torch.cat([model(part)[-1].mask_logits for part in frames.chunk(2)])
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "without"), [(NAMES[0], {"axial_layers": 0}), (NAMES[1], {"stages": 0})])
+def test_frames_meet_in_the_within_clip_module_alone(name, without):
+    """Without it, a frame's features are its own; with it, they know the clip's other frames."""
+    for options, meet in (({}, True), (without, False)):
+        model = make(name, **options)
+        frames = clip(model)
+        other = torch.cat([frames[:1], clip(model)[1:]])
+        with torch.no_grad():
+            first, second = (model.clip_features(model.encode(x)).mask_features[0] for x in (frames, other))
+        assert torch.allclose(first, second, atol=1e-5) != meet
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clips_kernels_depend_on_the_videos_other_clips(name):
+    model = make(name)
+    queries = torch.randn(3, model.num_queries, model.config.dim)
+    other = torch.cat([queries[:1], torch.randn_like(queries[1:])])
+    with torch.no_grad():
+        assert not torch.allclose(model.cross_clip(queries)[0][0], model.cross_clip(other)[0][0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_configuration_builds_the_model_again(name):
+    model = make(name)
+    again = make(name, **{k: v for k, v in asdict(model.config).items() if k != "num_classes"})
+    assert again.state_dict().keys() == model.state_dict().keys()
+
+
+def test_every_cell_belongs_to_its_most_similar_query():
+    logits = torch.tensor([[[3.0, 0.0, 1.0], [1.0, 2.0, 0.5]]])
+    assert assign(logits).tolist() == [[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]
+
+
+def test_a_cluster_centre_moves_by_the_sum_of_its_cells():
+    torch.manual_seed(0)
+    layer = KMaxLayer(8, 8, 2, 16, Predictor(8, 8, 4, 3)).eval()
+    torch.nn.init.ones_(layer.centre_out.norm.weight)
+    queries, level = torch.randn(1, 8, 3, 1), torch.randn(2, 8, 2, 2)
+    with torch.no_grad():
+        pixels = layer.pixel_input(torch.nn.functional.gelu(level))
+        values = clip_cells(layer.pixel_value(pixels), 1)
+        owner = layer(queries, level)[2].argmax(1)[0]
+        update = torch.stack([values[0, :, owner == n].sum(1) for n in range(3)], dim=1)[None, ..., None]
+        moved = queries + layer.centre_out(layer.centre_norm(update))
+        # The other branches start at 0: what is left is the k-means step between two GELUs.
+        expected = torch.nn.functional.gelu(torch.nn.functional.gelu(moved))
+        assert torch.allclose(layer(queries, level)[0], expected, atol=1e-5)
+
+
+def test_axial_attention_is_attention_along_columns_then_rows():
+    torch.manual_seed(0)
+    attention = AxialAttention(8, 8, 2).eval()
+    x = torch.randn(1, 8, 3, 4)
+    with torch.no_grad():
+        qkv = attention.project[0](x + 0)
+        out = attention._attend(qkv, axis=2)
+        q, k, v = qkv[0, :8].view(2, 4, 3, 4), qkv[0, 8:16].view(2, 4, 3, 4), qkv[0, 16:].view(2, 8, 3, 4)
+        weights = (torch.einsum("hdyx,hdzx->hyzx", q, k) * 0.5).softmax(2)
+        assert torch.allclose(out[0].view(2, 8, 3, 4), torch.einsum("hyzx,hdzx->hdyx", weights, v), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        (NAMES[0], {"dim": 50}, "dim 50"),
+        (NAMES[0], {"clip_length": 0}, "clip_length"),
+        (NAMES[0], {"axial_layers": -1}, "axial_layers"),
+        (NAMES[1], {"stages": -1}, "stages"),
+        (NAMES[1], {"pixel_blocks": (1, 1)}, "pixel_blocks"),
+        (NAMES[1], {"stuff_classes": (3,)}, "stuff_classes"),
+        (NAMES[1], {"backbone": "vit"}, "no backbone vit"),
+    ],
+)
+def test_a_configuration_that_fits_nothing_is_refused(name, options, text):
+    with pytest.raises(ValueError, match=text):
+        make(name, **options)
+
+
+def test_a_panoptic_model_shares_pixels_out_among_all_queries():
+    model = make(NAMES[1])
+    assert model.driver_options(SIZE)["max_instances"] == model.num_queries
+    with pytest.raises(ValueError, match="shares pixels"):
+        model.entries(SIZE, max_instances=3)
+    with pytest.raises(ValueError, match="video_clips"):
+        model.entries(SIZE, video_clips=0)
