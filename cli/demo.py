@@ -62,7 +62,7 @@ def demo(
 
 def _export(console: Console, output: Path) -> ExportReport:
     from mobilevis.cli.export import export_with_progress, print_report
-    from mobilevis.models import bundled_checkpoint
+    from mobilevis.models.weights.bundled import bundled_checkpoint
 
     checkpoint = bundled_checkpoint(DEMO_MODEL)
     report = export_with_progress(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mobilevis.export.report import ExportReport, FormatReport
     from mobilevis.models import StreamingModel
-    from mobilevis.runtime.metadata import ClassInfo
+    from mobilevis.runtime.categories import Category
 
 ALL_FORMATS = ("onnx", "pte", "tflite")
 
@@ -113,12 +113,11 @@ def export_with_progress(
 
 def _build(
     name: str, config: dict[str, Any], checkpoint: Optional[Path]
-) -> tuple[StreamingModel, Optional[list[ClassInfo]], Optional[str]]:
+) -> tuple[StreamingModel, Optional[list[Category]], Optional[str]]:
     """The model with its classes and its checkpoint's hash; these are None for random weights."""
     from mobilevis.export.seeded import create_seeded
+    from mobilevis.models.weights.checkpoint import load_checkpoint
     from mobilevis.runtime.errors import UserError
-    from mobilevis.runtime.metadata import ClassInfo
-    from mobilevis.training.weights import load_checkpoint
 
     if checkpoint is None:
         try:
@@ -134,7 +133,7 @@ def _build(
             raise UserError(f"no configuration {key}", checkpoint, f"known are {', '.join(sorted(held))}")
         if held[key] != value:
             raise UserError(f"holds {key}={held[key]}, not {value}", checkpoint, f"leave out --config {key}")
-    return loaded.model, [ClassInfo(c.id, c.name) for c in loaded.classes], loaded.sha256
+    return loaded.model, loaded.classes, loaded.sha256
 
 
 def print_report(console: Console, report: ExportReport) -> None:

@@ -48,8 +48,7 @@ def _open_checkpoint(
     """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
     from mobilevis.export.describe import describe
     from mobilevis.export.eager import EagerArtefact
-    from mobilevis.runtime.metadata import ClassInfo
-    from mobilevis.training.weights import load_checkpoint
+    from mobilevis.models.weights.checkpoint import load_checkpoint
 
     loaded = load_checkpoint(path)
     try:
@@ -57,7 +56,7 @@ def _open_checkpoint(
             loaded.model,
             input_size,
             name=loaded.name,
-            classes=[ClassInfo(category.id, category.name) for category in loaded.classes],
+            classes=loaded.classes,
             checkpoint_sha256=loaded.sha256,
             **({} if max_instances is None else {"max_instances": max_instances}),
         )

@@ -11,18 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.rle import Rle
 
 MAX_SIDE = 1 << 14  # pixels
 MAX_VIDEO_LENGTH = 1 << 20  # frames: 14 hours at 20 a second
-
-
-@dataclass(frozen=True)
-class Category:
-    """A class: the data set's own id (from 1, with gaps in COCO) and its name."""
-
-    id: int
-    name: str
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.data.records import Record, read_json, records, top_level, unique_id
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER
 from mobilevis.runtime.sources import MAX_PIXELS
@@ -33,11 +34,9 @@ TRUTH_FOLDER = "panomasksRGB"
 
 
 @dataclass(frozen=True)
-class Category:
+class PanopticCategory(Category):
     """A class of the dataset; things have instances, stuff has none."""
 
-    id: int
-    name: str
     is_thing: bool
 
 
@@ -71,7 +70,7 @@ class PanopticVideo:
 class PanopticDataset:
     """A ground truth."""
 
-    categories: Mapping[int, Category]
+    categories: Mapping[int, PanopticCategory]
     videos: tuple[PanopticVideo, ...]
 
     def counts(self, submission: Mapping[str, PanopticVideo]) -> dict[str, int]:
@@ -92,12 +91,12 @@ def load_truth(path: Union[str, Path]) -> PanopticDataset:
     """
     path = Path(path)
     file = top_level(read_json(path), path)
-    categories: dict[int, Category] = {}
+    categories: dict[int, PanopticCategory] = {}
     for record in records(file.items("categories"), "categories", path):
         identity = unique_id(record, categories)
         if identity < 0:
             raise record.fault("the id is negative")
-        categories[identity] = Category(identity, record.text("name"), record.flag("isthing"))
+        categories[identity] = PanopticCategory(identity, record.text("name"), record.flag("isthing"))
     names: dict[str, list[str]] = {}
     for record in records(file.items("videos"), "videos", path):
         video = record.path(record.text("video_id"))
@@ -123,7 +122,7 @@ def load_submission(path: Union[str, Path], dataset: PanopticDataset) -> dict[st
 
 
 def _load_videos(
-    file: Record, names: Mapping[str, Sequence[str]], categories: Mapping[int, Category], folder: str
+    file: Record, names: Mapping[str, Sequence[str]], categories: Mapping[int, PanopticCategory], folder: str
 ) -> dict[str, PanopticVideo]:
     videos: dict[str, PanopticVideo] = {}
     for record in records(file.items("annotations"), "annotations", file.file):
@@ -143,7 +142,9 @@ def _load_videos(
     return videos
 
 
-def _load_frame(record: Record, name: str, folder: Path, categories: Mapping[int, Category]) -> PanopticFrame:
+def _load_frame(
+    record: Record, name: str, folder: Path, categories: Mapping[int, PanopticCategory]
+) -> PanopticFrame:
     if "file_name" in record.fields and PurePath(record.text("file_name")).stem != PurePath(name).stem:
         raise record.fault(f"file_name {record.text('file_name')} where frame {name} is due")
     segments: dict[int, Segment] = {}

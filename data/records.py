@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any, Optional, TypeVar, Union
 
-from mobilevis.data.datasets import Category
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 
 PRECISION = "fp32"
 TOOLS = (
@@ -28,7 +29,7 @@ def describe(
     input_size: tuple[int, int],
     *,
     name: Optional[str] = None,
-    classes: Optional[Sequence[ClassInfo]] = None,
+    classes: Optional[Sequence[Category]] = None,
     checkpoint_sha256: Optional[str] = None,
     **options: Any,
 ) -> tuple[dict[str, Entry], Metadata]:
@@ -79,9 +80,9 @@ def check_input_size(size: tuple[int, int], multiple: int) -> None:
     )
 
 
-def _classes(model: StreamingModel, classes: Optional[Sequence[ClassInfo]]) -> tuple[ClassInfo, ...]:
+def _classes(model: StreamingModel, classes: Optional[Sequence[Category]]) -> tuple[Category, ...]:
     if classes is None:
-        return tuple(ClassInfo(i, f"class {i}") for i in range(1, model.num_classes + 1))
+        return tuple(Category(i, f"class {i}") for i in range(1, model.num_classes + 1))
     if len(classes) != model.num_classes:
         raise UserError(
             f"{len(classes)} classes are named, the model has {model.num_classes}", fix="name every class"

@@ -23,11 +23,12 @@ from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.clip import bundled_clip
 from mobilevis.runtime.engines.base import quiet_native
 from mobilevis.runtime.errors import UserError, missing_extra
 from mobilevis.runtime.files import atomic_path, sha256_of
-from mobilevis.runtime.metadata import ClassInfo, Metadata
+from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.parity import check_parity_vectors, make_parity_vectors
 from mobilevis.runtime.sources import open_source
 
@@ -69,7 +70,7 @@ def export_model(
     input_size: tuple[int, int] = (320, 640),
     *,
     name: Optional[str] = None,
-    classes: Optional[Sequence[ClassInfo]] = None,
+    classes: Optional[Sequence[Category]] = None,
     checkpoint_sha256: Optional[str] = None,
     frames: Optional[Iterable[Image]] = None,
     simplify: bool = False,

@@ -1,7 +1,6 @@
-"""PyTorch models for video instance segmentation, one family a file."""
+"""PyTorch models for video instance segmentation, a folder a family."""
 
-from mobilevis.models.bundled import bundled_checkpoint
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.models.registry import create_model, list_models
 
-__all__ = ["Entry", "StreamingModel", "bundled_checkpoint", "create_model", "list_models"]
+__all__ = ["Entry", "StreamingModel", "create_model", "list_models"]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any, Optional
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -42,14 +43,6 @@ class EntrySpec:
 
 
 @dataclass(frozen=True)
-class ClassInfo:
-    """A category: the dataset's own id (results files carry it) and its name."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True)
 class Metadata:
     """Everything that a runtime needs to know of an artefact.
 
@@ -74,7 +67,7 @@ class Metadata:
     driver: str
     entries: Mapping[str, EntrySpec]
     input_size: tuple[int, int]
-    classes: tuple[ClassInfo, ...]
+    classes: tuple[Category, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "fp32"
     color_order: str = "RGB"
@@ -129,7 +122,7 @@ def parse_metadata(text: str, file: str) -> Metadata:
             name: EntrySpec(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
             for name, entry in raw["entries"].items()
         }
-        classes = tuple(ClassInfo(int(c["id"]), str(c["name"])) for c in raw["classes"])
+        classes = tuple(Category(int(c["id"]), str(c["name"])) for c in raw["classes"])
         height, width = raw["input_size"]
         return Metadata(**{**raw, "entries": entries, "classes": classes, "input_size": (height, width)})
     except (ValueError, KeyError, TypeError, AttributeError) as error:

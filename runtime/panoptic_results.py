@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import disk_errors
-from mobilevis.runtime.metadata import ClassInfo
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sinks import FileSink
@@ -36,7 +36,7 @@ class PanopticResults(FileSink):
     """
 
     def __init__(
-        self, target: Path, classes: tuple[ClassInfo, ...], video: str, frame_name: Callable[[int], str]
+        self, target: Path, classes: tuple[Category, ...], video: str, frame_name: Callable[[int], str]
     ) -> None:
         if target.exists() and not (target / "pred.json").is_file():
             raise UserError("this is there already, and no submission", target, "name a new folder")

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime import rle
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.draw import draw_result
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors
-from mobilevis.runtime.metadata import ClassInfo
 from mobilevis.runtime.results import FrameResult
 
 Image = NDArray[np.uint8]
@@ -79,7 +79,7 @@ class FileSink(Sink):
 class OverlayVideo(FileSink):
     """The video with masks, outlines and labels drawn into it."""
 
-    def __init__(self, target: Path, fps: float, classes: tuple[ClassInfo, ...]) -> None:
+    def __init__(self, target: Path, fps: float, classes: tuple[Category, ...]) -> None:
         if target.suffix.lower() not in VIDEO_CODECS:
             raise UserError("unknown kind of video", target, f"name it {', '.join(VIDEO_CODECS)}")
         super().__init__(target)
@@ -128,7 +128,7 @@ class OverlayVideo(FileSink):
 class JsonLines(FileSink):
     """One JSON object a frame, with RLE masks; each line is complete when the next frame begins."""
 
-    def __init__(self, target: Path, classes: tuple[ClassInfo, ...]) -> None:
+    def __init__(self, target: Path, classes: tuple[Category, ...]) -> None:
         super().__init__(target)
         self._classes = classes
         self._stream: IO[str] = self._temporary.open("w", encoding="utf-8")
@@ -169,7 +169,7 @@ class YoutubeVisResults(FileSink):
     with them; what grows is 16 bytes for each instance.
     """
 
-    def __init__(self, target: Path, classes: tuple[ClassInfo, ...], video_id: int = 1) -> None:
+    def __init__(self, target: Path, classes: tuple[Category, ...], video_id: int = 1) -> None:
         super().__init__(target)
         self._tracks = TrackSpool(classes, target)
         self._video_id = video_id
@@ -195,7 +195,7 @@ class YoutubeVisResults(FileSink):
 class TrackSpool:
     """Gathers the instances of one video by track; the RLE strings lie in a temporary file."""
 
-    def __init__(self, classes: tuple[ClassInfo, ...], beside: Path) -> None:
+    def __init__(self, classes: tuple[Category, ...], beside: Path) -> None:
         self._classes = classes
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=beside.parent)  # noqa: SIM115 - open until close()
         self._frames = 0

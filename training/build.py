@@ -12,13 +12,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.registry import create_model
+from mobilevis.models.weights.checkpoint import LoadReport, load_weights
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
-from mobilevis.training.objective import Objective
-from mobilevis.training.objectives import OBJECTIVES, trainable_families
+from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.registry import OBJECTIVES, trainable_families
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
-from mobilevis.training.weights import LoadReport, load_weights
 
 
 def total_iterations(schedule: ScheduleConfig, samples: int, batch_size: int) -> int:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
-from mobilevis.training.batches import BatchSampler
 from mobilevis.training.build import (
     create_network,
     create_objective,
@@ -22,9 +22,7 @@ from mobilevis.training.build import (
     distribute,
     total_iterations,
 )
-from mobilevis.training.checkpoint import STATE_FILE, TrainingState, load_state, save_state
 from mobilevis.training.config import TrainConfig
-from mobilevis.training.dataset import Batch, TrainingSet, collate
 from mobilevis.training.ema import WeightAverage
 from mobilevis.training.logging import RunLog, read_log
 from mobilevis.training.optimizer import create_optimizer, set_learning_rate
@@ -36,8 +34,10 @@ from mobilevis.training.precision import (
     create_scaler,
     spare_depthwise,
 )
-from mobilevis.training.sources import open_source
-from mobilevis.training.weights import save_checkpoint
+from mobilevis.training.samples.batches import BatchSampler
+from mobilevis.training.samples.dataset import Batch, TrainingSet, collate
+from mobilevis.training.samples.sources import open_source
+from mobilevis.training.state import STATE_FILE, TrainingState, load_state, save_state
 
 MODEL_FILE = "model.safetensors"
 

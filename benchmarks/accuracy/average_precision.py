@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy
-from mobilevis.data.datasets import Category
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
 Floats = NDArray[np.float64]

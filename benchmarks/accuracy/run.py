@@ -14,14 +14,15 @@ from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
 from mobilevis.data import panoptic
 from mobilevis.data.coco import load_coco, save_coco_results
-from mobilevis.data.datasets import Category, ImageResult, VideoResult
+from mobilevis.data.datasets import ImageResult, VideoResult
 from mobilevis.data.images import image_folder, read_image, write_png
 from mobilevis.data.records import write_json
 from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
 from mobilevis.runtime import drivers, rle
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
-from mobilevis.runtime.metadata import ClassInfo, Metadata
+from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
@@ -94,7 +95,7 @@ def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) 
     return {**asdict(options_class()), **options}
 
 
-def check_classes(classes: Iterable[ClassInfo], categories: Mapping[int, str], gt: Path) -> None:
+def check_classes(classes: Iterable[Category], categories: Mapping[int, str], gt: Path) -> None:
     """Refuse annotations whose categories are not those of the artefact.
 
     Args:
@@ -210,7 +211,7 @@ def track(segmenter: VideoSegmenter, frames: Source, beside: Path, video_id: int
         spool.close()
 
 
-def _names(categories: Iterable[Union[Category, panoptic.Category]]) -> dict[int, str]:
+def _names(categories: Iterable[Category]) -> dict[int, str]:
     return {category.id: category.name for category in categories}
 
 

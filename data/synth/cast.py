@@ -10,12 +10,13 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from mobilevis.data.datasets import Annotation, Category, ImageDataset
+from mobilevis.data.datasets import Annotation, ImageDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.synth.canvas import Sprite, make_sprite
 from mobilevis.data.synth.shapes import SHAPES, draw_sprite
 from mobilevis.data.synth.textures import TextureFamily
 from mobilevis.runtime import rle
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
 MIN_CUTOUT_AREA = 32**2  # pixels: COCO's border between small and medium objects

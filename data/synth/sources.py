@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Optional, Protocol
 
 from mobilevis.data.coco import load_coco
-from mobilevis.data.datasets import MAX_VIDEO_LENGTH, Annotation, Category, Image, ImageDataset
+from mobilevis.data.datasets import MAX_VIDEO_LENGTH, Annotation, Image, ImageDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.synth.cast import Cast, ShapeCast, cutout_cast
 from mobilevis.data.synth.pseudo import random_pseudo_video
 from mobilevis.data.synth.render import Frame, Mask
 from mobilevis.data.synth.scene import random_scene
 from mobilevis.data.synth.textures import FAMILIES
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
 MODES = ("video", "pseudo")

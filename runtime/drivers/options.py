@@ -10,7 +10,7 @@ from typing import Any, Optional, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.metadata import ClassInfo
+from mobilevis.runtime.categories import Category
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _word(kind: Any) -> str:
     return words.get(kind, "a list of names")
 
 
-def class_filter(known: Sequence[ClassInfo], names: Optional[Sequence[str]]) -> Optional[NDArray[np.bool_]]:
+def class_filter(known: Sequence[Category], names: Optional[Sequence[str]]) -> Optional[NDArray[np.bool_]]:
     """Which class indices to keep, (C,) bool; None where all are kept.
 
     Args:

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from mobilevis.data.datasets import Category
 from mobilevis.data.images import write_png
 from mobilevis.export import export_model
 from mobilevis.models import create_model
+from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime import rle
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.files import sha256_of
-from mobilevis.runtime.metadata import ClassInfo
-from mobilevis.training.weights import save_checkpoint
 
 pytestmark = pytest.mark.slow  # an export and five processes that load PyTorch
 
@@ -37,7 +36,7 @@ def trained(tmp_path_factory):
         ("onnx",),
         SIZE,
         name=NAME,
-        classes=[ClassInfo(1, "cat"), ClassInfo(4, "dog")],
+        classes=[Category(1, "cat"), Category(4, "dog")],
         checkpoint_sha256=sha256_of(checkpoint),
     )
     return checkpoint, folder / report.artefacts[0].path

@@ -11,7 +11,7 @@ import torch
 from mobilevis.data.synth.generate import generate
 from mobilevis.data.synth.sources import SynthOptions
 from mobilevis.models import create_model
-from mobilevis.training.weights import save_checkpoint
+from mobilevis.models.weights.checkpoint import save_checkpoint
 
 pytestmark = pytest.mark.slow  # processes that load PyTorch
 

@@ -8,13 +8,12 @@ import pytest
 from rich.console import Console
 
 from mobilevis.cli.export import export_with_progress, print_report
-from mobilevis.data.datasets import Category
 from mobilevis.models import create_model
+from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
-from mobilevis.runtime.metadata import ClassInfo
-from mobilevis.training.weights import save_checkpoint
 
 MODEL = "mobileinst-topformer-tiny"
 
@@ -34,7 +33,7 @@ def test_a_checkpoint_brings_configuration_classes_and_hash(mobilevis, checkpoin
     assert done.returncode == 0, done.stdout + done.stderr
     assert "random" not in done.stdout
     metadata = load_artefact(tmp_path / "out" / f"{MODEL}_64x128_fp32_onnx").metadata
-    assert metadata.classes == (ClassInfo(4, "red"), ClassInfo(9, "green"))
+    assert metadata.classes == (Category(4, "red"), Category(9, "green"))
     assert metadata.checkpoint_sha256 == sha256_of(checkpoint)
     assert metadata.options["num_queries"] == 10
 

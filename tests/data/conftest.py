@@ -9,17 +9,10 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from mobilevis.data.datasets import (
-    Annotation,
-    Category,
-    Image,
-    ImageDataset,
-    Track,
-    Video,
-    VideoDataset,
-)
+from mobilevis.data.datasets import Annotation, Image, ImageDataset, Track, Video, VideoDataset
 from mobilevis.data.segmentations import bounding_box
 from mobilevis.runtime import rle
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.rle import Rle
 
 SIZE = (24, 32)

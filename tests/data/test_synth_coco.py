@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mobilevis.data.coco import save_coco
-from mobilevis.data.datasets import Annotation, Category, Image, ImageDataset
+from mobilevis.data.datasets import Annotation, Image, ImageDataset
 from mobilevis.data.synth.sources import SynthOptions, video_source
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
 from .conftest import image_annotation, rectangle

@@ -11,9 +11,9 @@ import pytest
 from mobilevis.export import export, export_model, onnx
 from mobilevis.export.describe import check_input_size
 from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
-from mobilevis.runtime.metadata import ClassInfo
 
 SIZE = (64, 96)
 
@@ -120,7 +120,7 @@ def test_simplified_graphs_pass_the_gate_too(export_toy, tmp_path):
 
 
 def test_classes_and_checkpoint_are_recorded(export_toy, tmp_path):
-    classes = [ClassInfo(3, "car"), ClassInfo(17, "cat"), ClassInfo(18, "dog")]
+    classes = [Category(3, "car"), Category(17, "cat"), Category(18, "dog")]
     export_toy(classes=classes, checkpoint_sha256="ab" * 32)
     metadata = load_artefact(tmp_path / "toy_64x96_fp32_onnx").metadata
     assert metadata.classes == tuple(classes)
@@ -135,7 +135,7 @@ def test_classes_and_checkpoint_are_recorded(export_toy, tmp_path):
         ({"formats": ["onnx", "coreml"]}, "unknown format coreml: choose from onnx, pte, tflite"),
         ({"formats": []}, "no format"),
         ({"input_size": (64, 100)}, "try 64x128 or 64x96"),
-        ({"classes": [ClassInfo(1, "car")]}, "1 classes are named, the model has 3"),
+        ({"classes": [Category(1, "car")]}, "1 classes are named, the model has 3"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused_at_once(export_toy, tmp_path, changes, message):

@@ -13,11 +13,11 @@ from mobilevis.data.synth.generate import generate
 from mobilevis.data.synth.sources import SynthOptions
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
-from mobilevis.runtime.metadata import ClassInfo
+from mobilevis.models.weights.checkpoint import load_checkpoint
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.training.config import load_config
 from mobilevis.training.trainer import Trainer
-from mobilevis.training.weights import load_checkpoint
 
 # Masks at a quarter of the resolution bound the AP: the annotations themselves, averaged over 4x4 pixels and
 # interpolated back, reach 1.00 on this clip, and on clips of 64x128 (twenty seeds) 0.80 at best.
@@ -101,7 +101,7 @@ threads = 1
 """
         )
         loaded = load_checkpoint(Trainer(load_config(config, overrides)).run())
-        classes = [ClassInfo(category.id, category.name) for category in loaded.classes]
+        classes = [Category(category.id, category.name) for category in loaded.classes]
         model = loaded.model.eval()
         entries, metadata = describe(model, input_size, name=name, classes=classes, **(export_options or {}))
         artefact = EagerArtefact(model, entries, metadata)

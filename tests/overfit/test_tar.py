@@ -9,15 +9,15 @@ from mobilevis.benchmarks.accuracy.routing import layer_row, paced_set
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
-from mobilevis.runtime.metadata import ClassInfo
-from mobilevis.training.weights import load_checkpoint
+from mobilevis.models.weights.checkpoint import load_checkpoint
+from mobilevis.runtime.categories import Category
 
 pytestmark = pytest.mark.overfit
 
 
 def routed_artefact(checkpoint: Path, size: tuple[int, int]) -> EagerArtefact:
     loaded = load_checkpoint(checkpoint)
-    classes = [ClassInfo(category.id, category.name) for category in loaded.classes]
+    classes = [Category(category.id, category.name) for category in loaded.classes]
     return EagerArtefact(loaded.model, *describe(loaded.model, size, name=loaded.name, classes=classes))
 
 

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.categories import Category
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 
 H, W = 64, 128
 QUERIES, SLOTS = 3, 2
@@ -41,7 +42,7 @@ class ColorArtefact:
                 ),
             },
             input_size=(H, W),
-            classes=(ClassInfo(3, "red"), ClassInfo(5, "green"), ClassInfo(9, "blue")),
+            classes=(Category(3, "red"), Category(5, "green"), Category(9, "blue")),
             options={"keyframe_interval": 3, "max_instances": SLOTS, "mask_stride": 4},
         )
         self.calls: Counter[str] = Counter()

@@ -7,13 +7,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import Source, StreamInterruptedError
 
 H, W, T, N, C, S, M = 64, 128, 4, 2, 3, 2, 28
-CLASSES = (ClassInfo(3, "red"), ClassInfo(5, "green"))
+CLASSES = (Category(3, "red"), Category(5, "green"))
 
 
 class BoxArtefact:

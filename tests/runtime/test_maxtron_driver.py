@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 H, W, T, K, N = 64, 128, 2, 3, 4
@@ -47,7 +48,7 @@ class ColorTubes:
                 ),
             },
             input_size=(H, W),
-            classes=(ClassInfo(3, "red"), ClassInfo(5, "green"), ClassInfo(9, "blue")),
+            classes=(Category(3, "red"), Category(5, "green"), Category(9, "blue")),
             options={"max_instances": N, "mask_stride": 4, "stuff_classes": list(stuff)},
         )
         self.calls: Counter[str] = Counter()

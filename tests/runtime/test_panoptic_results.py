@@ -10,14 +10,14 @@ import pytest
 
 from mobilevis.benchmarks.accuracy.vpq import evaluate_vpq
 from mobilevis.data.panoptic import read_ids
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo
 from mobilevis.runtime.panoptic import id_colors
 from mobilevis.runtime.panoptic_results import PanopticResults
 from mobilevis.runtime.results import FrameResult, Instance
 
 SIZE = (8, 12)
-CLASSES = (ClassInfo(4, "person"), ClassInfo(7, "sky"))
+CLASSES = (Category(4, "person"), Category(7, "sky"))
 PERSON, SKY = 300, 5
 
 

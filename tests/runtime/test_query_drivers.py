@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.drivers.tar import layers_kept
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import StreamInterruptedError
 
@@ -75,7 +76,7 @@ class NotingArtefact:
                 ),
             },
             input_size=(H, W),
-            classes=(ClassInfo(1, "even"), ClassInfo(2, "odd")),
+            classes=(Category(1, "even"), Category(2, "odd")),
             options={"max_instances": SHOWN, "mask_stride": 4, "decoder_layers": LAYERS, "warmup": WARMUP},
         )
         self.kept = kept

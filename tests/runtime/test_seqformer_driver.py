@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.drivers.seqformer import OverlapAssociation
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.masks import soft_iou
-from mobilevis.runtime.metadata import ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
 
@@ -55,7 +56,7 @@ class ColorClipArtefact:
                 ),
             },
             input_size=(H, W),
-            classes=(ClassInfo(3, "red"), ClassInfo(5, "green"), ClassInfo(9, "blue")),
+            classes=(Category(3, "red"), Category(5, "green"), Category(9, "blue")),
             options={"clip_length": T, "max_instances": KEPT, "mask_stride": 4},
         )
         self.clips: list[np.ndarray] = []

@@ -201,7 +201,7 @@ FULL_DISK = """
 import sys, numpy as np
 from pathlib import Path
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo
+from mobilevis.runtime.metadata import Category
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
 make = {"v.mp4": lambda p, c: OverlayVideo(p, 25.0, c), "r.json": YoutubeVisResults, "l.jsonl": JsonLines}
@@ -209,7 +209,7 @@ rng = np.random.default_rng(0)
 for name, kind in make.items():
     target = Path(sys.argv[1]) / name
     try:
-        sink = kind(target, (ClassInfo(1, "noise"),))
+        sink = kind(target, (Category(1, "noise"),))
         for t in range(60):
             mask = rng.random((240, 320)) > 0.5
             mask[0, 0] = mask[-1, -1] = True

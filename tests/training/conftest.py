@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from mobilevis.data.datasets import Category, Track, Video, VideoDataset
+from mobilevis.data.datasets import Track, Video, VideoDataset
 from mobilevis.data.ytvis import save_ytvis
 from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.registry import create_model
 from mobilevis.runtime import rle
+from mobilevis.runtime.categories import Category
 from mobilevis.training.config import TrainConfig, load_config
 
 SIZE = (60, 120)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mobilevis.data.datasets import Category
 from mobilevis.models import create_model
+from mobilevis.models.weights.checkpoint import save_checkpoint
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.build import create_network
 from mobilevis.training.config import CONFIG_FOLDER, ModelConfig, load_config
-from mobilevis.training.weights import save_checkpoint
 
 CONFIGS = sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml"))
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mobilevis.models.weights.checkpoint import load_checkpoint
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.build import create_schedule, total_iterations
-from mobilevis.training.checkpoint import STATE_FILE
 from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.logging import read_log
 from mobilevis.training.plots import CURVES_FILE
+from mobilevis.training.state import STATE_FILE
 from mobilevis.training.trainer import MODEL_FILE, StepReport, Trainer
-from mobilevis.training.weights import load_checkpoint
 from tests.training.conftest import small_config
 
 

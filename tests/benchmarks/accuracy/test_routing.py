@@ -25,8 +25,8 @@ from mobilevis.data.synth.sources import SynthOptions
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.models import create_model
+from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.metadata import ClassInfo
 
 SIZE, FRAMES = (64, 64), 3
 
@@ -41,7 +41,7 @@ def video_set(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, VideoData
 def artefact(video_set: tuple[Path, VideoDataset]) -> EagerArtefact:
     """Of four layers, whose routers keep the second and skip the others."""
     torch.manual_seed(0)
-    classes = [ClassInfo(category.id, category.name) for category in video_set[1].categories]
+    classes = [Category(category.id, category.name) for category in video_set[1].categories]
     small = {"num_queries": 4, "dim": 32, "decoder_layers": 4, "encoder_layers": 1}
     model = create_model("minvis-tar-tiny", num_classes=len(classes), **small).eval()
     for index, router in enumerate(model.routers, start=1):
@@ -87,7 +87,7 @@ def test_a_fixed_number_of_layers_runs_in_every_frame(video_set, artefact, tmp_p
 
 def test_a_model_without_routers_is_refused(video_set, tmp_path):
     model = create_model("minvis-tiny", num_classes=len(video_set[1].categories), dim=32).eval()
-    classes = [ClassInfo(category.id, category.name) for category in video_set[1].categories]
+    classes = [Category(category.id, category.name) for category in video_set[1].categories]
     plain = EagerArtefact(model, *describe(model, SIZE, name="minvis-tiny", classes=classes))
     with pytest.raises(UserError, match="no option fixed_layers"):
         layer_row(plain, paced_set(video_set[0] / "instances.json", 1, tmp_path), None)

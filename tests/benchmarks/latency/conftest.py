@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mobilevis.benchmarks.latency.protocol import Protocol
 from mobilevis.runtime.artefact import load_artefact
-from mobilevis.runtime.metadata import METADATA_KEY, ClassInfo, EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.categories import Category
+from mobilevis.runtime.metadata import METADATA_KEY, EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.parity import make_parity_vectors
 
 H, W = 64, 128
@@ -92,7 +93,7 @@ def write_artefact(folder: Path, **changes: object) -> Path:
         "driver": "mobileinst",
         "entries": ENTRIES,
         "input_size": (H, W),
-        "classes": (ClassInfo(1, "thing"),),
+        "classes": (Category(1, "thing"),),
         "options": {"keyframe_interval": 3, "max_instances": SLOTS, "mask_stride": 4},
     }
     folder.mkdir()

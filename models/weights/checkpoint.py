@@ -1,0 +1,316 @@
+"""Weights into models: our own checkpoints, and the official files of backbones.
+
+Our own format is one safetensors file whose metadata hold all that is needed to build the model again:
+registry name, configuration, classes and training record. Official files come from the user's disk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from mobilevis.models import StreamingModel, create_model
+from mobilevis.models.weights.official_names import official_names
+from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors, read_tensors
+from mobilevis.runtime.categories import Category
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path, sha256_of
+
+METADATA_KEY = "mobilevis_checkpoint"
+SCHEMA_VERSION = 1
+_WRAPPING_MODULES = ("module.", "backbone.")  # DataParallel's, and mmsegmentation's
+_NOT_OURS = "give a checkpoint that `mobilevis train` wrote"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as it was saved.
+
+    Attributes:
+        model: with the saved weights, in float32 and evaluation mode.
+        name: of the registry.
+        classes: the categories by class index.
+        record: how the weights came about, as its writer gave it.
+        sha256: of the file.
+    """
+
+    model: StreamingModel
+    name: str
+    classes: tuple[Category, ...]
+    record: Mapping[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _About:
+    """A checkpoint's metadata; see ``save_checkpoint``."""
+
+    name: str
+    config: Mapping[str, Any]
+    classes: tuple[Category, ...]
+    record: Mapping[str, Any]
+
+    def create_model(self) -> StreamingModel:
+        return create_model(self.name, **self.config)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What came of loading weights into a model that was there before.
+
+    Attributes:
+        loaded: the model's tensors that were set.
+        missing: the model's tensors that the file lacks, or that were not wanted; they keep their values.
+        unmatched: the file's tensors that the model has no place for, by their names there.
+        other_classes: the model's tensors with one row a class that keep their values, because the file's are
+            for another number of classes.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    other_classes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """One line for the user: what was loaded, and the names of what was not."""
+        parts = [f"loaded {len(self.loaded)} tensors"]
+        for what, names in (
+            ("keep their initial values", self.missing),
+            ("keep their initial values, the file is for other classes", self.other_classes),
+            ("of the file have no place in the model", self.unmatched),
+        ):
+            if names:
+                shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+                parts.append(f"{len(names)} {what} ({shown})")
+        return "; ".join(parts)
+
+
+def save_checkpoint(
+    model: StreamingModel,
+    path: Path,
+    *,
+    name: str,
+    classes: Sequence[Category],
+    record: Mapping[str, Any],
+    half: bool = False,
+) -> None:
+    """Write a model with all that :func:`load_checkpoint` needs, replacing an older file at once.
+
+    Args:
+        model: its weights must be finite.
+        path: the file.
+        name: of the registry; ``create_model(name, **asdict(model.config))`` builds the model.
+        classes: the categories by class index.
+        record: how the weights came about; JSON values.
+        half: store kernels and matrices as float16, half the size. Norms and biases stay float32: they are
+            few, and a running variance can exceed float16's range.
+
+    Raises:
+        ValueError: the name does not build such a model, or there is not one class for each of its outputs.
+        UserError: the weights are not finite, or the file cannot be written.
+    """
+    config = asdict(model.config)
+    if create_model(name, **config).state_dict().keys() != model.state_dict().keys():
+        raise ValueError(f"{name} does not build this model")
+    if len(classes) != model.num_classes:
+        raise ValueError(f"{len(classes)} classes are named, the model has {model.num_classes}")
+    about = {"schema": SCHEMA_VERSION, **asdict(_About(name, config, tuple(classes), record))}
+    tensors = {key: _stored(tensor, half) for key, tensor in model.state_dict().items()}
+    _require_finite(tensors, path, "nothing was written: lower the learning rate, or store in full precision")
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(about)})
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Build the model that a checkpoint holds.
+
+    Args:
+        path: a file that :func:`save_checkpoint` wrote.
+
+    Raises:
+        UserError: the file is missing, damaged or foreign, its tensors are not those of its configuration, or
+            they are not finite.
+    """
+    path = Path(path)
+    file = read_safetensors(path)
+    about = _parse_about(file, path)
+    try:
+        # Shapes first, without memory: the configuration of a hostile file can ask for any size.
+        with torch.device("meta"):
+            expected = about.create_model()
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise UserError(f"this version cannot build its model: {error}", path, _NOT_OURS) from error
+    if unpaired := sorted(expected.state_dict().keys() ^ file.tensors.keys()):
+        raise UserError(f"holds a {about.name}, and does not fit at {unpaired[0]}", path, _NOT_OURS)
+    names = _match(expected, file.tensors, path).loaded
+    if len(about.classes) != expected.num_classes:
+        what = f"names {len(about.classes)} classes for {expected.num_classes}"
+        raise UserError(what, path, _NOT_OURS)
+    model = about.create_model()
+    _copy(model, {name: file.tensors[name] for name in names})
+    return Checkpoint(model.eval(), about.name, about.classes, about.record, sha256_of(path))
+
+
+def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Sequence[str] = ()) -> LoadReport:
+    """Set a model's weights from a checkpoint of ours, or its backbone's from an official file.
+
+    A checkpoint may be for other classes: then the tensors with one row a class keep their values. It may be
+    of another model, whose tensors without a place here are left out, as MinVIS's serves for TAR on it.
+
+    Args:
+        model: changed in place, wholly or not at all.
+        path: the file.
+        name: the model's, of the registry.
+        fresh: names of parts, such as ``routers``, that keep their values.
+
+    Raises:
+        UserError: a part that is not fresh lacks a tensor; see :func:`load_checkpoint` and
+            :func:`load_pretrained_backbone`.
+    """
+    path = Path(path)
+    file = read_tensors(path)
+    if METADATA_KEY not in file.metadata:
+        return _load_official(model, file, path, fresh)
+    about = _parse_about(file, path)
+    asked = {key for key in model.state_dict() if not _is_in(key, fresh)}
+    if lacking := sorted(asked - file.tensors.keys()):
+        what = f"holds a {about.name}, which lacks {lacking[0]}"
+        raise UserError(
+            what, path, "give the model the checkpoint's configuration, or name the part in model.fresh"
+        )
+    offered = {key: tensor for key, tensor in file.tensors.items() if not _is_in(key, fresh)}
+    if about.name == name and (unplaced := sorted(offered.keys() - asked)):
+        what = f"holds a {about.name}, and does not fit at {unplaced[0]}"
+        raise UserError(what, path, "give the model the checkpoint's configuration")
+    report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
+    _copy(model, {key: file.tensors[key] for key in report.loaded})
+    return report
+
+
+def _is_in(key: str, parts: Sequence[str]) -> bool:
+    return any(key == part or key.startswith(f"{part}.") for part in parts)
+
+
+def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
+    """Set a backbone's weights from an official TopFormer, SeaFormer, ResNet or Swin file.
+
+    ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
+    reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested
+    state dicts (an averaged one first) and prefixes of wrapping modules are seen through.
+
+    Args:
+        model: a backbone, or a model with one as ``backbone``; changed in place, wholly or not at all.
+        path: a file that ``torch.save`` wrote, or safetensors.
+
+    Returns:
+        The report; names are relative to the backbone.
+
+    Raises:
+        UserError: the file is missing or damaged, holds more than tensors and plain values, holds none of the
+            backbone's weights or weights of another size, or they are not finite.
+        ValueError: there are no official files for the backbone's family.
+    """
+    path = Path(path)
+    return _load_official(model, read_tensors(path), path)
+
+
+def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequence[str] = ()) -> LoadReport:
+    backbone: nn.Module = getattr(model, "backbone", model)
+    ours = {official: name for name, official in official_names(backbone).items()}
+    bare = {_without_wrappers(name): tensor for name, tensor in file.tensors.items()}
+    tensors = {ours[official]: tensor for official, tensor in bare.items() if official in ours}
+    if not tensors:
+        family = type(backbone).__name__
+        raise UserError(f"holds no weights of {family}", path, f"give an official {family} file")
+    prefix = "" if backbone is model else "backbone."
+    wanted = {name: tensor for name, tensor in tensors.items() if not _is_in(prefix + name, fresh)}
+    report = _match(backbone, wanted, path)
+    _copy(backbone, wanted)
+    return replace(report, unmatched=tuple(official for official in bare if official not in ours))
+
+
+def _without_wrappers(name: str) -> str:
+    for prefix in _WRAPPING_MODULES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def _match(
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: tuple[int, int] | None = None
+) -> LoadReport:
+    """Which of the tensors fit the model, all checked: shapes, kinds and values.
+
+    Args:
+        model: where the tensors are to go; may be on the meta device.
+        tensors: by the model's names.
+        path: for the errors.
+        classes: number of classes of the file and of the model, where they may differ.
+
+    Raises:
+        UserError: another shape, or a value that is not finite.
+    """
+    expected = model.state_dict()
+    common = [name for name in expected if name in tensors]
+    other_classes = []
+    for name in common:
+        mine, theirs = expected[name], tensors[name]
+        if _fits(theirs, mine):
+            continue
+        other_rows = theirs.shape != mine.shape and theirs.shape[1:] == mine.shape[1:]
+        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) == classes:
+            other_classes.append(name)
+            continue
+        what = f"{name} is {tuple(theirs.shape)} there, {tuple(mine.shape)} in the model"
+        raise UserError(what, path, "give the model the checkpoint's size and configuration")
+    loaded = [name for name in common if name not in other_classes]
+    _require_finite({name: tensors[name] for name in loaded}, path, "give a checkpoint of another run")
+    return LoadReport(
+        loaded=tuple(loaded),
+        missing=tuple(name for name in expected if name not in tensors),
+        unmatched=tuple(name for name in tensors if name not in expected),
+        other_classes=tuple(other_classes),
+    )
+
+
+def _fits(theirs: Tensor, mine: Tensor) -> bool:
+    plain = theirs.layout == torch.strided and theirs.device.type == "cpu" and not theirs.is_quantized
+    return plain and theirs.shape == mine.shape and theirs.is_floating_point() == mine.is_floating_point()
+
+
+def _copy(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    state = model.state_dict()
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            state[name].copy_(tensor)
+
+
+def _stored(tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if half and tensor.is_floating_point() and tensor.dim() > 1 else tensor
+
+
+def _require_finite(tensors: Mapping[str, Tensor], path: Path, fix: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise UserError(f"{name} holds NaN or infinity", path, fix)
+
+
+def _parse_about(file: TensorFile, path: Path) -> _About:
+    if METADATA_KEY not in file.metadata:
+        raise UserError("not a mobilevis checkpoint: it carries no model name", path, _NOT_OURS)
+    try:
+        about = json.loads(file.metadata[METADATA_KEY])
+        if about["schema"] != SCHEMA_VERSION:
+            what = f"checkpoint schema {about['schema']}, this version reads {SCHEMA_VERSION}"
+            raise UserError(what, path, "use the version of mobilevis that wrote it")
+        classes = tuple(Category(int(item["id"]), str(item["name"])) for item in about["classes"])
+        return _About(str(about["name"]), dict(about["config"]), classes, dict(about["record"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"broken checkpoint metadata: {error!r}", path, _NOT_OURS) from error

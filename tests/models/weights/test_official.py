@@ -1,0 +1,342 @@
+"""Official files, stood in for by random tensors under the official names and shapes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from transformers import ResNetForImageClassification, SwinForImageClassification
+
+from mobilevis.models import create_model
+from mobilevis.models.backbones import create_backbone
+from mobilevis.models.weights import tensor_files
+from mobilevis.models.weights.checkpoint import load_pretrained_backbone, load_weights
+from mobilevis.models.weights.official_names import official_names
+from mobilevis.runtime.errors import UserError
+
+
+def convolution(name: str, out: int, into: int, kernel: int = 1, keys: tuple[str, str] = ("c", "bn")) -> dict:
+    """A convolution and its batch norm under official names, with random values."""
+    conv, norm = keys
+    return {
+        f"{name}.{conv}.weight": torch.randn(out, into, kernel, kernel),
+        f"{name}.{norm}.weight": torch.rand(out),
+        f"{name}.{norm}.bias": torch.randn(out),
+        f"{name}.{norm}.running_mean": torch.randn(out),
+        f"{name}.{norm}.running_var": torch.rand(out) + 0.5,
+        f"{name}.{norm}.num_batches_tracked": torch.tensor(7),
+    }
+
+
+def residual(name: str, into: int, out: int, kernel: int, expansion: int) -> dict[str, Tensor]:
+    hidden = into * expansion
+    if expansion == 1:
+        return {
+            **convolution(f"{name}.conv.0", hidden, 1, kernel),
+            **convolution(f"{name}.conv.2", out, hidden),
+        }
+    return {
+        **convolution(f"{name}.conv.0", hidden, into),
+        **convolution(f"{name}.conv.2", hidden, 1, kernel),
+        **convolution(f"{name}.conv.4", out, hidden),
+    }
+
+
+def mlp(name: str, channels: int, hidden: int) -> dict[str, Tensor]:
+    return {
+        **convolution(f"{name}.fc1", hidden, channels),
+        f"{name}.dwconv.weight": torch.randn(hidden, 1, 3, 3),
+        f"{name}.dwconv.bias": torch.randn(hidden),
+        **convolution(f"{name}.fc2", channels, hidden),
+    }
+
+
+def attention(name: str, channels: int, keys: int, values: int) -> dict[str, Tensor]:
+    return {
+        **convolution(f"{name}.to_q", keys, channels),
+        **convolution(f"{name}.to_k", keys, channels),
+        **convolution(f"{name}.to_v", values, channels),
+        **convolution(f"{name}.proj.1", channels, values),
+    }
+
+
+def official_topformer_tiny() -> dict[str, Tensor]:
+    """hustvl/TopFormer's tensors without injection: ``local_configs/topformer/topformer_tiny.py``."""
+    state = convolution("tpm.stem.0", 16, 3, 3)
+    rows = [(16, 16, 3, 1), (16, 16, 3, 4), (16, 16, 3, 3), (16, 32, 5, 3), (32, 32, 5, 3), (32, 64, 3, 3),
+            (64, 64, 3, 3), (64, 96, 5, 6), (96, 96, 5, 6)]  # fmt: skip
+    for n, row in enumerate(rows, start=1):
+        state.update(residual(f"tpm.layer{n}", *row))
+    for n in range(4):
+        block = f"trans.transformer_blocks.{n}"
+        state.update(attention(f"{block}.attn", 208, 64, 128))
+        state.update(mlp(f"{block}.mlp", 208, 416))
+    return state
+
+
+def official_injections() -> dict[str, Tensor]:
+    state = {}
+    for n, channels in ((1, 32), (2, 64), (3, 96)):
+        for part in ("local_embedding", "global_embedding", "global_act"):
+            state.update(convolution(f"SIM.{n}.{part}", 128, channels, keys=("conv", "bn")))
+    return state
+
+
+def official_seaformer_tiny() -> dict[str, Tensor]:
+    """fudan-zvg/SeaFormer's tensors: ``seaformer-seg/local_configs/seaformer/seaformer_tiny.py``."""
+    state = convolution("smb1.stem_block.0", 16, 3, 3)
+    stages = [
+        [(16, 16, 3, 1), (16, 16, 3, 4), (16, 16, 3, 3)],
+        [(16, 32, 5, 3), (32, 32, 5, 3)],
+        [(32, 64, 3, 3), (64, 64, 3, 3)],
+        [(64, 128, 5, 3)],
+        [(128, 160, 3, 6)],
+    ]
+    for m, stage in enumerate(stages, start=1):
+        for n, row in enumerate(stage, start=1):
+            state.update(residual(f"smb{m}.layer{n}", *row))
+    for m, channels, keys, ratio in ((1, 128, 64, 2), (2, 160, 96, 4)):
+        for n in range(2):
+            block = f"trans{m}.transformer_blocks.{n}"
+            state.update(sea_attention(f"{block}.attn", channels, keys))
+            state.update(mlp(f"{block}.mlp", channels, channels * ratio))
+    return state
+
+
+def sea_attention(name: str, channels: int, keys: int) -> dict[str, Tensor]:
+    values = 2 * keys
+    positions = ("rowq", "rowk", "columnq", "columnk")
+    return {
+        **attention(name, channels, keys, values),
+        **convolution(f"{name}.proj_encode_row.1", values, values),
+        **convolution(f"{name}.proj_encode_column.1", values, values),
+        **convolution(f"{name}.dwconv", 2 * values, 1, 3),
+        **convolution(f"{name}.pwconv", channels, 2 * values),
+        **{f"{name}.pos_emb_{axis}.pos_embed": torch.randn(1, keys, 16) for axis in positions},
+    }
+
+
+def topformer() -> nn.Module:
+    return create_backbone("topformer-tiny", 128, 0.0)
+
+
+def seaformer() -> nn.Module:
+    return create_backbone("seaformer-tiny", 128, 0.0)
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def test_a_segmentation_file_fills_every_tensor_of_topformer(tmp_path: Path) -> None:
+    official = {**official_topformer_tiny(), **official_injections()}
+    head = {"decode_head.conv_seg.weight": torch.zeros(150, 128, 1, 1)}
+    content = {f"backbone.{name}": tensor for name, tensor in official.items()}
+    torch.save({"meta": {"epoch": 3}, "state_dict": {**content, **head}}, tmp_path / "ade20k.pth")
+    backbone = topformer()
+    report = load_pretrained_backbone(backbone, tmp_path / "ade20k.pth")
+    assert not report.missing
+    assert report.unmatched == tuple(head)
+    assert len(report.loaded) == len(official) == len(backbone.state_dict())
+    state = backbone.state_dict()
+    for ours, theirs in {
+        "stem.conv.weight": "tpm.stem.0.c.weight",
+        "rows.0.depthwise.norm.running_var": "tpm.layer1.conv.0.bn.running_var",
+        "rows.0.project.conv.weight": "tpm.layer1.conv.2.c.weight",
+        "rows.3.expand.conv.weight": "tpm.layer4.conv.0.c.weight",
+        "rows.8.project.norm.bias": "tpm.layer9.conv.4.bn.bias",
+        "blocks.0.attention.query.conv.weight": "trans.transformer_blocks.0.attn.to_q.c.weight",
+        "blocks.1.attention.key.conv.weight": "trans.transformer_blocks.1.attn.to_k.c.weight",
+        "blocks.3.attention.project.norm.weight": "trans.transformer_blocks.3.attn.proj.1.bn.weight",
+        "blocks.2.mlp.depthwise.bias": "trans.transformer_blocks.2.mlp.dwconv.bias",
+        "injections.0.gate.conv.weight": "SIM.1.global_act.conv.weight",
+        "injections.1.feature.norm.weight": "SIM.2.global_embedding.bn.weight",
+        "injections.2.local.conv.weight": "SIM.3.local_embedding.conv.weight",
+    }.items():
+        assert torch.equal(state[ours], official[theirs]), ours
+
+
+def test_a_classification_file_leaves_the_injection_and_reports_it(tmp_path: Path) -> None:
+    official = official_topformer_tiny()
+    content = {f"module.{name}": tensor for name, tensor in official.items()}
+    torch.save({**content, "module.head.bias": torch.zeros(1000)}, tmp_path / "imagenet.pth")
+    backbone = topformer()
+    before = state_of(backbone)
+    report = load_pretrained_backbone(backbone, tmp_path / "imagenet.pth")
+    assert report.unmatched == ("head.bias",)
+    assert report.missing == tuple(name for name in before if name.startswith("injections."))
+    assert all(torch.equal(before[name], backbone.state_dict()[name]) for name in report.missing)
+
+
+def test_a_file_fills_every_tensor_of_seaformer(tmp_path: Path) -> None:
+    official = official_seaformer_tiny()
+    torch.save({**official, "linear.weight": torch.zeros(1000, 160)}, tmp_path / "SeaFormer_T.pth")
+    backbone = seaformer()
+    report = load_pretrained_backbone(backbone, tmp_path / "SeaFormer_T.pth")
+    assert not report.missing
+    assert report.unmatched == ("linear.weight",)
+    assert len(report.loaded) == len(backbone.state_dict())
+    state = backbone.state_dict()
+    for ours, theirs in {
+        "stem.norm.weight": "smb1.stem_block.0.bn.weight",
+        "stages.0.0.depthwise.conv.weight": "smb1.layer1.conv.0.c.weight",
+        "stages.4.0.project.conv.weight": "smb5.layer1.conv.4.c.weight",
+        "transformers.3.0.mlp.depthwise.bias": "trans1.transformer_blocks.0.mlp.dwconv.bias",
+    }.items():
+        assert torch.equal(state[ours], official[theirs]), ours
+    for ours, theirs in {
+        "query.norm.bias": "to_q.bn.bias",
+        "value.conv.weight": "to_v.c.weight",
+        "project.conv.weight": "proj.1.c.weight",
+        "detail_depthwise.conv.weight": "dwconv.c.weight",
+        "detail_project.norm.bias": "pwconv.bn.bias",
+        "rows.project.conv.weight": "proj_encode_row.1.c.weight",
+        "columns.project.conv.weight": "proj_encode_column.1.c.weight",
+        "rows.query_positions.embedding": "pos_emb_rowq.pos_embed",
+        "rows.key_positions.embedding": "pos_emb_rowk.pos_embed",
+        "columns.query_positions.embedding": "pos_emb_columnq.pos_embed",
+        "columns.key_positions.embedding": "pos_emb_columnk.pos_embed",
+    }.items():
+        for transformer in (1, 2):
+            attention = state[f"transformers.{2 + transformer}.1.attention.{ours}"]
+            assert torch.equal(attention, official[f"trans{transformer}.transformer_blocks.1.attn.{theirs}"])
+
+
+@pytest.mark.parametrize("name", ["topformer-base", "seaformer-large"])
+def test_every_tensor_of_the_larger_sizes_has_an_official_name(name: str) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone(name, 256, 0.0)
+    names = official_names(backbone)
+    assert names.keys() == backbone.state_dict().keys()
+    assert len(set(names.values())) == len(names)
+
+
+def test_the_averaged_weights_are_preferred_and_script_arguments_do_not_matter(tmp_path: Path) -> None:
+    average, raw = official_seaformer_tiny(), official_seaformer_tiny()
+    content = {"state_dict": raw, "state_dict_ema": average, "args": Namespace(lr=0.1), "epoch": 3}
+    torch.save(content, tmp_path / "checkpoint.pth.tar")
+    backbone = seaformer()
+    load_pretrained_backbone(backbone, tmp_path / "checkpoint.pth.tar")
+    assert torch.equal(backbone.state_dict()["stem.conv.weight"], average["smb1.stem_block.0.c.weight"])
+
+
+def test_official_weights_may_come_as_safetensors_and_go_into_a_whole_model(tmp_path: Path) -> None:
+    official = official_topformer_tiny()
+    save_file(official, tmp_path / "imagenet.safetensors")
+    model = create_model("mobileinst-topformer-tiny", num_queries=10, dim=32)
+    load_weights(model, tmp_path / "imagenet.safetensors")
+    assert torch.equal(model.state_dict()["backbone.stem.conv.weight"], official["tpm.stem.0.c.weight"])
+
+
+def test_parts_that_start_afresh_take_nothing_from_an_official_file(tmp_path: Path) -> None:
+    official = official_topformer_tiny()
+    save_file(official, tmp_path / "imagenet.safetensors")
+    model = create_model("mobileinst-topformer-tiny", num_queries=10, dim=32)
+    before = model.state_dict()["backbone.stem.conv.weight"].clone()
+    report = load_weights(model, tmp_path / "imagenet.safetensors", fresh=["backbone.stem"])
+    assert torch.equal(model.state_dict()["backbone.stem.conv.weight"], before)
+    assert "stem.conv.weight" in report.missing
+    assert "rows.0.depthwise.conv.weight" in report.loaded
+
+
+@pytest.mark.parametrize("name", ["minvis-tiny", "efficientvis-tiny", "seqformer-tiny", "maxtron-vps-tiny"])
+def test_a_resnet_of_transformers_goes_into_every_family_that_has_one(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    model = create_model(name).eval()
+    resnet = ResNetForImageClassification(model.backbone.network.config).eval()
+    save_file(resnet.state_dict(), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    report = load_weights(model, tmp_path / "model.safetensors")
+    assert not report.missing
+    assert report.unmatched == ("classifier.1.bias", "classifier.1.weight")
+    images = torch.randn(1, 3, 64, 64)
+    expected = resnet.resnet(images).last_hidden_state
+    torch.testing.assert_close(model.backbone(images)[-1], expected)
+
+
+def test_a_swin_of_transformers_goes_into_minvis_but_for_the_norms_of_its_levels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = create_model("minvis-swin-tiny").eval()
+    swin = SwinForImageClassification(model.backbone.network.config).eval()
+    for bias in (p for name, p in swin.named_parameters() if "position_bias" in name):
+        nn.init.normal_(bias)
+    swin.save_pretrained(tmp_path)
+    report = load_weights(model, tmp_path / "model.safetensors")
+    assert {name.split(".")[1] for name in report.missing} == {"hidden_states_norms"}
+    assert {name.rsplit(".", 1)[0] for name in report.unmatched} == {"classifier", "swin.layernorm"}
+    images = torch.randn(1, 3, 64, 64)
+    options = {"always_partition": True, "output_hidden_states": True}
+    expected = swin.swin(images, **options).reshaped_hidden_states[-1]
+    found = model.backbone.network.swin(images, **options).reshaped_hidden_states[-1]
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_file_of_another_size_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    torch.save(official_topformer_tiny(), tmp_path / "tiny.pth")
+    backbone = create_backbone("topformer-small", 192, 0.0)
+    before = state_of(backbone)
+    with pytest.raises(UserError, match=r"rows\.1\.project\.conv\.weight is .*tiny\.pth"):
+        load_pretrained_backbone(backbone, tmp_path / "tiny.pth")
+    assert all(torch.equal(before[name], tensor) for name, tensor in backbone.state_dict().items())
+
+
+def test_a_file_of_another_family_is_refused(tmp_path: Path) -> None:
+    torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
+    with pytest.raises(UserError, match="holds no weights of TopFormer"):
+        load_pretrained_backbone(topformer(), tmp_path / "sea.pth")
+
+
+def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
+    torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
+    with pytest.raises(ValueError, match="known are ResNet, SeaFormer, Swin, TopFormer"):
+        load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")
+
+
+class Malicious:
+    """Its pickle makes a folder when it is read."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nothing_is_unpickled(tmp_path: Path, legacy: bool) -> None:
+    path, trace = tmp_path / "bad.pth", tmp_path / "trace"
+    content = {"state_dict": official_topformer_tiny(), "meta": Malicious(trace)}
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(UserError, match=r"more than tensors and plain values \(.*bad\.pth"):
+        load_pretrained_backbone(topformer(), path)
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Malicious(trace)))
+    with pytest.raises(UserError, match=r"plain\.pkl"):
+        load_pretrained_backbone(topformer(), tmp_path / "plain.pkl")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_truncated_torch_file_is_refused(tmp_path: Path, legacy: bool) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save(official_topformer_tiny(), path, _use_new_zipfile_serialization=not legacy)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(UserError, match=r"cut\.pth"):
+        load_pretrained_backbone(topformer(), path)
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensor_files, "MAX_FILE_BYTES", 1 << 20)
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(2 << 20))
+    with pytest.raises(UserError, match="unpacks to 2097152 bytes"):
+        load_pretrained_backbone(topformer(), path)

@@ -1,0 +1,206 @@
+"""What MaXTron's losses reward, and what each of its two stages trains."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mobilevis.models import create_model
+from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
+from mobilevis.training.objectives.kmax import (
+    KMaxLoss,
+    class_loss,
+    dice_loss,
+    mask_id_loss,
+    match,
+    pixel_contrast,
+    share_out,
+)
+from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.maxtron import MaXTronVisLoss, MaXTronVisObjective, align, stack_frames
+from mobilevis.training.objectives.maxtron_vps import MaXTronVpsObjective
+
+H, W, C = 64, 64, 3
+LEFT, TOP = torch.zeros(4, 4), torch.zeros(4, 4)
+LEFT[:, :2] = 1
+TOP[:1, 2:] = 1
+
+
+@pytest.fixture
+def target():
+    """Two frames: an object at the left, another one at the top right of the first."""
+    masks = torch.stack([torch.stack([LEFT, TOP]), torch.stack([LEFT, torch.zeros(4, 4)])])
+    present = torch.tensor([[True, True], [True, False]])
+    return ClipTarget(torch.tensor([2, 0]), masks, present)
+
+
+def perfect(segments, queries=4):
+    """Logits of queries that have the segments in reverse order."""
+    classes, masks = torch.zeros(queries, C + 1), torch.zeros(queries, segments.masks.shape[1])
+    classes[:, -1] = 20
+    for query, (label, mask) in enumerate(zip(segments.labels.flip(0), segments.masks.flip(0))):
+        classes[query] = 0
+        classes[query, label] = 20
+        masks[query] = 20 * mask
+    return classes, masks
+
+
+def test_pixels_of_nothing_are_void_or_the_background(target):
+    void = share_out(target, C, background=False)
+    assert (void.masks.sum(0) + void.void).tolist() == 32 * [1]
+    assert int(void.void.sum()) == 32 - 18
+    filled = share_out(target, C, background=True)
+    assert filled.labels.tolist() == [2, 0, C]
+    assert not filled.void.any()
+    assert filled.masks[2].sum() == 14
+
+
+def test_segments_share_no_pixel():
+    masks = torch.full((1, 3, 2, 2), 0.6)
+    masks[0, 1] = 0.7
+    segments = share_out(ClipTarget(torch.zeros(3).long(), masks, torch.ones(1, 3).bool()), C, False)
+    assert segments.masks.sum(1).tolist() == [0, 4, 0]
+
+
+def test_with_a_background_a_pixel_is_shared_by_what_covers_it():
+    masks = torch.tensor([0.6, 0.3])[None, :, None, None].expand(1, 2, 2, 2)
+    target = ClipTarget(torch.tensor([2, 0]), masks, torch.ones(1, 2).bool())
+    segments = share_out(target, C, background=True)
+    assert torch.allclose(segments.masks, torch.tensor([0.6, 0.3, 0.1])[:, None].expand(3, 4))
+    found = match(*perfect(segments), segments)
+    right = segments.masks.clamp(min=1e-6).log().flip(0)
+    assert torch.allclose(
+        mask_id_loss(right, segments, found._replace(queries=2 - found.segments)),
+        torch.tensor(0.898),
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_perfect_prediction_costs_next_to_nothing(target, background):
+    segments = share_out(target, C, background)
+    classes, masks = perfect(segments)
+    found = match(classes, masks, segments)
+    count = len(segments.labels)
+    assert dict(zip(found.queries.tolist(), found.segments.tolist())) == {
+        n: count - 1 - n for n in range(count)
+    }
+    assert float(class_loss(classes, masks, segments, found)) < 1e-3
+    assert float(dice_loss(masks, segments, found)) < 1e-3
+    assert float(mask_id_loss(masks, segments, found)) < 1e-3
+
+
+def test_void_pixels_cost_nothing_whatever_they_are_called(target):
+    segments = share_out(target, C, background=False)
+    classes, masks = perfect(segments)
+    other = masks.clone()
+    other[:2, segments.void] = torch.randn(2, int(segments.void.sum()))
+    found = match(classes, masks, segments)
+    for loss in (dice_loss, mask_id_loss):
+        assert torch.allclose(loss(masks, segments, found), loss(other, segments, found), atol=1e-6)
+
+
+def test_a_bad_mask_weakens_the_lesson_on_its_class(target):
+    segments = share_out(target, C, background=True)
+    classes, masks = perfect(segments)
+    found = match(classes, masks, segments)
+    wrong = classes.roll(1, dims=1)
+    good = class_loss(wrong, masks, segments, found)
+    bad = class_loss(wrong, masks, segments, found._replace(dice=found.dice * 0.1))
+    assert float(bad) < 0.5 * float(good)
+
+
+def test_contrast_wants_the_pixels_of_a_segment_alike(target):
+    torch.manual_seed(0)
+    segments = share_out(target, C, background=True)
+    apart = torch.eye(3)[segments.masks.argmax(0)].T
+    together = torch.ones_like(apart) / 3**0.5
+    assert pixel_contrast(apart, segments) < pixel_contrast(together, segments)
+
+
+def test_a_clip_is_one_tall_picture(target):
+    stacked = stack_frames(target)
+    assert stacked.masks.shape == (2, 8, 4)
+    assert stacked.masks.sum((1, 2)).tolist() == [16, 2]
+
+
+def test_queries_are_aligned_with_those_of_the_clip_before():
+    torch.manual_seed(0)
+    first = torch.randn(5, 8)
+    shuffled = first[torch.randperm(5)] + 0.01
+    aligned = align(torch.stack([first, shuffled, shuffled.flip(0)]))
+    assert torch.allclose(aligned[1], first, atol=0.02)
+    assert torch.allclose(aligned[2], first, atol=0.02)
+
+
+def frame_targets(frames):
+    mask = torch.zeros(1, H // 4, W // 4)
+    mask[:, 4:12, 4:12] = 1
+    return [Target(torch.tensor([1]), mask, torch.tensor([7])) for _ in range(frames)]
+
+
+def objective(name, stage, length):
+    torch.manual_seed(0)
+    model = create_model(name, num_classes=C)
+    if name.startswith("maxtron-vis"):
+        return MaXTronVisObjective(model, MaXTronVisLoss(stage=stage), length).train()
+    return MaXTronVpsObjective(model, KMaxLoss(stage=stage, background=True), length).train()
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "length", "batch"),
+    [
+        ("maxtron-vis-tiny", "clips", 4, 1),
+        ("maxtron-vis-tiny", "videos", 8, 1),
+        ("maxtron-vps-tiny", "clips", 2, 2),
+        ("maxtron-vps-tiny", "videos", 4, 1),
+    ],
+)
+def test_a_stage_trains_its_own_part_and_all_of_it(name, stage, length, batch):
+    training = objective(name, stage, length)
+    frames = 255 * torch.rand(length * batch, 3, H, W)
+    torch.stack(list(training(frames, frame_targets(length * batch)).values())).sum().backward()
+    for key, parameter in training.model.named_parameters():
+        wanted = key.startswith("cross_clip") == (stage == "videos")
+        assert parameter.requires_grad == wanted, key
+        assert (parameter.grad is not None) == wanted, key
+
+
+def test_frozen_norms_keep_their_statistics():
+    training = objective("maxtron-vps-tiny", "videos", 2)
+    assert not any(module.training for module in training.model.modules())
+
+
+def test_frames_of_a_clip_are_brought_together():
+    """The batch comes first frames first; the model wants clip after clip."""
+    training = objective("maxtron-vis-tiny", "clips", 4).eval()
+    seen = []
+    training.clip_terms = lambda frames, samples: seen.append((frames, samples)) or {}
+    frames = torch.arange(8.0).view(8, 1, 1, 1)
+    training(frames, list(range(8)))
+    assert seen[0][0].flatten().tolist() == [0, 2, 4, 6, 1, 3, 5, 7]
+    assert seen[0][1] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+def test_identities_link_the_frames_of_a_tube():
+    frames = frame_targets(2)
+    assert len(clip_target(frames)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "length", "text"),
+    [
+        ("maxtron-vis-tiny", "clips", 2, "must be 4"),
+        ("maxtron-vis-tiny", "videos", 6, "a multiple of 4"),
+        ("maxtron-vps-tiny", "clip", 2, "not one of clips, videos"),
+    ],
+)
+def test_a_sample_that_fits_no_stage_is_refused(name, stage, length, text):
+    with pytest.raises(ValueError, match=text):
+        objective(name, stage, length)
+
+
+@pytest.mark.parametrize("weights", [MaXTronVisLoss, KMaxLoss])
+def test_a_negative_weight_is_refused(weights):
+    with pytest.raises(ValueError, match="must be ≥ 0"):
+        weights(dice=-1.0)

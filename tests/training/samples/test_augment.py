@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mobilevis.training.config import AugmentConfig
+from mobilevis.training.samples.augment import View, apply_colour, colour_matrix, hue_rotation, random_view
+
+sides = st.integers(8, 150)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 999), height=sides, width=sides, low=st.floats(0.3, 1), high=st.floats(1, 3))
+def test_a_view_keeps_the_aspect_and_stays_inside_the_frame(
+    seed: int, height: int, width: int, low: float, high: float
+) -> None:
+    config = AugmentConfig(scale=(low, high))
+    view = random_view(np.random.default_rng(seed), (height, width), (64, 128), (64, 128), config)
+    fit = min(64 / height, 128 / width)
+    assert low * fit * height - 1 <= view.size[0] <= high * fit * height + 1
+    assert view.size[0] / view.size[1] == pytest.approx(
+        height / width, abs=0.6 / view.size[1] * (1 + height / width)
+    )
+    for offset, size, canvas in zip(view.offset, view.size, view.canvas):
+        assert 0 <= offset <= max(0, size - canvas)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 999), height=sides, width=sides)
+def test_a_mask_moves_with_its_frame(seed: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((height, width), dtype=bool)
+    mask[height // 4 : 3 * height // 4 + 1, width // 3 :] = True
+    image = np.repeat(mask[..., None].astype(np.uint8) * 255, 3, axis=2)
+    view = random_view(rng, (height, width), (64, 128), (64, 128), AugmentConfig(scale=(0.5, 2)))
+    covered = view.frame(image)[..., 0].reshape(16, 4, 32, 4).mean((1, 3))
+    assert np.abs(covered - view.mask(mask)).max() <= 1
+
+
+def test_a_view_without_change_is_the_runtimes_letterbox() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (64, 100, 3)).astype(np.uint8)
+    view = View(flip=False, size=(64, 100), canvas=(64, 128), offset=(0, 0))
+    assert np.array_equal(view.frame(image)[:, :100], image)
+    assert not view.frame(image)[:, 100:].any()
+
+
+def test_no_strength_leaves_the_colours() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (4, 5, 3)).astype(np.uint8)
+    matrix = colour_matrix(np.random.default_rng(0), 0.0)
+    assert np.array_equal(apply_colour(image, matrix), image)
+
+
+def test_saturation_and_contrast_keep_mid_grey_when_brightness_does() -> None:
+    grey = np.full((1, 1, 3), 127.5)
+    for seed in range(5):
+        matrix = colour_matrix(np.random.default_rng(seed), 0.5)
+        mapped = matrix[:, :3] @ grey[0, 0] + matrix[:, 3]
+        brightness = np.random.default_rng(seed).uniform(0.5, 1.5, 3)[0]
+        assert mapped == pytest.approx(np.full(3, 127.5 * brightness), rel=1e-5)
+
+
+@pytest.mark.parametrize(("degrees", "channel"), [(120, 1), (-120, 2)])
+def test_red_turns_towards_green_and_blue(degrees: float, channel: int) -> None:
+    assert (hue_rotation(degrees) @ [1.0, 0.0, 0.0]).argmax() == channel
+
+
+def test_a_turned_hue_keeps_greys_and_turns_back() -> None:
+    turned = hue_rotation(25)
+    assert turned.sum(1) == pytest.approx(np.ones(3), abs=1e-3)
+    assert hue_rotation(-25) @ turned == pytest.approx(np.eye(3), abs=1e-9)

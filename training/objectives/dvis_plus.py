@@ -1,0 +1,163 @@
+"""Training of DVIS++'s referring tracker on clips (Zhang et al., 2023), as it runs: frame after frame.
+
+An object is matched to a query in the first frame that shows it, by the tracker's own prediction, and keeps
+that query for the rest of the clip. The queries that the client's matching gives are disturbed at times, so
+that the tracker learns to trust its state more than the matching (denoising training, DVIS++ §3.3). The
+contrastive loss of DVIS++, an auxiliary on the segmenter's embeddings, is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from torch.nn import functional as F
+
+from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
+from mobilevis.models.minvis.minvis import Prediction
+from mobilevis.models.minvis.tar import TemporalRouting
+from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.minvis import (
+    Mask2FormerLoss,
+    assign,
+    assigned_losses,
+    match_costs,
+    sum_terms,
+)
+from mobilevis.training.objectives.tar import TarLoss, clip_features, freeze, handed_on, segmenter_terms
+
+
+@dataclass(frozen=True)
+class DvisPlusLoss(TarLoss):
+    """Weights of the loss.
+
+    Attributes:
+        segmenter: of the segmenter's own terms; 0 freezes it, as the paper does.
+        noise: probability that a frame's matched queries are disturbed.
+    """
+
+    segmenter: float = 0.0
+    noise: float = 0.5
+
+
+class IdentityAssigner:
+    """Gives each object of B clips a query for good.
+
+    Args:
+        weights: of the matching cost.
+        batch: B.
+    """
+
+    def __init__(self, weights: Mask2FormerLoss, batch: int) -> None:
+        self._weights = weights
+        self._queries: list[dict[int, int]] = [{} for _ in range(batch)]
+
+    def assign(self, prediction: Prediction, targets: Sequence[Target]) -> list[Assignment]:
+        """The queries of the objects that a frame of each clip shows; new ones take free queries."""
+        return [
+            self._assign(taken, Prediction(*frame), target)
+            for taken, target, *frame in zip(self._queries, targets, *prediction)
+        ]
+
+    def _assign(self, taken: dict[int, int], frame: Prediction, target: Target) -> Assignment:
+        identities = target.identities.tolist()
+        new = [index for index, identity in enumerate(identities) if identity not in taken]
+        if new:
+            used = set(taken.values())
+            free = [query for query in range(len(frame.class_logits)) if query not in used]
+            found = assign(match_costs(frame, target, self._weights)[free][:, new])
+            for query, index in zip(found.queries.tolist(), found.instances.tolist()):
+                taken[identities[new[index]]] = free[query]
+        pairs = sorted((taken[name], i) for i, name in enumerate(identities) if name in taken)
+        queries, instances = zip(*pairs) if pairs else ((), ())
+        device = target.labels.device
+        return Assignment(
+            torch.tensor(queries, dtype=torch.long, device=device),
+            torch.tensor(instances, dtype=torch.long, device=device),
+        )
+
+
+def slot_order(slots: Tensor, embeddings: Tensor) -> Tensor:
+    """For each slot the query that is most like it, all slots at once: (B, N, D) and (B, N, D) → (B, N)."""
+    cosines = F.normalize(slots, dim=-1) @ F.normalize(embeddings, dim=-1).transpose(1, 2)
+    orders = [linear_sum_assignment(row, maximize=True)[1] for row in cosines.detach().cpu().numpy()]
+    return torch.stack([torch.as_tensor(order, device=slots.device) for order in orders])
+
+
+def disturb(queries: Tensor) -> Tensor:
+    """Mix each query (B, N, D) with another one by a random weight (DVIS++'s weighted average)."""
+    share = torch.rand(*queries.shape[:2], 1, device=queries.device, dtype=queries.dtype)
+    others = queries[:, torch.randperm(queries.shape[1], device=queries.device)]
+    return share * queries + (1 - share) * others
+
+
+class DvisPlusObjective(Objective):
+    """Clips, frame after frame, all layers of the tracker supervised with the matching of the last.
+
+    Args:
+        model: the network, with TAR or without.
+        weights: of the terms.
+        length: F, frames of a clip; the paper trains on 5.
+
+    Raises:
+        ValueError: a clip has one frame only, so that nothing would be tracked.
+    """
+
+    def __init__(self, model: DvisPlus, weights: DvisPlusLoss, length: int) -> None:
+        super().__init__()
+        if length < 2:
+            raise ValueError("the tracker is trained on clips: clip.length must be 2 or more")
+        self.model: DvisPlus = model
+        self.weights = weights
+        self.length = length
+        if isinstance(model, TemporalRouting):
+            model.exploration = weights.exploration
+        if weights.freeze_encoder or weights.segmenter == 0:
+            freeze(model.backbone, model.pixel_decoder)
+        if weights.segmenter == 0:
+            freeze(model.decoder)
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Terms of the tracker, of the segmenter and of the routers, averaged over the frames of a clip."""
+        batch = len(targets) // self.length
+        assigner = IdentityAssigner(self.weights, batch)
+        previous: Optional[Tensor] = None
+        slots, tracked, terms = None, None, []
+        for index, features in enumerate(clip_features(self.model, frames, self.length)):
+            own = targets[index * batch : (index + 1) * batch]
+            steps = self.model.refine(features, previous)
+            tracked, slots = self._track(steps.queries[-1], slots, tracked)
+            layers = self.model.predict_tracked(tracked, features.mask_features)
+            assignments = assigner.assign(layers[-1], own)
+            found = sum_terms([assigned_losses(p, own, assignments, self.weights) for p in layers])
+            frame = {f"tracker_{name}": term for name, term in found.items()}
+            routed = previous is not None and steps.kept.numel() > 0
+            if self.weights.segmenter:
+                segmented = segmenter_terms(self.model, features, steps, own, self.weights, routed)
+                frame.update({name: self.weights.segmenter * term for name, term in segmented.items()})
+            if routed:
+                share = self.length / (self.length - 1)  # the first frame has no routers
+                frame["budget"] = self.weights.budget * share * steps.kept.mean()
+            previous = handed_on(self.model, features, steps, self.weights, first=index == 0)
+            terms.append(frame)
+        return {name: term / self.length for name, term in sum_terms(terms).items()}
+
+    def _track(
+        self, queries: Tensor, slots: Optional[Tensor], last: Optional[Tracked]
+    ) -> tuple[Tracked, Tensor]:
+        """One frame of the tracker, and the embeddings of its objects."""
+        tracker = self.model.tracker
+        embeddings = self.model.decoder.embeddings(queries).detach()
+        if slots is None or last is None:
+            return tracker.begin(queries), embeddings
+        order = slot_order(slots, embeddings)[..., None]
+        matched = queries.gather(1, order.expand_as(queries))
+        if torch.rand(()) < self.weights.noise:
+            matched = disturb(matched)
+        slots = embeddings.gather(1, order.expand_as(embeddings))
+        return tracker.track(matched, queries, last.layers[-1]), slots

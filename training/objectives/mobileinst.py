@@ -1,0 +1,152 @@
+"""Temporal training by query passing (MobileInst §3.5, Fig. 4).
+
+Two frames of one video, t and t + δ. The queries Q_G of frame t, as they leave the global decoder, enter the
+local decoder with the features of frame t + δ; the masks that follow are supervised with the masks of t + δ
+for the instances that frame t's queries were assigned to. Both frames also have their ordinary losses.
+
+The paper leaves open what becomes of an instance that frame t + δ does not show. Its query must fall silent
+there, as a kernel that is reused after its object has left must: so it keeps the pixel loss against an empty
+mask. It has no dice loss, which is constant on an empty mask.
+
+On the device kernels are reused (§3.4): those of frame t meet the mask features of frame t + δ without the
+local decoder between them, which query passing does not train. ``reuse`` supervises just that; it is ours,
+and off by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstOutput
+from mobilevis.training.config import LossConfig, TemporalConfig
+from mobilevis.training.objectives import losses
+from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.criterion import frame_losses, instance_count
+from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.semantic import QueryClassHead, SemanticHead
+
+
+class FrameObjective(Objective):
+    """The training loss of single frames (Eq. 3), and of the semantic head if its weight is above 0.
+
+    Args:
+        model: the network.
+        weights: of the terms.
+    """
+
+    def __init__(self, model: MobileInst, weights: LossConfig) -> None:
+        super().__init__()
+        self.model: MobileInst = model
+        self.weights = weights
+        self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
+        self.query_head = QueryClassHead(model.dim, model.num_classes) if weights.query_classes else None
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
+        return self.frame_terms(frames, targets)[0]
+
+    def frame_terms(
+        self, frames: Tensor, targets: Sequence[Target]
+    ) -> tuple[dict[str, Tensor], MobileInstOutput, list[Assignment]]:
+        """The weighted terms, with the model's output and the assignments that they came from."""
+        outputs = self.model(frames)
+        terms, assignments = frame_losses(outputs, targets, self.weights)
+        if self.semantic_head is not None:
+            terms["semantic"] = self.weights.semantic * self.semantic_head(outputs.mask_features, targets)
+        if self.query_head is not None:
+            loss = self.query_head(outputs.queries, outputs.mask_logits, targets)
+            terms["query_classes"] = self.weights.query_classes * loss
+        return terms, outputs, assignments
+
+
+class PairObjective(FrameObjective):
+    """The training loss of pairs of frames: Eq. 3 on each frame, and the mask losses of the passed queries.
+
+    Args:
+        model: the network; its instance decoder must have a second stage to pass the queries to.
+        weights: of the terms.
+        temporal: weights of the mask losses of passed queries and of reused kernels.
+
+    Raises:
+        ValueError: the instance decoder has one stage only.
+    """
+
+    def __init__(
+        self, model: MobileInst, weights: LossConfig, temporal: TemporalConfig = TemporalConfig()
+    ) -> None:
+        super().__init__(model, weights)
+        if len(model.instance_decoder.stages) < 2:
+            raise ValueError("temporal training needs an instance decoder of two stages")
+        self.temporal = temporal
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Losses of B pairs.
+
+        Args:
+            frames: (2·B, 3, H, W): the B frames t, then the B frames t + δ.
+            targets: 2·B, in the same order; identities link the two frames of a pair.
+
+        Returns:
+            The weighted terms of all 2·B frames, ``passed_dice`` and ``passed_pixel``; ``reused_dice`` and
+            ``reused_pixel`` where ``reuse`` is above 0.
+        """
+        terms, outputs, assignments = self.frame_terms(frames, targets)
+        pairs = len(targets) // 2
+        later = outputs.mask_features[pairs:]
+        passed = self.model.decode_from_queries(
+            outputs.passing_queries[:pairs], later, outputs.global_features[pairs:]
+        )
+        kernels = {"passed": (self.temporal.weight, passed.kernels)}
+        if self.temporal.reuse:
+            kernels["reused"] = (self.temporal.reuse, outputs.kernels[:pairs])
+        for name, (weight, earlier) in kernels.items():
+            masks = self.model.segment(earlier, later)
+            dice, pixel = later_mask_losses(
+                masks, assignments[:pairs], targets[:pairs], targets[pairs:], self.weights
+            )
+            terms |= {f"{name}_dice": weight * dice, f"{name}_pixel": weight * pixel}
+        return terms
+
+
+def later_mask_losses(
+    mask_logits: Tensor,
+    assignments: Sequence[Assignment],
+    targets: Sequence[Target],
+    later_targets: Sequence[Target],
+    weights: LossConfig,
+) -> tuple[Tensor, Tensor]:
+    """Mask losses in frame t + δ of what frame t passed to it, queries or kernels.
+
+    Args:
+        mask_logits: (B, N, h, w), in frame t + δ, of frame t's queries or kernels.
+        assignments: of the queries to ``targets`` in frame t.
+        targets: of frame t.
+        later_targets: of frame t + δ.
+        weights: of the dice and pixel terms.
+
+    Returns:
+        The dice loss over the instances that frame t + δ shows and the pixel loss over all, both divided by
+        the number of assigned instances.
+    """
+    carried = [carry(*items) for items in zip(assignments, targets, later_targets)]
+    masks = torch.cat([masks for masks, _ in carried]).flatten(1)
+    present = torch.cat([present for _, present in carried])
+    rows = [row[assignment.queries] for row, assignment in zip(mask_logits, assignments)]
+    logits = torch.cat(rows).flatten(1).float()
+    count = instance_count(len(logits), logits.device)
+    dice = weights.dice * (losses.dice_loss(logits, masks) * present).sum() / count
+    return dice, weights.pixel * losses.pixel_loss(logits, masks).sum() / count
+
+
+def carry(assignment: Assignment, target: Target, later: Target) -> tuple[Tensor, Tensor]:
+    """Frame t's assigned instances as frame t + δ shows them.
+
+    Returns:
+        Their masks (K, h, w), all 0 where the instance is absent, and (K,) bool: whether it is present.
+    """
+    same = target.identities[assignment.instances][:, None] == later.identities[None]
+    masks = torch.einsum("km,mhw->khw", same.to(later.masks.dtype), later.masks)
+    return masks, same.any(1)

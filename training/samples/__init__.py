@@ -1,0 +1,1 @@
+"""What a batch is made of: frames and their targets, from a data set, augmented."""

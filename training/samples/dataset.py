@@ -1,0 +1,178 @@
+"""Samples and batches: source frames, augmented, padded and stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mobilevis.training.config import ClipConfig, DataConfig, TemporalConfig
+from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.samples.augment import MASK_STRIDE, View, apply_colour, colour_matrix, random_view
+from mobilevis.training.samples.batches import SampleKey
+from mobilevis.training.samples.sources import FrameSource, SourceFrame
+
+# The model's input must be a multiple of its coarsest stride.
+SIZE_MULTIPLE = 64
+# Fewer pixels than one cell of the predicted mask cannot be learned.
+MIN_MASK_AREA = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One augmented frame.
+
+    Attributes:
+        frame: (H, W, 3) uint8 RGB.
+        labels: (M,) int64.
+        masks: (M, H/4, W/4) uint8, coverage of each pixel from 0 to 255.
+        identities: (M,) int64.
+    """
+
+    frame: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.uint8]
+    identities: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stacked frames.
+
+    Attributes:
+        frames: (F·B, 3, H, W) uint8 RGB, F frames of each of B samples: first the samples' first frames.
+        targets: F·B targets, in the same order.
+    """
+
+    frames: Tensor
+    targets: list[Target]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        return Batch(self.frames.to(device), [target.to(device) for target in self.targets])
+
+
+class TrainingSet(Dataset[list[Sample]]):
+    """Every frame of a source as a sample, with another frame of its video as a pair, or in a clip.
+
+    Args:
+        source: frames with annotations.
+        config: sizes and augmentation.
+        temporal: whether samples are pairs.
+        clip: how many frames a sample has otherwise.
+        seed: of the augmentation; a sample is a function of the seed and its key alone.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        config: DataConfig,
+        temporal: TemporalConfig,
+        seed: int,
+        clip: ClipConfig = ClipConfig(),
+    ) -> None:
+        self.source, self.config, self.temporal, self.seed = source, config, temporal, seed
+        self.clip = clip
+        self._places = [
+            (video, frame) for video, length in enumerate(source.lengths) for frame in range(length)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, key: SampleKey) -> list[Sample]:
+        """The sample's one frame, two frames, t and t + δ, or clip."""
+        rng = np.random.default_rng((self.seed, key.epoch, key.index))
+        video, frame = self._places[key.index]
+        length = self.source.lengths[video]
+        if self.temporal.enabled:
+            frames = [frame, partner_frame(rng, frame, length, self.temporal.max_gap)]
+        else:
+            frames = clip_frames(frame, length, self.clip)
+            if self.clip.still and rng.random() < self.clip.still:
+                frames = frames[:1] * len(frames)
+        sources = [self.source.read(video, frame) for frame in frames]
+        view = self._view(rng, sources[0].image.shape[:2])
+        colour = colour_matrix(rng, self.config.augment.colour, self.config.augment.hue)
+        return [augment(source, view, colour) for source in sources]
+
+    def _view(self, rng: np.random.Generator, size: tuple[int, int]) -> View:
+        config = self.config
+        if config.canvas != (0, 0):
+            return random_view(rng, size, config.canvas, config.canvas, config.augment)
+        scale = min(int(rng.choice(config.short_sides)) / min(size), config.long_side / max(size))
+        fitted = (round(size[0] * scale), round(size[1] * scale))
+        canvas = (round_up(fitted[0]), round_up(fitted[1]))
+        return random_view(rng, size, fitted, canvas, config.augment)
+
+
+def clip_frames(frame: int, length: int, clip: ClipConfig) -> list[int]:
+    """The clip that starts at a frame, or earlier where the video ends too soon.
+
+    Args:
+        frame: wished first frame.
+        length: frames of the video; a shorter video than the clip repeats its last frame.
+        clip: its length and stride.
+    """
+    first = max(0, min(frame, length - 1 - (clip.length - 1) * clip.stride))
+    return [min(first + step * clip.stride, length - 1) for step in range(clip.length)]
+
+
+def partner_frame(rng: np.random.Generator, frame: int, length: int, max_gap: int) -> int:
+    """Another frame t + δ of the same video, δ uniform with 0 < |δ| ≤ max_gap; the frame itself in a video of
+    one.
+
+    Args:
+        rng: source of randomness.
+        frame: t.
+        length: frames of the video.
+        max_gap: largest |δ|; 0 for any.
+    """
+    reach = max_gap or length
+    others = [
+        other for other in range(max(0, frame - reach), min(length, frame + reach + 1)) if other != frame
+    ]
+    return int(rng.choice(others)) if others else frame
+
+
+def augment(source: SourceFrame, view: View, colour: NDArray[np.float32]) -> Sample:
+    """One frame as the network sees it; instances of which nothing is left in view are dropped."""
+    masks = [view.mask(mask) for mask in source.masks]
+    kept = [i for i, mask in enumerate(masks) if mask.sum(dtype=np.int64) >= 255 * MIN_MASK_AREA]
+    quarter = (len(kept), view.canvas[0] // MASK_STRIDE, view.canvas[1] // MASK_STRIDE)
+    return Sample(
+        frame=view.frame(apply_colour(source.image, colour)),
+        labels=source.labels[kept],
+        masks=np.stack([masks[i] for i in kept]) if kept else np.zeros(quarter, dtype=np.uint8),
+        identities=source.identities[kept],
+    )
+
+
+def collate(samples: Sequence[Sequence[Sample]]) -> Batch:
+    """Stack B samples of F frames; smaller ones are padded with 0 at the right and bottom."""
+    frames = [frame for group in zip(*samples) for frame in group]
+    height = max(frame.frame.shape[0] for frame in frames)
+    width = max(frame.frame.shape[1] for frame in frames)
+    stacked = np.zeros((len(frames), height, width, 3), dtype=np.uint8)
+    targets = []
+    for place, frame in zip(stacked, frames):
+        place[: frame.frame.shape[0], : frame.frame.shape[1]] = frame.frame
+        masks = np.zeros((len(frame.masks), height // MASK_STRIDE, width // MASK_STRIDE), dtype=np.float32)
+        masks[:, : frame.masks.shape[1], : frame.masks.shape[2]] = frame.masks
+        masks *= np.float32(1 / 255)
+        targets.append(
+            Target(
+                torch.from_numpy(frame.labels), torch.from_numpy(masks), torch.from_numpy(frame.identities)
+            )
+        )
+    return Batch(torch.from_numpy(stacked).permute(0, 3, 1, 2), targets)
+
+
+def round_up(side: int) -> int:
+    """The next multiple of 64."""
+    return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE

@@ -1,0 +1,203 @@
+"""Annotated frames of a COCO or YouTube-VIS set, read from disk one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mobilevis.data.coco import load_coco
+from mobilevis.data.datasets import ImageDataset, VideoDataset
+from mobilevis.data.images import read_image
+from mobilevis.data.panoptic import PanopticDataset, load_truth, read_ids
+from mobilevis.data.ytvis import load_ytvis
+from mobilevis.runtime.categories import Category
+from mobilevis.runtime.errors import UserError
+from mobilevis.training.config import DataConfig
+
+
+@dataclass(frozen=True)
+class SourceFrame:
+    """A frame as it is on disk.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        masks: M masks, (H, W) bool.
+        labels: (M,) int64, class indices from 0.
+        identities: (M,) int64, the same for an object in every frame of its video.
+    """
+
+    image: NDArray[np.uint8]
+    masks: list[NDArray[np.bool_]]
+    labels: NDArray[np.int64]
+    identities: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """Where a frame lies and what it shows: (class index, identity, compressed RLE) of each instance."""
+
+    file: Path
+    size: tuple[int, int]
+    instances: tuple[tuple[int, int, Mapping[str, Any]], ...]
+
+
+class FrameSource:
+    """The frames of a data set, as videos; an image is a video of one frame.
+
+    Args:
+        classes: the categories by class index, which is the order of their ids.
+        videos: the frames' records.
+        cache: keep decoded images in memory.
+    """
+
+    def __init__(
+        self, classes: Sequence[Category], videos: Sequence[Sequence[FrameRecord]], cache: bool = False
+    ) -> None:
+        self.classes = tuple(classes)
+        self._videos = videos
+        self._cache: dict[Path, NDArray[np.uint8]] | None = {} if cache else None
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of frames of each video."""
+        return [len(video) for video in self._videos]
+
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        """Indices of the classes without instances."""
+        return ()
+
+    def read(self, video: int, frame: int) -> SourceFrame:
+        """Decode a frame and its masks.
+
+        Raises:
+            UserError: the image is missing, broken, or of another size than its annotations.
+        """
+        record = self._videos[video][frame]
+        return SourceFrame(
+            image=self._image(record),
+            masks=[coco_mask.decode(mask).astype(bool) for _, _, mask in record.instances],
+            labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
+            identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
+        )
+
+    def _image(self, record: FrameRecord) -> NDArray[np.uint8]:
+        if self._cache is None:
+            return read_image(record.file, record.size)
+        if record.file not in self._cache:
+            self._cache[record.file] = read_image(record.file, record.size)
+        return self._cache[record.file]
+
+
+class PanopticSource(FrameSource):
+    """The frames of a panoptic set: things and stuff, whose masks share out the pixels; crowds are void.
+
+    Args:
+        dataset: the annotations.
+        images: the folder with ``<video>/<frame>.jpg``.
+    """
+
+    def __init__(self, dataset: PanopticDataset, images: Path) -> None:
+        categories = sorted(dataset.categories.values(), key=lambda category: category.id)
+        super().__init__([Category(category.id, category.name) for category in categories], [])
+        self._dataset, self._images = dataset, images
+        self._indices = {category.id: index for index, category in enumerate(categories)}
+        self._stuff = tuple(index for index, category in enumerate(categories) if not category.is_thing)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of frames of each video."""
+        return [len(video.frames) for video in self._dataset.videos]
+
+    @property
+    def stuff_classes(self) -> tuple[int, ...]:
+        """Indices of the classes without instances."""
+        return self._stuff
+
+    def read(self, video: int, frame: int) -> SourceFrame:
+        """Decode a frame and its panoptic map.
+
+        Raises:
+            UserError: the image or the map is missing or broken, or one is not of the other's size.
+        """
+        found = self._dataset.videos[video]
+        record = found.frames[frame]
+        ids = read_ids(record.png)
+        size = (ids.shape[0], ids.shape[1])
+        image = read_image((self._images / found.id / record.name).with_suffix(".jpg"), size)
+        segments = {key: value for key, value in record.segments.items() if not value.is_crowd}
+        labels = [self._indices[segment.category_id] for segment in segments.values()]
+        return SourceFrame(
+            image=image,
+            masks=[ids == identity for identity in segments],
+            labels=np.array(labels, dtype=np.int64),
+            identities=np.array(list(segments), dtype=np.int64),
+        )
+
+
+def open_source(config: DataConfig) -> FrameSource:
+    """The data set that a configuration names.
+
+    Raises:
+        UserError: a file is missing or malformed, or there is nothing to learn from.
+    """
+    if config.format == "vipseg":
+        return PanopticSource(load_truth(config.annotations), Path(config.images))
+    read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
+    classes, videos = read(Path(config.annotations), Path(config.images))
+    if not videos:
+        raise UserError("the set has no annotated frames", config.annotations, "check data.annotations")
+    return FrameSource(classes, videos, config.cache)
+
+
+Contents = tuple[list[Category], list[list[FrameRecord]]]
+
+
+def _read_coco(annotations: Path, images: Path) -> Contents:
+    """One-frame videos. Crowds are no instances; images without any are left out, as in detectron2."""
+    dataset = load_coco(annotations, images)
+    indices = class_indices(dataset)
+    videos = []
+    for image in dataset.images:
+        instances = tuple(
+            (indices[annotation.category_id], annotation.id, annotation.segmentation)
+            for annotation in dataset.annotations_by_image[image.id]
+            if not annotation.iscrowd
+        )
+        if instances:
+            videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
+    return ordered(dataset), videos
+
+
+def _read_youtube_vis(annotations: Path, images: Path) -> Contents:
+    """Every frame of every video, also those that show nothing."""
+    dataset = load_ytvis(annotations, images)
+    indices = class_indices(dataset)
+    videos = []
+    for video in dataset.videos:
+        tracks = [track for track in dataset.tracks_by_video[video.id] if not track.iscrowd]
+        frames = []
+        for index, name in enumerate(video.file_names):
+            visible = [(track, track.segmentations[index]) for track in tracks]
+            instances = tuple(
+                (indices[track.category_id], track.id, mask) for track, mask in visible if mask is not None
+            )
+            frames.append(FrameRecord(images / name, (video.height, video.width), instances))
+        videos.append(frames)
+    return ordered(dataset), videos
+
+
+def ordered(dataset: ImageDataset | VideoDataset) -> list[Category]:
+    """Categories in the order of their ids, which is the order of the classes."""
+    return sorted(dataset.categories, key=lambda category: category.id)
+
+
+def class_indices(dataset: ImageDataset | VideoDataset) -> dict[int, int]:
+    """Category id → class index."""
+    return {category.id: index for index, category in enumerate(ordered(dataset))}

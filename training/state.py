@@ -1,0 +1,154 @@
+"""The resumable state of a training run: one safetensors file, replaced whole, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path
+from mobilevis.training.ema import WeightAverage
+from mobilevis.training.objectives.base import Objective
+
+STATE_FILE = "state.safetensors"
+METADATA_KEY = "mobilevis_training_state"
+_OTHER_MODEL = "resume with the model that the run began with"
+
+
+@dataclass
+class TrainingState:
+    """What a run needs to go on bit for bit.
+
+    Attributes:
+        objective: the trained module, with the network's raw weights.
+        optimizer: its per-parameter state; rates follow from the iteration.
+        average: the averaged weights, if any.
+        scaler: the fp16 loss scaler, if any.
+        iteration: completed optimiser steps.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    average: WeightAverage | None
+    scaler: torch.amp.GradScaler | None
+    iteration: int = 0
+
+
+def save_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> None:
+    """Write state, random generators and configuration; an older file stays whole until it is replaced."""
+    about = {
+        "iteration": state.iteration,
+        "config": config,
+        "average_updates": state.average.updates if state.average else 0,
+        "scaler": state.scaler.state_dict() if state.scaler else {},
+    }
+    tensors = {**_weights(state), **_moments(state), **_random_states()}
+    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(copies, temporary, metadata={METADATA_KEY: json.dumps(about)})
+
+
+def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> None:
+    """Restore, in place, what :func:`save_state` wrote.
+
+    Args:
+        state: of the same model and optimiser.
+        path: the file.
+        config: must equal the configuration that was saved: the rest of another run would be neither.
+
+    Raises:
+        UserError: the file is not a training state, or belongs to another configuration or model.
+    """
+    if not path.exists():
+        raise UserError("no training state to resume", path, "start without --resume")
+    file = read_safetensors(path)
+    about, saved = _parse_about(file, path), file.tensors
+    # Through JSON, as the saved one went: tuples become lists.
+    if changed := _differences(json.loads(json.dumps(config)), about["config"]):
+        fix = "resume with the configuration that the run began with, or start without --resume"
+        raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
+    weights = _weights(state)
+    moments = _saved_moments(saved, dict(state.objective.named_parameters()), path)
+    for name, tensor in weights.items():
+        if name not in saved or saved[name].shape != tensor.shape:
+            raise UserError(f"the training state does not fit the model at '{name}'", path, _OTHER_MODEL)
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            tensor.copy_(saved[name])
+    for parameter, tensors in moments.items():
+        state.optimizer.state[parameter] = tensors
+    state.iteration = int(about["iteration"])
+    if state.average:
+        state.average.updates = int(about["average_updates"])
+    if state.scaler:
+        state.scaler.load_state_dict(about["scaler"])
+    torch.set_rng_state(saved["random/cpu"])
+    if torch.cuda.is_available() and "random/cuda" in saved:
+        torch.cuda.set_rng_state(saved["random/cuda"])
+
+
+def _differences(new: Any, old: Any, where: str = "") -> list[str]:
+    if isinstance(new, dict) and isinstance(old, dict):
+        keys = sorted({*new, *old})
+        return [
+            name for k in keys for name in _differences(new.get(k), old.get(k), f"{where}.{k}".strip("."))
+        ]
+    return [] if new == old else [where]
+
+
+def _saved_moments(
+    saved: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], path: Path
+) -> dict[nn.Parameter, dict[str, Tensor]]:
+    moments: dict[nn.Parameter, dict[str, Tensor]] = {}
+    for full_name, tensor in saved.items():
+        if not full_name.startswith("optimizer/"):
+            continue
+        name, _, key = full_name.removeprefix("optimizer/").rpartition("/")
+        parameter = parameters.get(name)
+        # AdamW counts its steps in a scalar that stays on the CPU; the moments are shaped like the parameter.
+        if parameter is None or tensor.shape not in (parameter.shape, torch.Size()):
+            raise UserError(f"the training state does not fit the model at '{name}'", path, _OTHER_MODEL)
+        moments.setdefault(parameter, {})[key] = tensor if key == "step" else tensor.to(parameter.device)
+    return moments
+
+
+def _parse_about(file: TensorFile, path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(file.metadata[METADATA_KEY])
+        complete = {"iteration", "config", "average_updates", "scaler"} <= set(about)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError("not a training state", path, "start without --resume") from error
+    if not complete:
+        raise UserError("not a training state", path, "start without --resume")
+    return about
+
+
+def _weights(state: TrainingState) -> dict[str, Tensor]:
+    tensors = {f"objective/{name}": tensor for name, tensor in state.objective.state_dict().items()}
+    if state.average:
+        tensors.update({f"average/{name}": tensor for name, tensor in state.average.state.items()})
+    return tensors
+
+
+def _moments(state: TrainingState) -> dict[str, Tensor]:
+    return {
+        f"optimizer/{name}/{key}": value
+        for name, parameter in state.objective.named_parameters()
+        for key, value in state.optimizer.state.get(parameter, {}).items()
+    }
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"random/cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random/cuda"] = torch.cuda.get_rng_state()
+    return states
