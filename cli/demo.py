@@ -34,7 +34,7 @@ def demo(
     from rich.console import Console
 
     from mobilevis.cli.stream import run_with_progress
-    from mobilevis.runtime.clip import bundled_clip
+    from mobilevis.runtime.bundled_clip import bundled_clip
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sources import open_source
 

@@ -23,13 +23,13 @@ from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
-from mobilevis.runtime.clip import bundled_clip
 from mobilevis.runtime.engines.base import quiet_native
 from mobilevis.runtime.errors import UserError, missing_extra
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.metadata import Metadata
-from mobilevis.runtime.parity import check_parity_vectors, make_parity_vectors
+from mobilevis.runtime.parity_vectors import check_parity_vectors, make_parity_vectors
 from mobilevis.runtime.sources import open_source
 
 CONVERTERS = {

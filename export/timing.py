@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from statistics import median
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.parity import pseudo_random_inputs
+from mobilevis.runtime.parity_vectors import pseudo_random_inputs
 
 WARM_UP = 2
 ROUNDS = 15

@@ -59,7 +59,7 @@ class Metadata:
             bottom.
         checkpoint_sha256: SHA-256 of the checkpoint file; None when the weights are random.
         parity: what the parity gate measured, and vectors to check the artefact on a device
-            (see ``mobilevis.runtime.parity``).
+            (see ``mobilevis.runtime.parity_vectors``).
         tools: versions of the packages that made the artefact.
     """
 

@@ -38,7 +38,7 @@ SCRIPT = """\
 import sys
 sys.path.insert(0, sys.argv[1])
 from mobilevis.runtime.artefact import load_artefact
-from mobilevis.runtime.parity import pseudo_random_inputs
+from mobilevis.runtime.parity_vectors import pseudo_random_inputs
 artefact, entry = load_artefact(sys.argv[2]), sys.argv[3]
 inputs = pseudo_random_inputs(artefact.metadata, entry)
 for _ in range(1 + int(sys.argv[4])):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.association import SlotAssociation
+from mobilevis.runtime.association.kernels import SlotAssociation
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox

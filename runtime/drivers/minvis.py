@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.association import SlotAssociation
+from mobilevis.runtime.association.kernels import SlotAssociation
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit

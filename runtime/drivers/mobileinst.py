@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.association import Association, OnlineAssociation, SlotAssociation
+from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance
+from mobilevis.runtime.association.fusion import fusion_weights
+from mobilevis.runtime.association.kernels import Association, OnlineAssociation, SlotAssociation
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
-from mobilevis.runtime.fusion import fusion_weights
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
-from mobilevis.runtime.tracking import AppearanceAssociation, appearance
 
 ASSOCIATIONS = ("slots", "online", "appearance")
 
@@ -27,8 +27,8 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's), ``online`` (both in ``mobilevis.runtime.association``) or
-            ``appearance`` (``mobilevis.runtime.tracking``).
+        association: ``slots`` (the paper's), ``online`` or ``appearance``; see
+            ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection's kernel with its track's.
         match_similarity: appearance association: least similarity of a detection with its track.

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 
 CPU = str(min(os.sched_getaffinity(0)))
 

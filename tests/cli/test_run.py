@@ -12,7 +12,7 @@ import pytest
 
 from mobilevis.export import export_model
 from mobilevis.export.seeded import create_seeded
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.sources import open_source
 
 ENGINES = ("onnxruntime", "executorch", "litert")

@@ -13,7 +13,7 @@ from mobilevis.cli.options import parse_size
 from mobilevis.data.synth.sources import SynthOptions, video_source
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime import rle
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from mobilevis.export import export_model
 from mobilevis.export.report import ExportReport
 from mobilevis.export.seeded import create_seeded
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from mobilevis.export import export_model
 from mobilevis.export.report import ExportReport
 from mobilevis.export.seeded import create_seeded
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import open_source

@@ -15,7 +15,7 @@ from mobilevis.benchmarks.latency.worker.plain import open_plain
 from mobilevis.runtime.artefact import ENGINES, artefact_format, load_artefact
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.parity import check_parity_vectors, pseudo_random_inputs
+from mobilevis.runtime.parity_vectors import check_parity_vectors, pseudo_random_inputs
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mobilevis.benchmarks.latency.protocol import Protocol
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.metadata import METADATA_KEY, EntrySpec, Metadata, TensorSpec
-from mobilevis.runtime.parity import make_parity_vectors
+from mobilevis.runtime.parity_vectors import make_parity_vectors
 
 H, W = 64, 128
 D, QUERIES, SLOTS = 4, 3, 2

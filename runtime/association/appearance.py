@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from mobilevis.runtime.association import cosine, unit
+from mobilevis.runtime.association.kernels import cosine, unit
 from mobilevis.runtime.masks import mask_iou, sigmoid
 
 CLASS_WEIGHT = 0.8

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.tracking import AppearanceAssociation, appearance, moved
+from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance, moved
 from tests.runtime.objects import boxes, objects, seen
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.parity import check_parity_vectors, hash_uniform, pseudo_random_inputs
+from mobilevis.runtime.parity_vectors import check_parity_vectors, hash_uniform, pseudo_random_inputs
 
 
 def lowbias32(x: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association import OnlineAssociation, SlotAssociation, cosine
+from mobilevis.runtime.association.kernels import OnlineAssociation, SlotAssociation, cosine
 from tests.runtime.objects import DIM, objects, seen
 
 

@@ -1,7 +1,7 @@
 """Kernel association between keyframes: which kernel of this keyframe is which object of the last one.
 
 The cosine of mask kernels says how alike two objects are (MobileInst §3.4). Two modes; a third one, which
-does not compare kernels, is ``mobilevis.runtime.tracking``:
+does not compare kernels, is ``mobilevis.runtime.association.appearance``:
 
 - ``slots``: linear assignment over all N kernels against the previous keyframe's, N fixed identities. It has
   no parameter and is the mode of reported AP.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobilevis.runtime.clip import bundled_clip
+from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 ENGINES = ("onnxruntime", "executorch", "litert")

@@ -13,7 +13,7 @@ import pytest
 
 from mobilevis.runtime.artefact import ENGINES, load_artefact
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.parity import pseudo_random_inputs
+from mobilevis.runtime.parity_vectors import pseudo_random_inputs
 
 FORMATS = ("onnx", "pte", "tflite")
 PACKAGES = {"onnx": ("onnxruntime",), "pte": ("torch",), "tflite": ("ai_edge_litert", "tflite_runtime")}

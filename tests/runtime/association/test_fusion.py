@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.fusion import fusion_weights
+from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.masks import mask_iou
 from tests.runtime.objects import boxes
 

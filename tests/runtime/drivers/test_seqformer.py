@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mobilevis.runtime.association.overlap import OverlapAssociation
 from mobilevis.runtime.categories import Category
-from mobilevis.runtime.drivers.seqformer import OverlapAssociation
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.masks import soft_iou
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
