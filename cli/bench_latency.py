@@ -66,9 +66,9 @@ def latency(
 
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
     from mobilevis.benchmarks.latency.devices import open_device
-    from mobilevis.benchmarks.latency.page import to_html
-    from mobilevis.benchmarks.latency.protocol import find_protocol
-    from mobilevis.benchmarks.latency.report import to_markdown
+    from mobilevis.benchmarks.latency.report.markdown import to_markdown
+    from mobilevis.benchmarks.latency.report.page import to_html
+    from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.runtime.files import atomic_path
 
     named = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
@@ -111,9 +111,9 @@ def compare(
     ] = False,
 ) -> None:
     """Print the ratios of two results with their 95 % intervals; unlike measurements are refused."""
-    from mobilevis.benchmarks.latency.compare import compare_reports, compare_within
-    from mobilevis.benchmarks.latency.report import comparison_table
-    from mobilevis.benchmarks.latency.schema import load_report
+    from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
+    from mobilevis.benchmarks.latency.report.markdown import comparison_table
+    from mobilevis.benchmarks.latency.report.schema import load_report
 
     report = load_report(first)
     comparisons = (

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mobilevis.benchmarks.latency.paper import PaperRow
+    from mobilevis.benchmarks.cost.paper_latency import PaperRow
 
 # Table 1 compares models, Table 7 intervals; the other tables' configurations are listed with the models.
 MODELS_OF_TABLE_1 = {
@@ -41,10 +41,10 @@ def paper(
     """Export the rows of the paper's tables, time them interleaved with one thread, and print the ratios."""
     from rich.console import Console
 
+    from mobilevis.benchmarks.cost.paper_latency import paper_table, rows_of
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
     from mobilevis.benchmarks.latency.devices import open_device
-    from mobilevis.benchmarks.latency.paper import paper_table, rows_of
-    from mobilevis.benchmarks.latency.protocol import find_protocol
+    from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.cli.bench_latency import follow, progress_of
     from mobilevis.cli.options import parse_size
     from mobilevis.runtime.errors import UserError
@@ -76,7 +76,7 @@ def paper(
 
 def model_of(row: PaperRow) -> tuple[str, Mapping[str, Any]]:
     """Registry name and configuration of a row's architecture."""
-    from mobilevis.models.paper import ABLATION_ROWS, MODEL
+    from mobilevis.benchmarks.cost.paper_flops import ABLATION_ROWS, MODEL
 
     if row.table == 1:
         return MODELS_OF_TABLE_1[row.name], {}

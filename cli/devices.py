@@ -56,7 +56,7 @@ def show_device(
 def _print_facts(console: Console, facts: DeviceFacts) -> None:
     from rich.table import Table
 
-    from mobilevis.benchmarks.latency.cpus import cpus_to_mask, format_cpus
+    from mobilevis.benchmarks.latency.worker.cpus import cpus_to_mask, format_cpus
 
     model = ", ".join(facts.identity[key] for key in ("model", "cpu") if key in facts.identity)
     console.print(f"[bold]{facts.address}[/]: {model or 'model not shown by this device'}")

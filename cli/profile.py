@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mobilevis.models.paper import AblationRow, BackboneRow
-    from mobilevis.models.profiling import Cost, ModelProfile
+    from mobilevis.benchmarks.cost.paper_flops import AblationRow, BackboneRow
+    from mobilevis.benchmarks.cost.profiling import Cost, ModelProfile
 
 CONVENTIONS = (
     "MACs: multiply-adds of convolutions and matrix products. FLOPs in fvcore's convention: 1 for a "
@@ -39,9 +39,9 @@ def profile(
     """Count a model's parameters and operations, block by block, with a mask for every query."""
     from rich.console import Console
 
+    from mobilevis.benchmarks.cost.profiling import profile_model
     from mobilevis.cli.options import parse_config, parse_size
     from mobilevis.models import create_model, list_models
-    from mobilevis.models.profiling import profile_model
     from mobilevis.runtime.errors import UserError
 
     console = Console()
@@ -93,8 +93,8 @@ def _millions(cost: Cost) -> tuple[str, str]:
 
 
 def _print_paper_tables(console: Console) -> None:
+    from mobilevis.benchmarks.cost.paper_flops import ABLATION_ROWS, BACKBONE_ROWS
     from mobilevis.cli.stream import progress_bar
-    from mobilevis.models.paper import ABLATION_ROWS, BACKBONE_ROWS
 
     with progress_bar(console) as progress:
         ablations = [
@@ -110,7 +110,7 @@ def _print_paper_tables(console: Console) -> None:
 
 
 def _ablation_table(measured: list[tuple[AblationRow, Cost]]) -> Table:
-    from mobilevis.models.paper import FLAGSHIP, INPUT_SIZE, MODEL
+    from mobilevis.benchmarks.cost.paper_flops import FLAGSHIP, INPUT_SIZE, MODEL
 
     flagship = next(cost.fvcore_flops for row, cost in measured if row is FLAGSHIP) / 1e9
     table = _table(

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.job import TOTAL
-from mobilevis.benchmarks.latency.schema import ArtefactResult, load_report
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, load_report
+from mobilevis.benchmarks.latency.worker.job import TOTAL
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"

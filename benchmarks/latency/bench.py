@@ -11,15 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.assemble import Event, assemble, first_event
 from mobilevis.benchmarks.latency.bundle import build_worker
-from mobilevis.benchmarks.latency.cpus import TOPOLOGY_GLOBS, Topology, parse_topology, resolve_cpus
-from mobilevis.benchmarks.latency.job import Job, Target
-from mobilevis.benchmarks.latency.protocol import Protocol
-from mobilevis.benchmarks.latency.schema import ArtefactResult, LatencyReport, Setup
+from mobilevis.benchmarks.latency.report.assemble import Event, assemble, first_event
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport, Setup
+from mobilevis.benchmarks.latency.report.validity import judge
 from mobilevis.benchmarks.latency.session import OnEvent, Outcome, Worker, python_worker, run_job
 from mobilevis.benchmarks.latency.transports.base import Transport
-from mobilevis.benchmarks.latency.validity import judge
+from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, parse_topology, resolve_cpus
+from mobilevis.benchmarks.latency.worker.job import Job, Target
+from mobilevis.benchmarks.latency.worker.protocol import Protocol
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
 

@@ -8,7 +8,6 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-LATENCY_MODULES = ("cpus.py", "environment.py", "job.py", "packages.py", "protocol.py")
 MAIN = """\
 import sys
 
@@ -22,7 +21,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def build_worker(target: Path) -> Path:
-    """Write the worker's zipapp: the runtime whole, and of this package what runs on the device.
+    """Write the worker's zipapp: the runtime whole, and the worker, all that runs on a device.
 
     Modules of the runtime that need OpenCV or SciPy come along; they are imported only where those are
     installed. Every folder gets an ``__init__.py`` so that a mobilevis installed on the device cannot mix in.
@@ -33,18 +32,16 @@ def build_worker(target: Path) -> Path:
     Returns:
         The target.
     """
-    runtime, latency = (
+    runtime, worker = (
         Path(import_module(name).__path__[0])
-        for name in ("mobilevis.runtime", "mobilevis.benchmarks.latency")
+        for name in ("mobilevis.runtime", "mobilevis.benchmarks.latency.worker")
     )
     ignored = shutil.ignore_patterns("__pycache__", "assets")
     with TemporaryDirectory() as folder:
         root = Path(folder, "mobilevis")
         shutil.copytree(runtime, root / "runtime", ignore=ignored)
         here = root / "benchmarks" / "latency"
-        shutil.copytree(latency / "worker", here / "worker", ignore=ignored)
-        for name in LATENCY_MODULES:
-            shutil.copyfile(latency / name, here / name)
+        shutil.copytree(worker, here / "worker", ignore=ignored)
         for package in (root, root / "benchmarks", here):
             (package / "__init__.py").touch()
         Path(folder, "__main__.py").write_text(MAIN, encoding="utf-8")

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.cpus import TOPOLOGY_GLOBS, Topology, named_masks, parse_topology
-from mobilevis.benchmarks.latency.environment import (
-    IDENTITY_GLOBS,
-    SNAPSHOT_GLOBS,
-    parse_identity,
-    parse_snapshot,
-)
-from mobilevis.benchmarks.latency.packages import ALL_DISTRIBUTIONS, ENGINE_DISTRIBUTIONS
 from mobilevis.benchmarks.latency.session import no_python
 from mobilevis.benchmarks.latency.transports.adb import AdbTransport, list_devices
 from mobilevis.benchmarks.latency.transports.base import Transport
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
 from mobilevis.benchmarks.latency.transports.ssh import SshTransport
+from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, named_masks, parse_topology
+from mobilevis.benchmarks.latency.worker.environment import (
+    IDENTITY_GLOBS,
+    SNAPSHOT_GLOBS,
+    parse_identity,
+    parse_snapshot,
+)
+from mobilevis.benchmarks.latency.worker.packages import ALL_DISTRIBUTIONS, ENGINE_DISTRIBUTIONS
 from mobilevis.runtime.errors import UserError
 
 # Old enough for any Python 3: the answer says how old it is.

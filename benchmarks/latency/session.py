@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Callable, Optional
 
-from mobilevis.benchmarks.latency.assemble import Event, first_event, parse_event
-from mobilevis.benchmarks.latency.job import JOURNAL, Job
+from mobilevis.benchmarks.latency.report.assemble import Event, first_event, parse_event
 from mobilevis.benchmarks.latency.transports.base import (
     Finished,
     Transport,
@@ -20,6 +19,7 @@ from mobilevis.benchmarks.latency.transports.base import (
     remove_folder,
     tree_size,
 )
+from mobilevis.benchmarks.latency.worker.job import JOURNAL, Job
 from mobilevis.runtime.errors import UserError
 
 JOB = "job.json"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mobilevis.benchmarks.cost.paper_flops import ABLATION_ROWS, BACKBONE_ROWS
 from mobilevis.cli.options import parse_config
 from mobilevis.models import list_models
-from mobilevis.models.paper import ABLATION_ROWS, BACKBONE_ROWS
 from mobilevis.runtime.errors import UserError
 
 

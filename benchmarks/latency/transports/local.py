@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Optional
 
-from mobilevis.benchmarks.latency.environment import read_local_files
 from mobilevis.benchmarks.latency.transports.base import Finished, OnLine, execute
+from mobilevis.benchmarks.latency.worker.environment import read_local_files
 from mobilevis.runtime.files import disk_errors
 
 

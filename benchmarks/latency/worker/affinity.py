@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilevis.benchmarks.latency.cpus import format_cpus, parse_cpu_list
+from mobilevis.benchmarks.latency.worker.cpus import format_cpus, parse_cpu_list
 from mobilevis.runtime.errors import UserError
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.job import Target
-from mobilevis.benchmarks.latency.packages import ENGINE_DISTRIBUTIONS
-from mobilevis.benchmarks.latency.worker.main import broken_import
+from mobilevis.benchmarks.latency.worker.job import Target
+from mobilevis.benchmarks.latency.worker.packages import ENGINE_DISTRIBUTIONS, broken_import
 from mobilevis.benchmarks.latency.worker.plain import open_plain
 from mobilevis.runtime.artefact import ENGINES, artefact_format, load_artefact
 from mobilevis.runtime.engines.base import Artefact

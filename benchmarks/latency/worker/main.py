@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import signal
-import sys
 import traceback
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mobilevis.benchmarks.latency.job import JOURNAL, Job, parse_job
-from mobilevis.benchmarks.latency.packages import ALL_DISTRIBUTIONS
 from mobilevis.benchmarks.latency.worker.affinity import pin
+from mobilevis.benchmarks.latency.worker.job import JOURNAL, Job, parse_job
 from mobilevis.benchmarks.latency.worker.journal import HostLostError, Journal, take_stdout
+from mobilevis.benchmarks.latency.worker.packages import broken_import, installed_versions
 from mobilevis.runtime.errors import UserError
 
 # Each in a module of its own that is imported after pinning: NumPy's BLAS starts threads when imported.
@@ -69,28 +66,6 @@ def run_job(job: Job, journal: Journal) -> None:
     except ImportError as error:
         raise broken_import("numpy", error) from error
     import_module(PASS_MODULES[job.purpose]).run(job, journal)
-
-
-def installed_versions() -> dict[str, str]:
-    """Python's version and those of the packages that matter here."""
-    versions = {"python": platform.python_version()}
-    for name in ALL_DISTRIBUTIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def broken_import(distribution: str, error: BaseException) -> UserError:
-    """What an import that failed means: not installed, or installed for another kind of machine."""
-    pip = f"{sys.executable} -m pip install"
-    if isinstance(error, ModuleNotFoundError):
-        return UserError(f"{distribution} is not installed on the device", fix=f"{pip} {distribution}")
-    return UserError(
-        f"{distribution} on the device does not load on {platform.machine()}: {error}",
-        fix=f"{pip} --force-reinstall {distribution}",
-    )
 
 
 def _stop(*_: Any) -> NoReturn:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Callable
 
-from mobilevis.benchmarks.latency.job import TOTAL
-from mobilevis.benchmarks.latency.protocol import Protocol
+from mobilevis.benchmarks.latency.worker.job import TOTAL
+from mobilevis.benchmarks.latency.worker.protocol import Protocol
 from mobilevis.benchmarks.latency.worker.workloads import Recording, Workload
 
 Clock = Callable[[], float]

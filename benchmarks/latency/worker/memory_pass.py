@@ -6,7 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from mobilevis.benchmarks.latency.job import Job
+from mobilevis.benchmarks.latency.worker.job import Job
 from mobilevis.benchmarks.latency.worker.journal import Journal
 from mobilevis.benchmarks.latency.worker.loading import load
 from mobilevis.benchmarks.latency.worker.workloads import (

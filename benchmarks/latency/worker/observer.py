@@ -11,7 +11,7 @@ from threading import get_native_id
 from time import perf_counter
 from typing import Any
 
-from mobilevis.benchmarks.latency.environment import (
+from mobilevis.benchmarks.latency.worker.environment import (
     ANDROID_PROPERTIES,
     FREQUENCY_GLOB,
     IDENTITY_GLOBS,

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Callable
 
-from mobilevis.benchmarks.latency.job import Job
+from mobilevis.benchmarks.latency.worker.job import Job
 from mobilevis.benchmarks.latency.worker.journal import Journal
 from mobilevis.benchmarks.latency.worker.loading import Loaded, load
 from mobilevis.runtime.engines import executorch, onnxruntime

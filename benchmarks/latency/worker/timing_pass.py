@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
-from mobilevis.benchmarks.latency.job import Job
+from mobilevis.benchmarks.latency.worker.job import Job
 from mobilevis.benchmarks.latency.worker.journal import Journal
 from mobilevis.benchmarks.latency.worker.loading import Loaded, describe, first_runs, load, verify
 from mobilevis.benchmarks.latency.worker.measure import measure, warm_up

@@ -15,8 +15,8 @@ from mobilevis.data.images import write_png
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.segmenter import VideoSegmenter
+from tests.runtime.conftest import ColorArtefact
 
-from ...runtime.conftest import ColorArtefact
 from .vipseg import save_ids
 
 HEIGHT, WIDTH, LENGTH = 90, 150, 6

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from mobilevis.benchmarks.latency.protocol import Protocol
+from mobilevis.benchmarks.latency.worker.protocol import Protocol
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.metadata import METADATA_KEY, EntrySpec, Metadata, TensorSpec

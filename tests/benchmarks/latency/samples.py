@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilevis.benchmarks.latency.environment import parse_snapshot
-from mobilevis.benchmarks.latency.protocol import PROTOCOLS
-from mobilevis.benchmarks.latency.schema import ArtefactResult, LatencyReport, Series, Setup
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport, Series, Setup
+from mobilevis.benchmarks.latency.worker.environment import parse_snapshot
+from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 
 
 def frames(

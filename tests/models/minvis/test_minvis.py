@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from mobilevis.benchmarks.cost.profiling import profile_model
 from mobilevis.models import create_model
 from mobilevis.models.minvis.minvis import MinVIS
 from mobilevis.models.minvis.tar import TemporalRouting, explored, straight_through
-from mobilevis.models.profiling import profile_model
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")

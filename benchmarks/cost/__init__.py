@@ -1,0 +1,1 @@
+"""What a model costs: its operations and parameters, and the papers' own tables of them."""

@@ -1,0 +1,110 @@
+"""From the worker's journal to results: what each event says of which artefact."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, Series
+from mobilevis.runtime.errors import UserError
+
+Event = Mapping[str, Any]
+_LOADED = ("load_ms", "first_ms", "parity")
+_MEASURED = ("complete", "others_on_pinned_cores", "others_anywhere", "users")
+_COLUMNS = ("at_s", "is_keyframe", "instances")
+
+
+def parse_event(line: str) -> Event:
+    """One line of a journal.
+
+    Raises:
+        UserError: the line is no event.
+    """
+    try:
+        event = json.loads(line)
+        if not isinstance(event["event"], str):
+            raise TypeError("an event has no name")
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"the worker's journal is broken: {error}", fix="run again") from error
+    return event
+
+
+def first_event(events: Iterable[Event], name: str) -> Event:
+    """The first event of a name; empty where there is none."""
+    return next((event for event in events if event["event"] == name), {})
+
+
+def assemble(events: Iterable[Event], identities: Iterable[tuple[str, str, bool]]) -> list[ArtefactResult]:
+    """Gather the events of a timing pass, complete or cut off, by artefact.
+
+    Args:
+        events: the journal, in order.
+        identities: (name, sha256, is_baseline) of each target, in the job's order.
+
+    Raises:
+        UserError: an event lacks what its name promises.
+    """
+    events = list(events)
+    try:
+        return [
+            _artefact([event for event in events if _concerns(event, index)], name, sha256, is_baseline)
+            for index, (name, sha256, is_baseline) in enumerate(identities)
+        ]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the worker's journal is broken: {error!r}", fix="run again") from error
+
+
+def _concerns(event: Event, index: int) -> bool:
+    return event.get("target") == index or index in event.get("targets", ())
+
+
+def _artefact(events: list[Event], name: str, sha256: str, is_baseline: bool) -> ArtefactResult:
+    loaded = first_event(events, "loaded")
+    kinds = dict.fromkeys(event["kind"] for event in events if event["event"] in ("warm_up", "samples"))
+    return ArtefactResult(
+        name=name,
+        sha256=sha256,
+        is_baseline=is_baseline,
+        facts={k: v for k, v in loaded.items() if k not in (*_LOADED, "event", "target")},
+        **{key: loaded[key] for key in _LOADED if key in loaded},
+        workloads={kind: _series(events, kind) for kind in kinds},
+        not_measured={e["kind"]: e["reason"] for e in events if e["event"] == "not_measured"},
+        before=_state(first_event(events, "before")),
+        after=_state(first_event(events, "after")),
+        readings=[
+            {key: event[key] for key in ("at_s", "temperatures_c", "frequencies_khz")}
+            for event in events
+            if event["event"] == "reading"
+        ],
+    )
+
+
+def _state(event: Event) -> Any:
+    return {key: event[key] for key in ("at_s", "snapshot", "probe_ms")} if event else None
+
+
+def _series(events: list[Event], kind: str) -> Series:
+    own = [event for event in events if event.get("kind") == kind]
+    warm_up = first_event(own, "warm_up")
+    measured = first_event(own, "measured")
+    columns: dict[str, Any] = {name: [] for name in _COLUMNS}
+    stages: dict[str, list[Any]] = defaultdict(list)
+    for event in own:
+        if event["event"] != "samples":
+            continue
+        so_far, new = len(columns["at_s"]), len(event["at_s"])
+        for name in _COLUMNS:
+            columns[name] += event[name]
+        for stage in {**stages, **event["milliseconds"]}:
+            column = stages[stage]
+            column += [None] * (so_far - len(column))
+            column += event["milliseconds"].get(stage, [None] * new)
+    return Series(
+        **columns,
+        milliseconds=dict(stages),
+        warm_up=warm_up.get("milliseconds", ()),
+        settled=warm_up.get("settled"),
+        **{key: measured[key] for key in _MEASURED if key in measured},
+    )

@@ -1,0 +1,151 @@
+"""Instructions of an entry on ARM, counted under user-mode QEMU: the same figure on every machine.
+
+Instructions are not cycles and not time; they are printed as instructions, and guard against regressions.
+Debian packages no QEMU with plugins, so one is built from Debian's own source, once, in some minutes.
+
+``python -m tests.arm.instructions FOLDER ARTEFACT`` counts every entry of an artefact.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mobilevis.benchmarks.latency.bundle import build_worker
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.errors import UserError
+from tests.arm.userland import Apt, Userland, build_userland, run_tool
+
+TOOLS = ("gcc", "ninja", "pkg-config")
+BUILD_PACKAGES = ("meson==1.5.0", "pycotap", "setuptools")
+CONFIGURATION = (
+    "--target-list=aarch64-linux-user",
+    "--enable-plugins",
+    "--without-default-features",
+    "--disable-install-blobs",  # Debian's source holds no firmware
+    "--disable-system",
+    "--disable-tools",
+    "--disable-docs",
+    "--disable-werror",
+)
+# Runs an entry so many times, after once to let the engine allocate; nothing else differs between two counts.
+SCRIPT = """\
+import sys
+sys.path.insert(0, sys.argv[1])
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.parity_vectors import pseudo_random_inputs
+artefact, entry = load_artefact(sys.argv[2]), sys.argv[3]
+inputs = pseudo_random_inputs(artefact.metadata, entry)
+for _ in range(1 + int(sys.argv[4])):
+    artefact.run(entry, inputs)
+"""
+RUNS = 10
+ENOUGH = 600_000_000  # instructions, 200 times the difference between two starts
+MAX_RUNS = 10_000
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A QEMU with plugins, and its plugin that counts instructions."""
+
+    qemu: Path
+    plugin: Path
+
+
+def obstacle() -> str:
+    """Why no counter can be built here; empty where it can."""
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        return f"{', '.join(missing)} not found"
+    glib = subprocess.run(["pkg-config", "--exists", "glib-2.0"], check=False)
+    return "" if glib.returncode == 0 else "the headers of GLib are not installed (libglib2.0-dev)"
+
+
+def build_counter(folder: Path) -> Counter:
+    """Build QEMU with its counting plugin, or take what is there.
+
+    Args:
+        folder: where it is kept.
+
+    Raises:
+        UserError: something that the build needs is missing, or it fails.
+    """
+    folder = folder.resolve()
+    build = folder / "build"
+    counter = Counter(build / "qemu-aarch64", build / "tests" / "tcg" / "plugins" / "libinsn.so")
+    if counter.qemu.exists() and counter.plugin.exists():
+        return counter
+    reason = obstacle()
+    if reason:
+        raise UserError(f"no instruction counter here: {reason}", fix="install what is missing")
+    apt = Apt(folder / "apt")
+    apt.update()
+    (archive,) = apt.download_source("qemu")
+    source = folder / "source"
+    for path in (source, build):
+        path.mkdir(parents=True, exist_ok=True)
+    run_tool(["tar", "-xf", str(archive), "-C", str(source), "--strip-components=1"])
+    run_tool([sys.executable, "-m", "venv", str(folder / "venv")])
+    python = folder / "venv" / "bin" / "python"
+    run_tool([str(python), "-m", "pip", "install", "--quiet", *BUILD_PACKAGES])
+    run_tool([str(source / "configure"), f"--python={python}", *CONFIGURATION], cwd=build)
+    run_tool(["ninja", counter.qemu.name, str(counter.plugin.relative_to(build))], cwd=build)
+    for path in (source, apt.folder):
+        shutil.rmtree(path)
+    return counter
+
+
+def count_entry(userland: Userland, counter: Counter, artefact: Path, entry: str) -> int:
+    """Instructions of one run of an entry: the difference between many runs and none, by their number.
+
+    Two starts of Python differ by some millions of instructions, so that a small entry is run more often.
+
+    Raises:
+        UserError: the emulated engine fails.
+    """
+    start = _count_process(userland, counter, artefact, entry, 0)
+    estimate = (_count_process(userland, counter, artefact, entry, RUNS) - start) / RUNS
+    if estimate * RUNS >= ENOUGH:
+        return round(estimate)
+    runs = min(MAX_RUNS, round(ENOUGH / max(1.0, estimate)))
+    return round((_count_process(userland, counter, artefact, entry, runs) - start) / runs)
+
+
+def _count_process(userland: Userland, counter: Counter, artefact: Path, entry: str, runs: int) -> int:
+    """Instructions of a whole process that runs an entry so many times."""
+    with TemporaryDirectory() as folder:
+        worker = build_worker(Path(folder, "worker.pyz"))
+        out = Path(folder, "count.txt")
+        plugin = ["-plugin", f"{counter.plugin},inline=on", "-d", "plugin", "-D", str(out)]
+        command = [str(counter.qemu), *userland.command(*plugin)[1:], "-c", SCRIPT]
+        run_tool([*command, str(worker), str(artefact.resolve()), entry, str(runs)])
+        return parse_total(out.read_text())
+
+
+def parse_total(text: str) -> int:
+    """The total that the plugin prints.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = re.search(r"^total insns: (\d+)$", text, re.MULTILINE)
+    if found is None:
+        raise UserError("the counting plugin printed no total", fix="build it again")
+    return int(found[1])
+
+
+def main(folder: Path, artefact: Path) -> None:
+    """Print the instructions of every entry of an artefact."""
+    userland = build_userland(folder / "userland")
+    counter = build_counter(folder / "counter")
+    for entry in load_artefact(artefact).metadata.entries:
+        print(f"{entry}: {count_entry(userland, counter, artefact, entry):,} instructions")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

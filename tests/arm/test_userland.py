@@ -1,0 +1,94 @@
+"""The worker on aarch64 builds of Python and the engines, under user-mode QEMU. No time here is a latency."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mobilevis.benchmarks.latency.bench import Plan, run_plan
+from mobilevis.benchmarks.latency.devices import describe_device
+from mobilevis.benchmarks.latency.transports.local import LocalTransport
+from mobilevis.benchmarks.latency.worker.protocol import Protocol
+from mobilevis.runtime.errors import UserError
+from tests.arm import instructions as arm_instructions
+from tests.arm import userland as arm_userland
+from tests.arm.instructions import build_counter, count_entry, parse_total
+from tests.arm.userland import build_userland
+
+CPU = str(min(os.sched_getaffinity(0)))
+ONCE = Protocol(
+    "once", min_runs=1, min_seconds=0, max_seconds=900, warmup_seconds=0, max_warmup_seconds=0, window=1
+)
+
+
+@pytest.fixture(scope="session")
+def userland(pytestconfig: pytest.Config) -> arm_userland.Userland:
+    """Kept between test runs: 200 MB come from Debian's mirror and the package index."""
+    reason = arm_userland.obstacle()
+    if reason:
+        pytest.skip(reason)
+    try:
+        return build_userland(pytestconfig.cache.mkdir("arm_userland") / "userland")
+    except UserError as error:
+        pytest.skip(f"the ARM userland cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def counter(pytestconfig: pytest.Config) -> arm_instructions.Counter:
+    reason = arm_instructions.obstacle()
+    if reason:
+        pytest.skip(reason)
+    try:
+        return build_counter(pytestconfig.cache.mkdir("arm_userland") / "counter")
+    except UserError as error:
+        pytest.skip(f"the instruction counter cannot be built: {error}")
+
+
+@pytest.mark.arm
+def test_arm_builds_of_two_engines_pass_the_parity_vectors(userland, artefacts):
+    paths = (artefacts["onnxruntime"], artefacts["litert"])
+    report, error = run_plan(LocalTransport(str(userland.python)), Plan(paths, ONCE, cpus=CPU))
+    assert error is None
+    assert report.device["machine"] == "aarch64"
+    assert [result.facts["engine"] for result in report.artefacts] == ["onnxruntime", "litert"]
+    for result in report.artefacts:
+        assert result.parity
+        assert all(row["max_abs"] <= row["tolerance"] for row in result.parity)
+        assert len(result.workloads["entries"].at_s) == 1
+
+
+@pytest.mark.arm
+def test_what_is_emulated_says_so_and_is_never_valid(userland, artefact):
+    report, error = run_plan(LocalTransport(str(userland.python)), Plan((artefact,), ONCE, cpus=CPU))
+    assert error is None
+    assert report.device["emulator"] == "qemu-aarch64"
+    assert "emulated by qemu-aarch64: its times are no latencies" in report.artefacts[0].reasons
+
+
+@pytest.mark.arm
+def test_an_arm_device_shows_its_engines_and_the_missing_one(userland):
+    facts = describe_device(LocalTransport(str(userland.python)))
+    assert facts.python.machine == "aarch64"
+    assert facts.python.engines["onnxruntime"]
+    assert facts.python.engines["executorch"] is None
+    assert facts.python.pip_line("executorch").endswith("-m pip install executorch")
+
+
+@pytest.mark.arm
+def test_instructions_of_an_entry_are_the_same_twice(userland, counter, artefacts):
+    first, second = (count_entry(userland, counter, artefacts["litert"], "decode") for _ in range(2))
+    assert first > 1_000_000
+    assert abs(first - second) <= 0.02 * first
+
+
+def test_the_plugins_total_is_read():
+    assert parse_total("cpu 0 insns: 12\ntotal insns: 34\n") == 34
+    with pytest.raises(UserError, match="printed no total"):
+        parse_total("")
+
+
+def test_a_machine_that_cannot_emulate_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(UserError, match="no ARM userland here: the emulator is for x86-64"):
+        build_userland(tmp_path)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
+from mobilevis.runtime.errors import UserError
+from tests.benchmarks.latency.samples import entries, frames, report, result, state
+
+FAST = result(
+    "fast.tflite", workloads={"entries": entries(encode_ms=9.0), "frames": frames(other_ms=10.0, key_ms=20.0)}
+)
+
+
+def rows(comparison):
+    return {row.stage: row for row in comparison.rows}
+
+
+def test_two_runs_of_one_artefact_each_are_compared_stage_by_stage():
+    on_entries, on_frames = compare_reports(report(FAST), report())
+    assert rows(on_entries)["total"].ratio.value == pytest.approx(11 / 20, rel=0.02)
+    assert rows(on_frames)["amortised frame"].ratio.value == pytest.approx(0.5, rel=0.02)
+    assert rows(on_frames)["keyframe"].ratio.is_distinct
+    assert "decode" in rows(on_frames)
+
+
+def test_frames_of_one_clip_are_paired_and_entries_of_two_runs_are_not():
+    on_entries, on_frames = compare_reports(report(FAST), report())
+    assert rows(on_entries)["total"].ratio.pairs == 0
+    assert "unpaired" in on_entries.pairing
+    assert rows(on_frames)["amortised frame"].ratio.pairs == 120
+    assert "same frames" in on_frames.pairing
+
+
+def test_an_interleaved_run_pairs_its_rounds():
+    on_entries, on_frames = compare_within(report(FAST, result(), interleaved=True))
+    assert on_entries.pairing == on_frames.pairing == "rounds of one interleaved run"
+    assert rows(on_entries)["total"].ratio.pairs == 60
+
+
+def test_the_frames_of_a_clip_are_no_evidence_of_their_own():
+    """Clips that differ by noise alone: frame by frame their ratio would seem surer than it is."""
+
+    def clips(seed, together):
+        frame = np.repeat(np.random.default_rng(seed).normal(20, 1, 40), 36)
+        at_s = (np.arange(frame.size) // together).tolist()
+        return replace(frames(frame.size, interval=1), at_s=at_s, milliseconds={"frame": frame.tolist()})
+
+    def width(together):
+        pair = [result(name, workloads={"frames": clips(seed, together)}) for seed, name in enumerate("ab")]
+        (on_frames,) = compare_within(report(*pair, interleaved=True))
+        ratio = rows(on_frames)["amortised frame"].ratio
+        return ratio.high - ratio.low
+
+    assert width(together=36) > 1.2 * width(together=1)
+
+
+def test_artefacts_of_several_are_matched_by_name():
+    comparisons = compare_reports(report(FAST, result()), report(result(), FAST))
+    assert [(c.first, c.second) for c in comparisons[::2]] == [("fast.tflite",) * 2, (result().name,) * 2]
+    assert all(rows(c)["total"].ratio.value == pytest.approx(1.0) for c in comparisons[::2])
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (report(cpus=[4]), "CPUs 7 against 4"),
+        (report(threads=2), "threads 1 against 2"),
+        (report(source={"name": "b.mp4", "sha256": "3" * 64}), "clip"),
+        (report(driver_options={"keyframe_interval": 6}), "driver options"),
+        (report(result(workloads={"entries": entries()})), "measured entries, frames against entries"),
+        (
+            report(result(facts={"driver": "tar", "input_size": [320, 640]})),
+            "task mobileinst 320x640 against tar",
+        ),
+        (report(result(is_baseline=True)), "against plain model"),
+    ],
+)
+def test_unlike_measurements_are_refused_unless_told_otherwise(other, words):
+    with pytest.raises(UserError, match=words):
+        compare_reports(report(), other)
+    (comparison, *_) = compare_reports(report(), other, allow_unlike=True)
+    assert any(words in warning for warning in comparison.warnings)
+
+
+def test_unlike_stages_are_refused():
+    series = frames()
+    shorter = replace(series, milliseconds={"frame": series.milliseconds["frame"]})
+    with pytest.raises(UserError, match="stages of frames"):
+        compare_reports(report(), report(result(workloads={"entries": entries(), "frames": shorter})))
+
+
+def test_an_invalid_side_is_a_warning():
+    (comparison, *_) = compare_reports(report(result(reasons=["hot"])), report())
+    assert any("is not valid: hot" in warning for warning in comparison.warnings)
+
+
+def test_a_device_that_was_slower_in_one_of_two_runs_is_a_warning():
+    (comparison, *_) = compare_reports(report(result(before=state(probe_ms=1.3))), report())
+    assert comparison.warnings == (
+        "a fixed piece of work took 1.30 times as long before the first run as before the second",
+    )
+
+
+def test_runs_without_a_common_name_and_more_than_one_artefact_are_refused():
+    with pytest.raises(UserError, match="share no artefact name"):
+        compare_reports(report(FAST, result("c.pte")), report())
+
+
+def test_a_run_that_was_not_interleaved_has_no_pairs_of_its_own():
+    with pytest.raises(UserError, match="no interleaved artefacts"):
+        compare_within(report(FAST, result()))
+
+
+def test_keyframes_of_another_interval_are_no_pairs():
+    sparse = result(workloads={"entries": entries(), "frames": frames(interval=6)})
+    comparison = compare_reports(
+        report(sparse, driver_options={"keyframe_interval": 6}), report(), allow_unlike=True
+    )[1]
+    assert rows(comparison)["keyframe"].ratio.pairs == 0
