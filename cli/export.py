@@ -113,7 +113,7 @@ def export_with_progress(
 
 def _build(
     name: str, config: dict[str, Any], checkpoint: Optional[Path]
-) -> tuple[StreamingModel, Optional[list[Category]], Optional[str]]:
+) -> tuple[StreamingModel, Optional[Sequence[Category]], Optional[str]]:
     """The model with its classes and its checkpoint's hash; these are None for random weights."""
     from mobilevis.export.seeded import create_seeded
     from mobilevis.models.weights.checkpoint import load_checkpoint

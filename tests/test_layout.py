@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import mobilevis
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -89,6 +91,20 @@ def test_the_command_line_starts_without_heavy_imports():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.parametrize("name", mobilevis.__all__)
+def test_the_front_door_leads_to_what_it_names(name):
+    assert getattr(mobilevis, name) is not None
+    assert name in dir(mobilevis)
+
+
+def test_the_front_door_opens_without_heavy_imports():
+    script = (
+        "import sys\nimport mobilevis\nmobilevis.__version__, mobilevis.UserError\n"
+        "heavy = {'torch', 'cv2', 'numpy', 'scipy'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_every_package_is_shipped():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     top = {package.split(".")[0] for package in MAY_IMPORT}
@@ -97,8 +113,8 @@ def test_every_package_is_shipped():
         for package in top
         for file in (ROOT / package).rglob("__init__.py")
     }
-    assert set(settings["packages"]) == found
-    assert set(settings["package-dir"]) == {f"mobilevis.{package}" for package in top}
+    assert set(settings["packages"]) == {"mobilevis", *found}
+    assert set(settings["package-dir"]) == {"mobilevis", *(f"mobilevis.{package}" for package in top)}
 
 
 def test_every_folder_with_code_is_a_package():
