@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def tables():
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    package = ROOT / "docs" / "tables" / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        "tables", package, submodule_search_locations=[str(package.parent)]
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules["tables"] = module
     spec.loader.exec_module(module)
     return module
 
@@ -27,17 +32,17 @@ def tables():
 def test_the_tables_are_those_of_the_recorded_results(tables):
     for document in tables.documents():
         text = document.read_text(encoding="utf-8")
-        assert tables.with_tables(text) == text, f"{document.name}: run `python docs/tables.py`"
+        assert tables.with_tables(text) == text, f"{document.name}: run `python -m docs.tables`"
 
 
 def test_records_name_no_folder_of_the_machine_that_wrote_them(tables):
-    records = sorted(tables.RESULTS.rglob("*.json"))
+    records = sorted(tables.records.RESULTS.rglob("*.json"))
     assert records
     assert [file.name for file in records if re.search(r'"(/|[A-Z]:\\\\)\w', file.read_text("utf-8"))] == []
 
 
 def test_an_artefact_that_was_not_timed_beside_onnx_runtime_claims_no_ratio(tables, tmp_path):
-    record = json.loads((tables.SYSTEMS / "minvis-tiny_192x320_fp32_report.json").read_text("utf-8"))
+    record = json.loads((tables.records.SYSTEMS / "minvis-tiny_192x320_fp32_report.json").read_text("utf-8"))
     (alone,) = (artefact for artefact in record["artefacts"] if artefact["format"] == "pte")
     record["artefacts"] = [{**alone, "time_ratio": None}]
     (tmp_path / "alone_report.json").write_text(json.dumps(record), encoding="utf-8")
@@ -45,14 +50,26 @@ def test_an_artefact_that_was_not_timed_beside_onnx_runtime_claims_no_ratio(tabl
 
 
 def test_the_plot_is_that_of_the_recorded_results(tables):
-    with Image.open(tables.PLOT) as picture:
-        assert picture.text["Description"] == json.dumps(tables.curves()), "run `python docs/tables.py`"
+    with Image.open(tables.accuracy.PLOT) as picture:
+        drawn = picture.text["Description"]
+    assert drawn == json.dumps(tables.accuracy.curves()), "run `python -m docs.tables`"
 
 
 def test_the_plot_of_routing_is_that_of_the_recorded_result(tables):
-    with Image.open(tables.ROUTING_PLOT) as picture:
+    with Image.open(tables.routing.PLOT) as picture:
         drawn = picture.text["Description"]
-    assert drawn == json.dumps(tables.routing()["relation"]), "run `python docs/tables.py`"
+    relation = tables.records.read_record(tables.routing.ROUTING)["relation"]
+    assert drawn == json.dumps(relation), "run `python -m docs.tables`"
+
+
+@pytest.mark.parametrize("name", ["mobileinst-topformer-tiny", "dvis-plus-r50"])
+def test_the_recorded_sizes_are_those_of_the_models(tables, name):
+    recorded = tables.records.read_record(tables.sizes.RECORD)[name]
+    assert json.loads(json.dumps(tables.sizes.count_size(name))) == recorded, "run with --count"
+
+
+def test_the_sizes_of_every_counted_model_are_recorded(tables):
+    assert tables.records.read_record(tables.sizes.RECORD).keys() == tables.sizes.COUNTED.keys()
 
 
 @pytest.mark.parametrize(

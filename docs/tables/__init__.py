@@ -1,0 +1,48 @@
+"""Write the documents' tables and plots from the recorded results, so that no figure is typed by hand.
+
+    python -m docs.tables             # from the records, between the markers of README.md and docs/**/*.md
+    python -m docs.tables --count     # counts the models' sizes anew first
+
+The records are those that ``mobilevis export`` and ``mobilevis bench … --json`` write, under docs/results/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from .accuracy import curve_table, engine_table
+from .exports import export_table
+from .records import DOCS, ROOT, SYSTEMS
+from .routing import routing_table
+from .sizes import size_table
+from .systems import system_table
+
+# What a marker names → the table; the marker's other words are its arguments.
+TABLES: dict[str, Callable[..., str]] = {
+    "accuracy-curve": curve_table,
+    "accuracy-engines": engine_table,
+    "exports": export_table,
+    "routing": routing_table,
+    "sizes": size_table,
+    "systems": system_table,
+    "systems-exports": lambda: export_table(SYSTEMS),
+}
+_BLOCK = re.compile(r"<!-- ([\w -]+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
+
+
+def with_tables(document: str) -> str:
+    """A document with the tables between its markers replaced."""
+
+    def write(found: re.Match[str]) -> str:
+        marker = found.group(1)
+        name, *arguments = marker.split()
+        return f"<!-- {marker}: begin -->\n{TABLES[name](*arguments)}<!-- {marker}: end -->"
+
+    return _BLOCK.sub(write, document)
+
+
+def documents() -> list[Path]:
+    """The documents that may hold tables."""
+    return [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
