@@ -36,11 +36,11 @@ class VideoSegmenter:
     Raises:
         UserError: the artefact or an option is not usable.
 
-    Example:
-        >>> segmenter = VideoSegmenter("mobileinst-topformer-tiny_320x640_fp32.tflite", keyframe_interval=3)
-        ... # doctest: +SKIP
-        >>> for frame, result in segmenter.stream("street.mp4"):  # doctest: +SKIP
-        ...     print(result.frame_index, [(i.track_id, i.box) for i in result.instances])
+    Example::
+
+        segmenter = VideoSegmenter("mobileinst-topformer-tiny_320x640_fp32.tflite", keyframe_interval=3)
+        for frame, result in segmenter.stream("street.mp4"):
+            print(result.frame_index, [(item.track_id, item.box) for item in result.instances])
     """
 
     def __init__(

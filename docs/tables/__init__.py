@@ -15,7 +15,7 @@ from pathlib import Path
 from .accuracy import curve_table, engine_table
 from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
-from .routing import routing_table
+from .routing import relation_table, routing_table
 from .sizes import size_table
 from .systems import system_table
 
@@ -25,6 +25,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "accuracy-engines": engine_table,
     "exports": export_table,
     "routing": routing_table,
+    "routing-relation": relation_table,
     "sizes": size_table,
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),

@@ -33,6 +33,15 @@ def routing_table() -> str:
     return "".join(lines)
 
 
+def relation_table() -> str:
+    """How the layers kept go with the change from frame to frame (Fig. 5)."""
+    relation = read_record(ROUTING)["relation"]
+    header = ["change of the frame", *(f"{group['change']:.3g}" for group in relation["by_change"])]
+    layers = ["layers kept", *(f"{group['layers']:.2f}" for group in relation["by_change"])]
+    correlation = f"Rank correlation of the two over all frames: {relation['rank_correlation']:+.2f}.\n"
+    return f"{format_header(*header)}{format_row(*layers)}\n{correlation}"
+
+
 def _layer_rows(file: Path, pace: int) -> dict[Optional[int], dict[str, Any]]:
     return {row["fixed_layers"]: row for row in read_record(file)["rows"] if row["pace"] == pace}
 
