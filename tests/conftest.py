@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# As many processes as cores run the tests: a second thread in each, or in what they start, only spins.
+# Read when NumPy and PyTorch are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +23,7 @@ from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.masks import logit
 from mobilevis.runtime.results import FrameResult, Instance
+from tests.exports import ExportCache, by_engine
 
 if TYPE_CHECKING:
     from mobilevis.export.report import ExportReport
@@ -156,13 +163,19 @@ def toy_artefacts(toy_export: tuple[Path, ExportReport]) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def exports(pytestconfig: pytest.Config) -> ExportCache:
+    """Exports by name, made once for the sources as they are."""
+    return ExportCache(pytestconfig.cache.mkdir("exports"))
+
+
+@pytest.fixture(scope="session")
+def artefacts(exports: ExportCache) -> dict[str, Path]:
     """A small MobileInst with seeded random weights in every format: engine → path."""
     from mobilevis.export import export_model
     from mobilevis.export.seeded import create_seeded
 
-    model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
-    folder = tmp_path_factory.mktemp("artefacts")
-    report = export_model(model, folder, input_size=(128, 192), name="mobileinst-topformer-tiny")
-    engines = {"onnx": "onnxruntime", "pte": "executorch", "tflite": "litert"}
-    return {engines[item.format]: folder / item.path for item in report.artefacts}
+    def export(folder: Path) -> None:
+        model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
+        export_model(model, folder, input_size=(128, 192), name="mobileinst-topformer-tiny")
+
+    return by_engine(exports.get("mobileinst", export))

@@ -14,6 +14,7 @@ from mobilevis.export import export_model
 from mobilevis.export.seeded import create_seeded
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.sources import open_source
+from tests.exports import by_engine
 
 ENGINES = ("onnxruntime", "executorch", "litert")
 
@@ -54,13 +55,15 @@ def test_a_video_becomes_an_overlay_results_and_json_lines(mobilevis, artefacts,
 
 
 @pytest.fixture(scope="module")
-def of_three_frames(tmp_path_factory):
+def of_three_frames(exports):
     """An artefact that sees clips of three frames."""
-    small = {"num_queries": 4, "dim": 16, "heads": 2, "iterations": 1, "box_bins": 3, "clip_length": 3}
-    model = create_seeded("efficientvis-tiny", num_classes=5, **small)
-    folder = tmp_path_factory.mktemp("clips")
-    report = export_model(model, folder, ["onnx"], (64, 96), name="efficientvis-tiny")
-    return folder / report.artefacts[0].path
+
+    def export(folder):
+        small = {"num_queries": 4, "dim": 16, "heads": 2, "iterations": 1, "box_bins": 3, "clip_length": 3}
+        model = create_seeded("efficientvis-tiny", num_classes=5, **small)
+        export_model(model, folder, ["onnx"], (64, 96), name="efficientvis-tiny")
+
+    return by_engine(exports.get("efficientvis", export))["onnxruntime"]
 
 
 def test_a_clip_level_run_says_its_delay_and_that_a_short_video_was_padded(mobilevis, of_three_frames, clip):
