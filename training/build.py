@@ -17,8 +17,11 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objectives.base import Objective
-from mobilevis.training.objectives.registry import OBJECTIVES, trainable_families
+from mobilevis.training.objectives.registry import OBJECTIVES
+from mobilevis.training.samples.dataset import TrainingSet
+from mobilevis.training.samples.sources import FrameSource
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
+from mobilevis.training.toml import from_table
 
 
 def total_iterations(schedule: ScheduleConfig, samples: int, batch_size: int) -> int:
@@ -68,15 +71,30 @@ def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:
         UserError: there is no loss for the model, or it cannot be trained as configured.
     """
     if type(model) not in OBJECTIVES:
-        raise UserError(f"'{config.model.name}' has no training recipe", fix=f"train {trainable_families()}")
+        known = ", ".join(sorted(family.__name__ for family in OBJECTIVES))
+        raise UserError(f"'{config.model.name}' has no training recipe", fix=f"train {known}")
+    recipe = OBJECTIVES[type(model)]
     try:
-        objective = OBJECTIVES[type(model)](model, config)
+        weights = from_table(recipe.weights, config.objective, "objective")
+        objective = recipe.create(model, weights, config.clip.length)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the configuration or the --set option") from error
     objective.train()
     if config.model.freeze_batch_norm:
         freeze_batch_norm(model)
     return objective
+
+
+def create_training_set(source: FrameSource, config: TrainConfig, objective: Objective) -> TrainingSet:
+    """The samples that an objective learns from.
+
+    Raises:
+        UserError: it wants pairs of frames, of a set of single images.
+    """
+    if objective.pair_gap is not None and config.data.format == "coco":
+        fix = "set data.format to 'youtube-vis', or objective.pairs to false"
+        raise UserError("objective.pairs needs videos, and data.format is 'coco'", fix=fix)
+    return TrainingSet(source, config.data, config.run.seed, config.clip, objective.pair_gap)
 
 
 def distribute(objective: Objective, device: torch.device, sync_batch_norm: bool) -> nn.Module:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.toml import apply_override, from_table, read_toml
+from mobilevis.training.recipes import find_recipe, read_recipe, refuse_old_keys
+from mobilevis.training.toml import apply_override, from_table
 
-CONFIG_FOLDER = Path(__file__).parent / "configs"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DATA_FORMATS = ("coco", "youtube-vis", "vipseg")
 SCHEDULES = ("step", "cosine")
@@ -115,27 +115,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class TemporalConfig:
-    """Training on pairs of frames by query passing (paper §3.5); off by default.
-
-    Attributes:
-        enabled: train on pairs of frames instead of single ones.
-        max_gap: largest |δ| in frames; 0 takes any two frames of a video.
-        weight: factor of the passed branch's mask losses.
-        reuse: factor of the mask losses of frame t's kernels in frame t + δ, which are ours.
-    """
-
-    enabled: bool = False
-    max_gap: int = 0
-    weight: float = 1.0
-    reuse: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(self.max_gap >= 0, "temporal.max_gap must not be negative")
-        _require(min(self.weight, self.reuse) >= 0, "temporal.weight and reuse must not be negative")
-
-
-@dataclass(frozen=True)
 class ClipConfig:
     """Training on clips, for models that read several frames at once.
 
@@ -155,49 +134,26 @@ class ClipConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
-    """Weights of the loss (Eq. 3): λ_c = 2, λ_mask = 2, λ_obj = 1.
-
-    The paper's mask loss is dice plus pixel cross-entropy and leaves their ratio open; SparseInst, which it
-    follows, weighs them 2 and 5. ``semantic`` and ``query_classes`` weigh the training-only heads of
-    ``semantic.py``, which are ours.
-    """
-
-    classes: float = 2.0
-    dice: float = 2.0
-    pixel: float = 5.0
-    objectness: float = 1.0
-    semantic: float = 0.0
-    query_classes: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(min(vars(self).values()) >= 0, "loss weights must be ≥ 0")
-
-
-@dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW.
 
     Attributes:
         learning_rate: the base rate.
-        backbone_multiplier: factor of the backbone's rate.
-        decoder_multiplier: factor of the rate of MobileInst's instance decoder.
+        multipliers: name of a part of the model, such as ``backbone`` → factor of its rate.
         weight_decay: decoupled decay; normalisation layers have none.
         clip_norm: largest norm of the gradient; 0 does not clip.
         ema_decay: decay of the averaged weights that are shipped; 0 ships the raw weights.
     """
 
     learning_rate: float = 1e-4
-    backbone_multiplier: float = 0.5
-    decoder_multiplier: float = 1.0
+    multipliers: dict[str, float] = field(default_factory=lambda: {"backbone": 0.5})
     weight_decay: float = 0.05
     clip_norm: float = 0.0
     ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
         _require(self.learning_rate > 0, "optimizer.learning_rate must be positive")
-        multipliers = (self.backbone_multiplier, self.decoder_multiplier)
-        _require(min(multipliers) >= 0, "the optimizer's multipliers must not be negative")
+        _require(min(self.multipliers.values(), default=0) >= 0, "optimizer.multipliers must be ≥ 0")
         _require(min(self.weight_decay, self.clip_norm) >= 0, "weight_decay and clip_norm must be ≥ 0")
         _require(0 <= self.ema_decay < 1, "optimizer.ema_decay must lie in [0, 1)")
 
@@ -270,28 +226,27 @@ class RunConfig:
 class TrainConfig:
     """A whole training run; each attribute is a table of the TOML file.
 
-    ``loss`` is MobileInst's; the objectives of the other families have options of their own, ``objective``.
+    Attributes:
+        model: the network.
+        data: the data set.
+        schedule: how long.
+        run: where and how.
+        clip: frames of a sample.
+        objective: the family's own loss; see the dataclasses in ``training/objectives/registry.py``.
+        optimizer: the rates.
     """
 
     model: ModelConfig
     data: DataConfig
     schedule: ScheduleConfig
     run: RunConfig
-    temporal: TemporalConfig = field(default_factory=TemporalConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
     objective: dict[str, Any] = field(default_factory=dict)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
 
-    def __post_init__(self) -> None:
-        if self.temporal.enabled and self.data.format != "youtube-vis":
-            raise ValueError("temporal training needs data.format 'youtube-vis'")
-        if self.temporal.enabled and self.clip.length > 1:
-            raise ValueError("temporal.enabled and clip.length exclude each other")
-
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """Read a configuration.
+    """Read a configuration, with those that it extends.
 
     Args:
         source: a TOML file, or the name of a shipped one (``coco`` for ``training/configs/coco.toml``).
@@ -300,31 +255,12 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfi
     Raises:
         UserError: no such configuration, an unknown key (the known ones are listed), a value out of range.
     """
-    path = find_config(source)
-    table = read_toml(path)
+    path = find_recipe(source)
+    table = read_recipe(path)
     for override in overrides:
         apply_override(table, override)
     try:
+        refuse_old_keys(table)
         return from_table(TrainConfig, table)
     except ValueError as error:
         raise UserError(str(error), path, "correct the configuration or the --set option") from error
-
-
-def find_config(source: str | Path) -> Path:
-    """The path of a configuration file, or of a shipped configuration's name."""
-    path = Path(source)
-    if path.suffix == ".toml":
-        if path.is_file():
-            return path
-        raise UserError("no such configuration file", path, f"give a TOML file or one of {shipped_configs()}")
-    shipped = CONFIG_FOLDER / f"{path}.toml"
-    if path.name == str(path) and shipped.is_file():
-        return shipped
-    raise UserError(
-        f"unknown configuration '{source}'", fix=f"give a TOML file or one of {shipped_configs()}"
-    )
-
-
-def shipped_configs() -> str:
-    """The names of the shipped configurations, as a list for messages."""
-    return ", ".join(sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml")))

@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from mobilevis.models.blocks.layers import GroupNorm, LayerNorm
+from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import OptimizerConfig
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, GroupNorm, LayerNorm)
@@ -15,13 +16,18 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW over the trainable parameters; each group keeps its own base rate in ``initial_lr``.
 
     Args:
-        objective: the parameters of the parts in ``multipliers`` take the rate times their factor.
+        objective: its ``model``'s parts in ``multipliers`` take the rate times their factor.
         config: rates and decay.
+
+    Raises:
+        UserError: the model has no such part.
     """
-    multipliers = {
-        "model.backbone.": config.backbone_multiplier,
-        "model.instance_decoder.": config.decoder_multiplier,
-    }
+    multipliers = {f"model.{part}.": factor for part, factor in config.multipliers.items()}
+    prefixes = sorted(multipliers, key=len, reverse=True)  # a part's own factor before its whole's
+    parts = {f"{name}." for name, _ in objective.named_modules()}
+    if unknown := [prefix for prefix in prefixes if prefix not in parts]:
+        what = f"the model has no part {unknown[0].removeprefix('model.').rstrip('.')}"
+        raise UserError(what, fix="correct optimizer.multipliers")
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     normalisation = {
         id(parameter)
@@ -31,7 +37,7 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     }
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
-            part = next((part for part in multipliers if name.startswith(part)), "")
+            part = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
             groups.setdefault((part, id(parameter) in normalisation), []).append(parameter)
     return AdamW(
         [

@@ -19,6 +19,7 @@ from mobilevis.training.build import (
     create_network,
     create_objective,
     create_schedule,
+    create_training_set,
     distribute,
     total_iterations,
 )
@@ -35,7 +36,7 @@ from mobilevis.training.precision import (
     spare_depthwise,
 )
 from mobilevis.training.samples.batches import BatchSampler
-from mobilevis.training.samples.dataset import Batch, TrainingSet, collate
+from mobilevis.training.samples.dataset import Batch, collate
 from mobilevis.training.samples.sources import open_source
 from mobilevis.training.state import STATE_FILE, TrainingState, load_state, save_state
 
@@ -78,12 +79,12 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         source = open_source(config.data)
         self.classes = source.classes
-        self.dataset = TrainingSet(source, config.data, config.temporal, config.run.seed, config.clip)
+        model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
+        objective = create_objective(model, config)
+        self.dataset = create_training_set(source, config, objective)
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
         self.end = min(config.run.stop_at or self.iterations, self.iterations)
-        model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
-        objective = create_objective(model, config)
         objective.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.precision == "bf16" and self.device.type == "cpu":
             spare_depthwise(objective)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from mobilevis.training.reference import configuration_tables
+
 from .accuracy import curve_table, engine_table
 from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
@@ -23,6 +25,7 @@ from .systems import system_table
 TABLES: dict[str, Callable[..., str]] = {
     "accuracy-curve": curve_table,
     "accuracy-engines": engine_table,
+    "configuration": configuration_tables,
     "exports": export_table,
     "routing": routing_table,
     "routing-relation": relation_table,

@@ -88,7 +88,7 @@ length = {clip_length}
 {_lines(objective or {})}
 [optimizer]
 learning_rate = {learning_rate}
-backbone_multiplier = 1.0
+multipliers = {{ backbone = 1.0 }}
 weight_decay = 0.0
 clip_norm = 1.0
 [schedule]

@@ -19,6 +19,6 @@ def test_mobileinst_learns_one_clip_by_heart(overfit: Callable[..., float]) -> N
         learning_rate=5e-4,
         options={"num_queries": 20, "drop_path": 0.0},
         driver_options={"keyframe_interval": 1},
-        overrides=("loss.semantic=1.0", "loss.query_classes=1.0"),
+        overrides=("objective.semantic=1.0", "objective.query_classes=1.0"),
     )
     assert ap >= 0.70

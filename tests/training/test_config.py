@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.config import CONFIG_FOLDER, load_config
+from mobilevis.training.config import load_config
+from mobilevis.training.recipes import RECIPES, shipped_recipes
 
 MINIMAL = """
 [model]
@@ -60,7 +61,15 @@ def test_overrides_are_typed_like_the_file(config_file: Path) -> None:
         ("data=3", "'data' must be a table"),
         ("schedule.epochs=3", "either iterations or epochs"),
         ("run.precision=int8", "unknown run.precision 'int8'; known: auto, fp32, bf16, fp16"),
-        ("temporal.enabled=true", "temporal training needs data.format 'youtube-vis'"),
+        ("temporal.enabled=true", "'temporal.enabled' is now 'objective.pairs'"),
+        ("temporal.max_gap=3", "'temporal.max_gap' is now 'objective.max_gap'"),
+        ("loss.dice=1.0", "'loss.dice' is now 'objective.dice'"),
+        ("optimizer.backbone_multiplier=1", "is now 'optimizer.multipliers.backbone'"),
+        ("optimizer.decoder_multiplier=1", "is now 'optimizer.multipliers.instance_decoder'"),
+        ("optimizer.multipliers.backbone=-1", "optimizer.multipliers must be ≥ 0"),
+        ("optimizer.multipliers.backbone=yes", "'optimizer.multipliers.backbone' must be of type float"),
+        ("optimizer.weight_decay=nan", "nan is not a finite number"),
+        ("model.options.x=1979-05-27", "is a date, which no key takes"),
         ("nonsense", "write --set table.key=value"),
         ("model.name.x=1", "'name' in 'model.name.x' is a value, not a table"),
     ],
@@ -87,9 +96,9 @@ def test_an_unknown_configuration_lists_the_shipped_ones() -> None:
         load_config("nothing")
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
-def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    assert load_config(path.stem) == load_config(path)
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_configuration_is_valid(name: str) -> None:
+    assert load_config(name) == load_config(RECIPES / f"{name}.toml")
 
 
 def test_the_papers_schedules_are_shipped() -> None:
@@ -100,4 +109,4 @@ def test_the_papers_schedules_are_shipped() -> None:
     video = load_config("youtube-vis")
     assert (video.schedule.epochs, video.schedule.milestones) == (12, (8, 11))
     assert (video.optimizer.learning_rate, video.data.short_sides) == (5e-5, (360,))
-    assert video.temporal.enabled
+    assert video.objective["pairs"]

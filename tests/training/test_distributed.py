@@ -28,11 +28,11 @@ def step(output: Path, options: Sequence[str], *launcher: str) -> dict[str, torc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("temporal", [False, True])
+@pytest.mark.parametrize("pairs", [False, True])
 def test_two_processes_have_the_loss_and_gradients_of_one(
-    video_set: Path, tmp_path: Path, temporal: bool
+    video_set: Path, tmp_path: Path, pairs: bool
 ) -> None:
-    options = (*SAME_STATISTICS, f"temporal.enabled={str(temporal).lower()}")
+    options = (*SAME_STATISTICS, f"objective.pairs={str(pairs).lower()}")
     small_config(video_set, tmp_path / "run")
     alone = step(tmp_path / "alone.safetensors", options)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")

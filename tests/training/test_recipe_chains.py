@@ -12,9 +12,10 @@ from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.build import create_network
-from mobilevis.training.config import CONFIG_FOLDER, ModelConfig, load_config
+from mobilevis.training.config import ModelConfig, load_config
+from mobilevis.training.recipes import shipped_recipes
 
-CONFIGS = sorted(path.stem for path in CONFIG_FOLDER.glob("*.toml"))
+CONFIGS = shipped_recipes()
 
 
 def written_by() -> dict[str, str]:

@@ -11,10 +11,17 @@ from safetensors.torch import load_file, save_file
 
 from mobilevis.models.weights.checkpoint import load_checkpoint
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.build import create_schedule, total_iterations
+from mobilevis.training.build import (
+    create_network,
+    create_objective,
+    create_schedule,
+    create_training_set,
+    total_iterations,
+)
 from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.logging import read_log
 from mobilevis.training.plots import CURVES_FILE
+from mobilevis.training.samples.sources import open_source
 from mobilevis.training.state import STATE_FILE
 from mobilevis.training.trainer import MODEL_FILE, StepReport, Trainer
 from tests.training.conftest import small_config
@@ -53,9 +60,9 @@ def test_a_run_leaves_its_model_its_log_and_its_curves(config: TrainConfig) -> N
     assert list((folder / "tensorboard").iterdir())
 
 
-@pytest.mark.parametrize("temporal", [False, True])
-def test_a_killed_run_resumes_bit_for_bit(video_set: Path, tmp_path: Path, temporal: bool) -> None:
-    option = f"temporal.enabled={str(temporal).lower()}"
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_killed_run_resumes_bit_for_bit(video_set: Path, tmp_path: Path, pairs: bool) -> None:
+    option = f"objective.pairs={str(pairs).lower()}"
     straight = small_config(video_set, tmp_path / "straight", option)
     Trainer(straight).run()
     killed = small_config(video_set, tmp_path / "killed", option)
@@ -108,7 +115,7 @@ def test_a_loss_that_explodes_stops_the_run(video_set: Path, tmp_path: Path) -> 
 
 
 def test_parts_have_their_own_rates_and_norms_do_not_decay(config: TrainConfig) -> None:
-    optimizer = OptimizerConfig(1e-3, backbone_multiplier=0.5, decoder_multiplier=0.2, weight_decay=0.05)
+    optimizer = OptimizerConfig(1e-3, {"backbone": 0.5, "instance_decoder": 0.2}, weight_decay=0.05)
     trainer = Trainer(replace(config, optimizer=optimizer))
     settings = {
         id(parameter): (group["lr"], group["weight_decay"])
@@ -122,6 +129,20 @@ def test_parts_have_their_own_rates_and_norms_do_not_decay(config: TrainConfig) 
     assert settings[id(model.instance_decoder.class_head.weight)] == (2e-4, 0.05)
     assert settings[id(model.instance_decoder.stages[0].cross_norm.weight)] == (2e-4, 0.0)
     assert len(settings) == len(list(model.parameters()))
+
+
+def test_a_rate_for_a_part_that_the_model_lacks_is_refused(config: TrainConfig) -> None:
+    optimizer = OptimizerConfig(multipliers={"decoder": 0.5})
+    with pytest.raises(UserError, match=r"no part decoder: correct optimizer\.multipliers"):
+        Trainer(replace(config, optimizer=optimizer))
+
+
+def test_pairs_of_single_images_are_refused(config: TrainConfig) -> None:
+    images = replace(config, objective={"pairs": True}, data=replace(config.data, format="coco"))
+    source = open_source(config.data)
+    model, _ = create_network(config.model, len(source.classes))
+    with pytest.raises(UserError, match=r"objective\.pairs needs videos"):
+        create_training_set(source, images, create_objective(model, images))
 
 
 def test_epochs_count_passes_over_the_frames() -> None:

@@ -1,23 +1,54 @@
-"""The module that is trained: a model with the loss of its frames."""
+"""What every objective is made of: the module that is trained, the weights of its terms, and their sum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
 
+import torch
 from torch import Tensor, nn
 
 from mobilevis.models.entries import StreamingModel
 from mobilevis.training.objectives.matcher import Target
 
 
+@dataclass(frozen=True)
+class LossWeights:
+    """The ``[objective]`` table of a family: its fields are the table's keys.
+
+    Raises:
+        ValueError: a number is negative.
+    """
+
+    def __post_init__(self) -> None:
+        negative = [key for key, value in vars(self).items() if not isinstance(value, str) and value < 0]
+        if negative:
+            raise ValueError(f"objective.{negative[0]} must be ≥ 0")
+
+
 class Objective(nn.Module):
     """What the trainer trains: a model, and the loss that is its forward pass.
 
-    Attributes:
+    Args:
         model: what is saved at the end; anything else in the objective is there for training only.
+        weights: of the terms.
+        length: F, frames of a sample.
+
+    Attributes:
+        pair_gap: where a sample is two frames of a video: how far apart at most, 0 for any distance; None
+            where it is a clip.
     """
 
-    model: StreamingModel
+    model: Any
+    weights: Any
+    pair_gap: Optional[int] = None
+
+    def __init__(self, model: StreamingModel, weights: LossWeights, length: int = 1) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+        self.length = length
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The weighted terms of a batch, whose sum is the loss.
@@ -28,3 +59,15 @@ class Objective(nn.Module):
             targets: F·B, in the same order; identities link the frames of a clip.
         """
         raise NotImplementedError
+
+
+def sum_terms(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The terms of all parts, layers or frames, added by name; a part may lack one."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: torch.stack([part[name] for part in parts if name in part]).sum() for name in names}
+
+
+def freeze(*modules: nn.Module) -> None:
+    """Keep the modules' weights as they are."""
+    for module in modules:
+        module.requires_grad_(False)

@@ -13,27 +13,19 @@ from dataclasses import dataclass
 from typing import Optional
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-from torch.nn import functional as F
 
 from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
 from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.models.minvis.tar import TemporalRouting
-from mobilevis.training.objectives.base import Objective
-from mobilevis.training.objectives.matcher import Assignment, Target
-from mobilevis.training.objectives.minvis import (
-    Mask2FormerLoss,
-    assign,
-    assigned_losses,
-    match_costs,
-    sum_terms,
-)
-from mobilevis.training.objectives.tar import TarLoss, clip_features, freeze, handed_on, segmenter_terms
+from mobilevis.training.objectives.base import Objective, freeze, sum_terms
+from mobilevis.training.objectives.mask2former import Mask2FormerLoss, assigned_losses, match_costs
+from mobilevis.training.objectives.matcher import Assignment, Target, assign, match_slots
+from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
 
 
 @dataclass(frozen=True)
-class DvisPlusLoss(TarLoss):
+class DvisPlusLoss(RoutingLoss):
     """Weights of the loss.
 
     Attributes:
@@ -82,13 +74,6 @@ class IdentityAssigner:
         )
 
 
-def slot_order(slots: Tensor, embeddings: Tensor) -> Tensor:
-    """For each slot the query that is most like it, all slots at once: (B, N, D) and (B, N, D) → (B, N)."""
-    cosines = F.normalize(slots, dim=-1) @ F.normalize(embeddings, dim=-1).transpose(1, 2)
-    orders = [linear_sum_assignment(row, maximize=True)[1] for row in cosines.detach().cpu().numpy()]
-    return torch.stack([torch.as_tensor(order, device=slots.device) for order in orders])
-
-
 def disturb(queries: Tensor) -> Tensor:
     """Mix each query (B, N, D) with another one by a random weight (DVIS++'s weighted average)."""
     share = torch.rand(*queries.shape[:2], 1, device=queries.device, dtype=queries.dtype)
@@ -108,13 +93,13 @@ class DvisPlusObjective(Objective):
         ValueError: a clip has one frame only, so that nothing would be tracked.
     """
 
+    model: DvisPlus
+    weights: DvisPlusLoss
+
     def __init__(self, model: DvisPlus, weights: DvisPlusLoss, length: int) -> None:
-        super().__init__()
+        super().__init__(model, weights, length)
         if length < 2:
             raise ValueError("the tracker is trained on clips: clip.length must be 2 or more")
-        self.model: DvisPlus = model
-        self.weights = weights
-        self.length = length
         if isinstance(model, TemporalRouting):
             model.exploration = weights.exploration
         if weights.freeze_encoder or weights.segmenter == 0:
@@ -128,7 +113,7 @@ class DvisPlusObjective(Objective):
         assigner = IdentityAssigner(self.weights, batch)
         previous: Optional[Tensor] = None
         slots, tracked, terms = None, None, []
-        for index, features in enumerate(clip_features(self.model, frames, self.length)):
+        for index, features in enumerate(split_frames(self.model, frames, self.length)):
             own = targets[index * batch : (index + 1) * batch]
             steps = self.model.refine(features, previous)
             tracked, slots = self._track(steps.queries[-1], slots, tracked)
@@ -143,7 +128,7 @@ class DvisPlusObjective(Objective):
             if routed:
                 share = self.length / (self.length - 1)  # the first frame has no routers
                 frame["budget"] = self.weights.budget * share * steps.kept.mean()
-            previous = handed_on(self.model, features, steps, self.weights, first=index == 0)
+            previous = hand_on(self.model, features, steps, self.weights, first=index == 0)
             terms.append(frame)
         return {name: term / self.length for name, term in sum_terms(terms).items()}
 
@@ -155,7 +140,7 @@ class DvisPlusObjective(Objective):
         embeddings = self.model.decoder.embeddings(queries).detach()
         if slots is None or last is None:
             return tracker.begin(queries), embeddings
-        order = slot_order(slots, embeddings)[..., None]
+        order = match_slots(slots, embeddings)[..., None]
         matched = queries.gather(1, order.expand_as(queries))
         if torch.rand(()) < self.weights.noise:
             matched = disturb(matched)

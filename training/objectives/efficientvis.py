@@ -16,21 +16,20 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mobilevis.models.blocks.roi import roi_align
 from mobilevis.models.efficientvis.efficientvis import ClipPrediction, EfficientVIS
-from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.base import LossWeights, Objective
 from mobilevis.training.objectives.boxes import generalised_iou
 from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
 from mobilevis.training.objectives.criterion import instance_count
 from mobilevis.training.objectives.losses import dice_loss, focal_loss, pixel_loss
-from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.matcher import Assignment, Target, assign
 
 
 @dataclass(frozen=True)
-class EfficientVISLoss:
+class EfficientVISLoss(LossWeights):
     """Weights of the terms: Sparse R-CNN's and QueryInst's, and ours for what the paper adds to them.
 
     Attributes:
@@ -49,10 +48,6 @@ class EfficientVISLoss:
     pixel: float = 2.0
     mask_iou: float = 2.0
 
-    def __post_init__(self) -> None:
-        if min(vars(self).values()) < 0:
-            raise ValueError("the weights of the objective must be ≥ 0")
-
 
 class EfficientVISObjective(Objective):
     """Clips of T frames, or pairs of them.
@@ -66,16 +61,16 @@ class EfficientVISObjective(Objective):
         ValueError: a sample is neither a clip nor a pair.
     """
 
+    model: EfficientVIS
+    weights: EfficientVISLoss
+
     def __init__(self, model: EfficientVIS, weights: EfficientVISLoss, length: int) -> None:
-        super().__init__()
+        super().__init__(model, weights, length)
         T = model.config.clip_length
         if length not in (T, 2 * T):
             raise ValueError(
                 f"clip.length is {length}; give {T}, the model's clip_length, or {2 * T} for pairs of clips"
             )
-        self.model: EfficientVIS = model
-        self.weights = weights
-        self.length = length
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Losses of B samples, summed over the iterations.
@@ -109,7 +104,7 @@ class EfficientVISObjective(Objective):
         predictions = self.model([level[halves[0]] for level in levels])
         visible = first.present.any(0).nonzero().flatten()
         free = torch.arange(self.model.config.num_queries, device=visible.device)
-        rounds = [(p, match(p, first, self.weights, free, visible)) for p in predictions]
+        rounds = [(p, assign_among(match_costs(p, first, self.weights), free, visible)) for p in predictions]
         terms = self._iteration_terms(rounds, first)
         if len(halves) == 2:
             carried = predictions[-1].interaction.queries.mean(0, keepdim=True)
@@ -128,7 +123,7 @@ class EfficientVISObjective(Objective):
         new = new[second.present[:, new].any(0)]
         rounds = []
         for prediction in predictions:
-            found = match(prediction, second, self.weights, free, new)
+            found = assign_among(match_costs(prediction, second, self.weights), free, new)
             joined = Assignment(
                 torch.cat([given.queries, found.queries]), torch.cat([given.instances, found.instances])
             )
@@ -149,36 +144,22 @@ def _without(count: int, taken: Tensor) -> Tensor:
     return free.nonzero().flatten()
 
 
-@torch.no_grad()
-def match(
-    prediction: ClipPrediction,
-    target: ClipTarget,
-    weights: EfficientVISLoss,
-    queries: Tensor,
-    instances: Tensor,
-) -> Assignment:
+def assign_among(costs: Tensor, queries: Tensor, instances: Tensor) -> Assignment:
     """The assignment σ̂ of least cost (Eq. 4) between some queries and some instances.
 
     Args:
-        prediction: of a clip.
-        target: G instances in the clip's frames.
-        weights: of the cost's terms.
+        costs: (N, G), of all.
         queries: (n,) int64, queries to choose from.
-        instances: (g,) int64, instances to assign, into the target.
+        instances: (g,) int64, instances to assign.
 
     Raises:
         FloatingPointError: the predictions are not finite, so that no assignment exists.
     """
-    cost = match_costs(prediction, target, weights)[queries][:, instances]
-    if not bool(cost.isfinite().all()):
-        raise FloatingPointError("the predictions are not finite")
-    rows, columns = linear_sum_assignment(cost.cpu().numpy())
-    device = queries.device
-    return Assignment(
-        queries[torch.as_tensor(rows, device=device)], instances[torch.as_tensor(columns, device=device)]
-    )
+    found = assign(costs[queries][:, instances])
+    return Assignment(queries[found.queries], instances[found.instances])
 
 
+@torch.no_grad()
 def match_costs(prediction: ClipPrediction, target: ClipTarget, weights: EfficientVISLoss) -> Tensor:
     """L_match of Eq. 4 for every query and instance, averaged over the clip's frames: (N, G).
 
@@ -192,14 +173,14 @@ def match_costs(prediction: ClipPrediction, target: ClipTarget, weights: Efficie
     l1 = (boxes - truth).abs().sum(-1)
     giou = 1 - generalised_iou(boxes, truth)
     masks = prediction.mask_logits.float().sigmoid().flatten(2).unsqueeze(3)  # (T, N, m², 1)
-    crops = cropped(target.masks, prediction)  # (T, N, m², G)
+    crops = crop_masks(target.masks, prediction)  # (T, N, m², G)
     overlap = (masks * crops).sum(2)
     iou = overlap / (masks.sum(2) + crops.sum(2) - overlap).clamp(min=1e-4)
     seen = weights.l1 * l1 + weights.giou * giou - weights.mask_iou * iou
     return (present * seen - weights.classes * wanted).mean(0)
 
 
-def cropped(masks: Tensor, prediction: ClipPrediction) -> Tensor:
+def crop_masks(masks: Tensor, prediction: ClipPrediction) -> Tensor:
     """Masks as a prediction's boxes show them.
 
     Args:
@@ -229,7 +210,7 @@ def clip_terms(prediction: ClipPrediction, target: ClipTarget, assignment: Assig
     classes[:, queries] = wanted * present.unsqueeze(2)
     boxes, truth = prediction.interaction.boxes.float()[:, queries], target.boxes[:, instances]
     masks = prediction.mask_logits.float()[:, queries].flatten(2)  # (T, K, m²)
-    crops = cropped(target.masks, prediction)[:, queries, :, instances].transpose(0, 1)
+    crops = crop_masks(target.masks, prediction)[:, queries, :, instances].transpose(0, 1)
     shown = present.flatten()
     return {
         "classes": focal_loss(logits, classes),

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from mobilevis.training.objectives.base import LossWeights
 from mobilevis.training.objectives.clip_targets import ClipTarget
+from mobilevis.training.objectives.matcher import assign
 
 FOREGROUND = 0.75  # weight of queries with a class; 0.25 of those without (Max-DeepLab's focal alpha)
 LEAST_WEIGHT = 1e-5
@@ -27,7 +28,7 @@ AREA_POWER = 1.8  # small segments' pixels are drawn more often: by the inverse 
 
 
 @dataclass(frozen=True)
-class KMaxLoss:
+class KMaxLoss(LossWeights):
     """Weights of the loss: those of MaXTron's within-clip training on VIPSeg.
 
     Attributes:
@@ -48,10 +49,6 @@ class KMaxLoss:
     semantic: float = 1.0
     background: bool = False
     stage: str = "clips"
-
-    def __post_init__(self) -> None:
-        if min(self.classes, self.dice, self.mask, self.pixels, self.semantic) < 0:
-            raise ValueError("the weights of the objective must be ≥ 0")
 
 
 class Segments(NamedTuple):
@@ -103,7 +100,7 @@ def share_out(target: ClipTarget, num_classes: int, background: bool) -> Segment
 
 
 @torch.no_grad()
-def match(class_logits: Tensor, mask_logits: Tensor, segments: Segments) -> Matching:
+def match_segments(class_logits: Tensor, mask_logits: Tensor, segments: Segments) -> Matching:
     """The one-to-one assignment of largest total quality, class probability times dice.
 
     Args:
@@ -120,10 +117,8 @@ def match(class_logits: Tensor, mask_logits: Tensor, segments: Segments) -> Matc
     dice = 2 * overlap / (sizes + 1e-5)
     probability = class_logits.float().softmax(1)[:, segments.labels]
     quality = dice * probability
-    if not bool(quality.isfinite().all()):
-        raise FloatingPointError("the predictions are not finite")
-    found = linear_sum_assignment(quality.cpu().numpy(), maximize=True)
-    queries, chosen = (torch.as_tensor(index, device=quality.device) for index in found)
+    found = assign(quality, maximize=True)
+    queries, chosen = found.queries, found.instances
     return Matching(queries, chosen, dice[queries, chosen], probability[queries, chosen])
 
 

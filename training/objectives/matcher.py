@@ -1,4 +1,4 @@
-"""Bipartite matching of queries to annotated instances: one query for each instance (paper §3.6)."""
+"""Annotated instances, and their bipartite matching to queries: one query for each instance."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from dataclasses import dataclass
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
-
-from mobilevis.training.objectives.losses import pairwise_dice_score
-
-# SparseInst's exponents: the match maximises Σ dice^0.8 · p^0.2.
-DICE_EXPONENT = 0.8
-CLASS_EXPONENT = 0.2
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -36,48 +31,43 @@ class Target:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which query predicts which instance of one frame.
+    """Which query predicts which instance.
 
     Attributes:
         queries: (K,) int64, query indices, ascending.
-        instances: (K,) int64, indices into the frame's target; K = min(N, M).
+        instances: (K,) int64, indices into the target; K = min(N, M).
     """
 
     queries: Tensor
     instances: Tensor
 
 
-def match_quality(class_logits: Tensor, mask_logits: Tensor, target: Target) -> Tensor:
-    """How well each query explains each instance: dice^0.8 · p^0.2.
-
-    Args:
-        class_logits: (N, C).
-        mask_logits: (N, h, w).
-        target: M instances.
-
-    Returns:
-        (N, M), in [0, 1], larger is better.
-    """
-    probabilities = class_logits.float().sigmoid()[:, target.labels]
-    dice = pairwise_dice_score(mask_logits.float().sigmoid().flatten(1), target.masks.flatten(1))
-    return dice.pow(DICE_EXPONENT) * probabilities.pow(CLASS_EXPONENT)
-
-
 @torch.no_grad()
-def match(class_logits: Tensor, mask_logits: Tensor, target: Target) -> Assignment:
-    """The one-to-one assignment of largest total quality.
+def assign(costs: Tensor, maximize: bool = False) -> Assignment:
+    """The one-to-one assignment of least total cost.
 
     Args:
-        class_logits: (N, C).
-        mask_logits: (N, h, w).
-        target: M instances, M ≥ 0.
+        costs: (N, M), of giving each query each instance.
+        maximize: the numbers are qualities: find the assignment of largest total.
 
     Raises:
-        FloatingPointError: the predictions are not finite, so that no assignment exists.
+        FloatingPointError: a cost is not finite, so that no assignment exists.
     """
-    quality = match_quality(class_logits, mask_logits, target)
-    if not bool(quality.isfinite().all()):
+    if not bool(costs.isfinite().all()):
         raise FloatingPointError("the predictions are not finite")
-    queries, instances = linear_sum_assignment(quality.cpu().numpy(), maximize=True)
-    device = class_logits.device
-    return Assignment(torch.as_tensor(queries, device=device), torch.as_tensor(instances, device=device))
+    found = linear_sum_assignment(costs.cpu().numpy(), maximize=maximize)
+    return Assignment(*(torch.as_tensor(indices, device=costs.device) for indices in found))
+
+
+def match_slots(slots: Tensor, embeddings: Tensor) -> Tensor:
+    """For each slot the query that is most like it, all slots at once.
+
+    Args:
+        slots: (B, N, D).
+        embeddings: (B, N, D), of the queries.
+
+    Returns:
+        (B, N) int64, indices of queries.
+    """
+    cosines = F.normalize(slots, dim=-1) @ F.normalize(embeddings, dim=-1).transpose(1, 2)
+    return torch.stack([assign(row, maximize=True).instances for row in cosines.detach()])

@@ -10,18 +10,18 @@ from torch import Tensor
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.maxtron.maxtron import ClipPrediction
 from mobilevis.models.maxtron.maxtron_vps import MaXTronVps
+from mobilevis.training.objectives.base import sum_terms
 from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
 from mobilevis.training.objectives.kmax import (
     KMaxLoss,
     Segments,
     layer_terms,
-    match,
+    match_segments,
     pixel_contrast,
     share_out,
 )
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.maxtron import MaXTronObjective
-from mobilevis.training.objectives.minvis import sum_terms
 from mobilevis.training.objectives.semantic import SemanticHead
 
 FINEST_READ = 2  # the pixel decoder's level at stride 8, among those at 32, 16 and 8
@@ -33,16 +33,17 @@ class MaXTronVpsObjective(MaXTronObjective):
     The auxiliary semantic head reads the pixel decoder at stride 8, where kMaX's reads the backbone.
     """
 
+    model: MaXTronVps
+    weights: KMaxLoss
+
     def __init__(self, model: MaXTronVps, weights: KMaxLoss, length: int) -> None:
-        super().__init__(model, weights.stage, length)
-        self.weights = weights
+        super().__init__(model, weights, length)
         wanted = weights.semantic > 0 and weights.stage == "clips"
         channels = model.pixel_decoder.channels[FINEST_READ]
         self.semantic_head = SemanticHead(channels, model.num_classes) if wanted else None
 
-    def clip_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
+    def clip_stage_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
         """See ``MaXTronObjective``."""
-        assert isinstance(self.model, MaXTronVps)
         clip = self.model.clip_features(self.model.encode(frames))
         outputs = self.model.predict(clip)
         segments = [self._segments(clip_target(sample)) for sample in samples]
@@ -66,7 +67,7 @@ class MaXTronVpsObjective(MaXTronObjective):
     def _terms(self, layers: Sequence[ClipPrediction], segments: Sequence[Segments]) -> dict[str, Tensor]:
         size = layers[-1].mask_logits.shape[-2:]
         masks = [resize_tubes(layer.mask_logits, size).flatten(2) for layer in layers]
-        matchings = [match(*row) for row in zip(layers[-1].class_logits, masks[-1], segments)]
+        matchings = [match_segments(*row) for row in zip(layers[-1].class_logits, masks[-1], segments)]
         return sum_terms(
             [
                 layer_terms(layer.class_logits, logits, segments, matchings, self.weights)

@@ -1,4 +1,4 @@
-"""Temporal training by query passing (MobileInst §3.5, Fig. 4).
+"""MobileInst's training: single frames (Eq. 3), or pairs of frames by query passing (§3.5, Fig. 4).
 
 Two frames of one video, t and t + δ. The queries Q_G of frame t, as they leave the global decoder, enter the
 local decoder with the features of frame t + δ; the masks that follow are supervised with the masks of t + δ
@@ -9,38 +9,62 @@ there, as a kernel that is reused after its object has left must: so it keeps th
 mask. It has no dice loss, which is constant on an empty mask.
 
 On the device kernels are reused (§3.4): those of frame t meet the mask features of frame t + δ without the
-local decoder between them, which query passing does not train. ``reuse`` supervises just that; it is ours,
+local decoder between them, which query passing does not train. ``reused`` supervises just that; it is ours,
 and off by default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstOutput
-from mobilevis.training.config import LossConfig, TemporalConfig
 from mobilevis.training.objectives import losses
 from mobilevis.training.objectives.base import Objective
-from mobilevis.training.objectives.criterion import frame_losses, instance_count
+from mobilevis.training.objectives.criterion import instance_count
 from mobilevis.training.objectives.matcher import Assignment, Target
 from mobilevis.training.objectives.semantic import QueryClassHead, SemanticHead
+from mobilevis.training.objectives.sparseinst import SparseInstLoss, frame_losses
 
 
-class FrameObjective(Objective):
-    """The training loss of single frames (Eq. 3), and of the semantic head if its weight is above 0.
+@dataclass(frozen=True)
+class MobileInstLoss(SparseInstLoss):
+    """Weights of the loss, and whether it is that of single frames or of pairs.
+
+    Attributes:
+        semantic: of a training-only head of ours, which names the class of each cell of the mask features.
+        query_classes: of another one, which names the class of every query whose mask lies on an object.
+        pairs: train on pairs of frames by query passing instead of single ones; the data must be videos.
+        max_gap: of pairs: largest |δ| in frames; 0 takes any two frames of a video.
+        passed: of pairs: factor of the mask losses of the passed queries.
+        reused: of pairs: factor of the mask losses of frame t's kernels in frame t + δ, which are ours.
+    """
+
+    semantic: float = 0.0
+    query_classes: float = 0.0
+    pairs: bool = False
+    max_gap: int = 0
+    passed: float = 1.0
+    reused: float = 0.0
+
+
+class MobileInstObjective(Objective):
+    """The training loss of single frames (Eq. 3), and of the heads whose weights are above 0.
 
     Args:
         model: the network.
         weights: of the terms.
+        length: frames of a sample; they do not know of one another.
     """
 
-    def __init__(self, model: MobileInst, weights: LossConfig) -> None:
-        super().__init__()
-        self.model: MobileInst = model
-        self.weights = weights
+    model: MobileInst
+    weights: MobileInstLoss
+
+    def __init__(self, model: MobileInst, weights: MobileInstLoss, length: int = 1) -> None:
+        super().__init__(model, weights, length)
         self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
         self.query_head = QueryClassHead(model.dim, model.num_classes) if weights.query_classes else None
 
@@ -62,25 +86,25 @@ class FrameObjective(Objective):
         return terms, outputs, assignments
 
 
-class PairObjective(FrameObjective):
+class PairObjective(MobileInstObjective):
     """The training loss of pairs of frames: Eq. 3 on each frame, and the mask losses of the passed queries.
 
     Args:
         model: the network; its instance decoder must have a second stage to pass the queries to.
         weights: of the terms.
-        temporal: weights of the mask losses of passed queries and of reused kernels.
+        length: 1; the second frame is drawn within ``max_gap``.
 
     Raises:
-        ValueError: the instance decoder has one stage only.
+        ValueError: the instance decoder has one stage only, or a sample is to be a clip.
     """
 
-    def __init__(
-        self, model: MobileInst, weights: LossConfig, temporal: TemporalConfig = TemporalConfig()
-    ) -> None:
-        super().__init__(model, weights)
+    def __init__(self, model: MobileInst, weights: MobileInstLoss, length: int = 1) -> None:
+        super().__init__(model, weights, length)
+        if length > 1:
+            raise ValueError("objective.pairs and clip.length exclude each other")
         if len(model.instance_decoder.stages) < 2:
-            raise ValueError("temporal training needs an instance decoder of two stages")
-        self.temporal = temporal
+            raise ValueError("objective.pairs needs an instance decoder of two stages")
+        self.pair_gap = weights.max_gap
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Losses of B pairs.
@@ -91,7 +115,7 @@ class PairObjective(FrameObjective):
 
         Returns:
             The weighted terms of all 2·B frames, ``passed_dice`` and ``passed_pixel``; ``reused_dice`` and
-            ``reused_pixel`` where ``reuse`` is above 0.
+            ``reused_pixel`` where ``reused`` is above 0.
         """
         terms, outputs, assignments = self.frame_terms(frames, targets)
         pairs = len(targets) // 2
@@ -99,9 +123,9 @@ class PairObjective(FrameObjective):
         passed = self.model.decode_from_queries(
             outputs.passing_queries[:pairs], later, outputs.global_features[pairs:]
         )
-        kernels = {"passed": (self.temporal.weight, passed.kernels)}
-        if self.temporal.reuse:
-            kernels["reused"] = (self.temporal.reuse, outputs.kernels[:pairs])
+        kernels = {"passed": (self.weights.passed, passed.kernels)}
+        if self.weights.reused:
+            kernels["reused"] = (self.weights.reused, outputs.kernels[:pairs])
         for name, (weight, earlier) in kernels.items():
             masks = self.model.segment(earlier, later)
             dice, pixel = later_mask_losses(
@@ -111,12 +135,17 @@ class PairObjective(FrameObjective):
         return terms
 
 
+def create_objective(model: MobileInst, weights: MobileInstLoss, length: int = 1) -> MobileInstObjective:
+    """The objective of pairs where ``weights.pairs`` asks for them, that of single frames otherwise."""
+    return (PairObjective if weights.pairs else MobileInstObjective)(model, weights, length)
+
+
 def later_mask_losses(
     mask_logits: Tensor,
     assignments: Sequence[Assignment],
     targets: Sequence[Target],
     later_targets: Sequence[Target],
-    weights: LossConfig,
+    weights: SparseInstLoss,
 ) -> tuple[Tensor, Tensor]:
     """Mask losses in frame t + δ of what frame t passed to it, queries or kernels.
 

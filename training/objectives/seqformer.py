@@ -12,23 +12,22 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mobilevis.models.blocks.layers import Mlp
 from mobilevis.models.seqformer.seqformer import LayerPrediction, SeqFormer
-from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.base import LossWeights, Objective
 from mobilevis.training.objectives.boxes import generalised_iou
 from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
 from mobilevis.training.objectives.criterion import instance_count
 from mobilevis.training.objectives.losses import dice_loss, focal_loss
-from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.matcher import Assignment, Target, assign
 
 ALPHA, GAMMA = 0.25, 2.0  # of the focal loss, and of the class cost that follows it
 
 
 @dataclass(frozen=True)
-class SeqFormerLoss:
+class SeqFormerLoss(LossWeights):
     """Weights of the terms (TAFormer, Eq. 9 and §4.1); of classes and boxes also in the matching cost.
 
     Attributes:
@@ -50,8 +49,9 @@ class SeqFormerLoss:
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        if min(vars(self).values()) < 0 or self.temperature == 0:
-            raise ValueError("the weights of the objective must be ≥ 0, and its temperature above 0")
+        super().__post_init__()
+        if self.temperature == 0:
+            raise ValueError("objective.temperature must be above 0")
 
 
 class SeqFormerObjective(Objective):
@@ -63,11 +63,11 @@ class SeqFormerObjective(Objective):
         length: T, frames of a clip.
     """
 
+    model: SeqFormer
+    weights: SeqFormerLoss
+
     def __init__(self, model: SeqFormer, weights: SeqFormerLoss, length: int) -> None:
-        super().__init__()
-        self.model: SeqFormer = model
-        self.weights = weights
-        self.length = length
+        super().__init__(model, weights, length)
         dim = model.config.dim
         self.contrastive_head = Mlp(dim, dim, dim) if weights.contrastive else None
 
@@ -90,7 +90,7 @@ class SeqFormerObjective(Objective):
         for layer in output.layers:
             for clip, truth in enumerate(truths):
                 prediction = of_clip(layer, clip, clips)
-                assignment = match(prediction, truth, self.weights)
+                assignment = assign(match_costs(prediction, truth, self.weights))
                 found = clip_terms(prediction, truth, assignment)
                 found |= self._mask_terms(prediction, output.mask_features[clip::clips], truth, assignment)
                 for name, term in found.items():
@@ -132,16 +132,13 @@ def of_clip(layer: LayerPrediction, clip: int, clips: int) -> LayerPrediction:
 
 
 @torch.no_grad()
-def match(prediction: LayerPrediction, truth: ClipTarget, weights: SeqFormerLoss) -> Assignment:
-    """The assignment of least cost between the queries and the instances of one clip.
+def match_costs(prediction: LayerPrediction, truth: ClipTarget, weights: SeqFormerLoss) -> Tensor:
+    """The cost (N, G) of giving each query each instance of one clip.
 
     Args:
         prediction: of the clip.
         truth: G instances.
         weights: of the cost's terms.
-
-    Raises:
-        FloatingPointError: the predictions are not finite, so that no assignment exists.
     """
     probability = prediction.class_logits[0].float().sigmoid()[:, truth.labels]  # (N, G)
     positive = ALPHA * (1 - probability) ** GAMMA * -(probability + 1e-8).log()
@@ -150,12 +147,7 @@ def match(prediction: LayerPrediction, truth: ClipTarget, weights: SeqFormerLoss
     present = truth.present[:, None].to(l1)  # (T, 1, G)
     seen = present.sum(0).clamp(min=1)
     cost = weights.classes * (positive - negative)
-    cost = cost + ((weights.l1 * l1 + weights.giou * giou) * present).sum(0) / seen
-    if not bool(cost.isfinite().all()):
-        raise FloatingPointError("the predictions are not finite")
-    queries, instances = linear_sum_assignment(cost.cpu().numpy())
-    device = cost.device
-    return Assignment(torch.as_tensor(queries, device=device), torch.as_tensor(instances, device=device))
+    return cost + ((weights.l1 * l1 + weights.giou * giou) * present).sum(0) / seen
 
 
 def clip_terms(prediction: LayerPrediction, truth: ClipTarget, assignment: Assignment) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mobilevis.training.config import ClipConfig, DataConfig, TemporalConfig
+from mobilevis.training.config import ClipConfig, DataConfig
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.samples.augment import MASK_STRIDE, View, apply_colour, colour_matrix, random_view
 from mobilevis.training.samples.batches import SampleKey
@@ -63,21 +64,21 @@ class TrainingSet(Dataset[list[Sample]]):
     Args:
         source: frames with annotations.
         config: sizes and augmentation.
-        temporal: whether samples are pairs.
-        clip: how many frames a sample has otherwise.
         seed: of the augmentation; a sample is a function of the seed and its key alone.
+        clip: how many frames a sample has.
+        pair_gap: samples are pairs of frames instead, this far apart at most, or at any distance if 0.
     """
 
     def __init__(
         self,
         source: FrameSource,
         config: DataConfig,
-        temporal: TemporalConfig,
         seed: int,
         clip: ClipConfig = ClipConfig(),
+        pair_gap: Optional[int] = None,
     ) -> None:
-        self.source, self.config, self.temporal, self.seed = source, config, temporal, seed
-        self.clip = clip
+        self.source, self.config, self.seed = source, config, seed
+        self.clip, self.pair_gap = clip, pair_gap
         self._places = [
             (video, frame) for video, length in enumerate(source.lengths) for frame in range(length)
         ]
@@ -90,8 +91,8 @@ class TrainingSet(Dataset[list[Sample]]):
         rng = np.random.default_rng((self.seed, key.epoch, key.index))
         video, frame = self._places[key.index]
         length = self.source.lengths[video]
-        if self.temporal.enabled:
-            frames = [frame, partner_frame(rng, frame, length, self.temporal.max_gap)]
+        if self.pair_gap is not None:
+            frames = [frame, partner_frame(rng, frame, length, self.pair_gap)]
         else:
             frames = clip_frames(frame, length, self.clip)
             if self.clip.still and rng.random() < self.clip.still:

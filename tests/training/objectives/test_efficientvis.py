@@ -13,8 +13,9 @@ from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
 from mobilevis.training.objectives.efficientvis import (
     EfficientVISLoss,
     EfficientVISObjective,
+    assign_among,
     clip_terms,
-    match,
+    match_costs,
 )
 from mobilevis.training.objectives.matcher import Assignment, Target
 
@@ -74,13 +75,14 @@ def test_generalised_iou_of_known_boxes():
 
 def test_the_query_that_predicts_an_instance_is_given_it():
     target = clip_target([frame((1, 0), (4, 2)), frame((1, 0))])
-    found = match(perfect(target, [3, 1]), target, WEIGHTS, ALL, torch.arange(2))
+    found = assign_among(match_costs(perfect(target, [3, 1]), target, WEIGHTS), ALL, torch.arange(2))
     assert dict(zip(found.queries.tolist(), found.instances.tolist())) == {3: 0, 1: 1}
 
 
 def test_only_the_queries_and_instances_that_are_offered_are_matched():
     target = clip_target([frame((1, 0), (4, 2)), frame((1, 0), (4, 2))])
-    found = match(perfect(target, [3, 1]), target, WEIGHTS, torch.tensor([0, 1]), torch.tensor([1]))
+    costs = match_costs(perfect(target, [3, 1]), target, WEIGHTS)
+    found = assign_among(costs, torch.tensor([0, 1]), torch.tensor([1]))
     assert (found.queries.tolist(), found.instances.tolist()) == ([1], [1])
 
 
@@ -110,7 +112,7 @@ def test_predictions_that_are_not_finite_are_refused():
     prediction = perfect(target, [0])
     prediction.mask_logits[0, 0, 0, 0] = torch.nan
     with pytest.raises(FloatingPointError, match="not finite"):
-        match(prediction, target, WEIGHTS, ALL, torch.arange(1))
+        assign_among(match_costs(prediction, target, WEIGHTS), ALL, torch.arange(1))
 
 
 @pytest.fixture

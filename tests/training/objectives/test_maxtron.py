@@ -12,12 +12,13 @@ from mobilevis.training.objectives.kmax import (
     class_loss,
     dice_loss,
     mask_id_loss,
-    match,
+    match_segments,
     pixel_contrast,
     share_out,
 )
 from mobilevis.training.objectives.matcher import Target
-from mobilevis.training.objectives.maxtron import MaXTronVisLoss, MaXTronVisObjective, align, stack_frames
+from mobilevis.training.objectives.maxtron import align
+from mobilevis.training.objectives.maxtron_vis import MaXTronVisLoss, MaXTronVisObjective, stack_frames
 from mobilevis.training.objectives.maxtron_vps import MaXTronVpsObjective
 
 H, W, C = 64, 64, 3
@@ -67,7 +68,7 @@ def test_with_a_background_a_pixel_is_shared_by_what_covers_it():
     target = ClipTarget(torch.tensor([2, 0]), masks, torch.ones(1, 2).bool())
     segments = share_out(target, C, background=True)
     assert torch.allclose(segments.masks, torch.tensor([0.6, 0.3, 0.1])[:, None].expand(3, 4))
-    found = match(*perfect(segments), segments)
+    found = match_segments(*perfect(segments), segments)
     right = segments.masks.clamp(min=1e-6).log().flip(0)
     assert torch.allclose(
         mask_id_loss(right, segments, found._replace(queries=2 - found.segments)),
@@ -80,7 +81,7 @@ def test_with_a_background_a_pixel_is_shared_by_what_covers_it():
 def test_a_perfect_prediction_costs_next_to_nothing(target, background):
     segments = share_out(target, C, background)
     classes, masks = perfect(segments)
-    found = match(classes, masks, segments)
+    found = match_segments(classes, masks, segments)
     count = len(segments.labels)
     assert dict(zip(found.queries.tolist(), found.segments.tolist())) == {
         n: count - 1 - n for n in range(count)
@@ -95,7 +96,7 @@ def test_void_pixels_cost_nothing_whatever_they_are_called(target):
     classes, masks = perfect(segments)
     other = masks.clone()
     other[:2, segments.void] = torch.randn(2, int(segments.void.sum()))
-    found = match(classes, masks, segments)
+    found = match_segments(classes, masks, segments)
     for loss in (dice_loss, mask_id_loss):
         assert torch.allclose(loss(masks, segments, found), loss(other, segments, found), atol=1e-6)
 
@@ -103,7 +104,7 @@ def test_void_pixels_cost_nothing_whatever_they_are_called(target):
 def test_a_bad_mask_weakens_the_lesson_on_its_class(target):
     segments = share_out(target, C, background=True)
     classes, masks = perfect(segments)
-    found = match(classes, masks, segments)
+    found = match_segments(classes, masks, segments)
     wrong = classes.roll(1, dims=1)
     good = class_loss(wrong, masks, segments, found)
     bad = class_loss(wrong, masks, segments, found._replace(dice=found.dice * 0.1))
@@ -175,7 +176,7 @@ def test_frames_of_a_clip_are_brought_together():
     """The batch comes first frames first; the model wants clip after clip."""
     training = objective("maxtron-vis-tiny", "clips", 4).eval()
     seen = []
-    training.clip_terms = lambda frames, samples: seen.append((frames, samples)) or {}
+    training.clip_stage_terms = lambda frames, samples: seen.append((frames, samples)) or {}
     frames = torch.arange(8.0).view(8, 1, 1, 1)
     training(frames, list(range(8)))
     assert seen[0][0].flatten().tolist() == [0, 2, 4, 6, 1, 3, 5, 7]

@@ -5,12 +5,18 @@ import torch
 
 from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.registry import create_model
-from mobilevis.training.config import LossConfig, TemporalConfig
 from mobilevis.training.objectives import losses
 from mobilevis.training.objectives.matcher import Assignment, Target
-from mobilevis.training.objectives.mobileinst import FrameObjective, PairObjective, carry, later_mask_losses
+from mobilevis.training.objectives.mobileinst import (
+    MobileInstLoss,
+    MobileInstObjective,
+    PairObjective,
+    carry,
+    create_objective,
+    later_mask_losses,
+)
 
-WEIGHTS = LossConfig()
+WEIGHTS = MobileInstLoss()
 
 
 def frame_target(*objects: tuple[int, int]) -> Target:
@@ -107,7 +113,7 @@ def test_the_frame_loss_is_the_pair_loss_without_the_passed_terms(model: MobileI
     frames, targets = random_pair()
     model.eval()
     pair = PairObjective(model, WEIGHTS)(frames, targets)
-    single = FrameObjective(model, WEIGHTS)(frames, targets)
+    single = MobileInstObjective(model, WEIGHTS)(frames, targets)
     for name, term in single.items():
         torch.testing.assert_close(term, pair[name])
 
@@ -123,7 +129,7 @@ def test_a_decoder_of_one_stage_is_refused() -> None:
 def test_kernels_reused_in_their_own_frame_give_the_ordinary_mask_losses(model: MobileInst) -> None:
     frames, targets = random_pair()
     model.eval()
-    objective = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, reuse=0.5))
+    objective = PairObjective(model, MobileInstLoss(reused=0.5))
     terms = objective(frames[[0, 0]], [targets[0], targets[0]])
     torch.testing.assert_close(terms["reused_dice"], 0.5 * terms["dice"])
     torch.testing.assert_close(terms["reused_pixel"], 0.5 * terms["pixel"])
@@ -133,7 +139,7 @@ def test_reused_kernels_learn_from_the_later_frame(model: MobileInst) -> None:
     frames, targets = random_pair()
     frames.requires_grad_()
     model.eval()
-    terms = PairObjective(model, WEIGHTS, TemporalConfig(enabled=True, reuse=1.0))(frames, targets)
+    terms = PairObjective(model, MobileInstLoss(reused=1.0))(frames, targets)
     assert gradient(terms["reused_dice"], model, "instance_decoder.kernel_head") > 0
     (at_frames,) = torch.autograd.grad(terms["reused_dice"], frames)
     assert at_frames[0].abs().sum() > 0  # frame t, through its kernels
@@ -142,3 +148,13 @@ def test_reused_kernels_learn_from_the_later_frame(model: MobileInst) -> None:
 
 def test_reused_kernels_are_not_supervised_unless_asked_for(model: MobileInst) -> None:
     assert "reused_dice" not in PairObjective(model, WEIGHTS)(*random_pair())
+
+
+def test_the_table_chooses_between_frames_and_pairs(model: MobileInst) -> None:
+    assert create_objective(model, MobileInstLoss()).pair_gap is None
+    assert create_objective(model, MobileInstLoss(pairs=True, max_gap=5)).pair_gap == 5
+
+
+def test_pairs_of_clips_are_refused(model: MobileInst) -> None:
+    with pytest.raises(ValueError, match=r"objective\.pairs and clip\.length exclude each other"):
+        create_objective(model, MobileInstLoss(pairs=True), length=2)

@@ -12,14 +12,14 @@ from mobilevis.models import create_model
 from mobilevis.models.seqformer.seqformer import LayerPrediction, SeqFormer
 from mobilevis.training.config import load_config
 from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
-from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.matcher import Target, assign
 from mobilevis.training.objectives.seqformer import (
     SeqFormerLoss,
     SeqFormerObjective,
     box_distances,
     clip_terms,
     contrastive_loss,
-    match,
+    match_costs,
 )
 from mobilevis.training.toml import from_table
 
@@ -59,14 +59,14 @@ def prediction(truth: ClipTarget, queries: tuple[int, int]) -> LayerPrediction:
 
 def test_queries_are_matched_by_their_boxes_and_classes_over_the_clip() -> None:
     truth = moving_clip()
-    assignment = match(prediction(truth, (3, 1)), truth, WEIGHTS)
+    assignment = assign(match_costs(prediction(truth, (3, 1)), truth, WEIGHTS))
     assert dict(zip(assignment.queries.tolist(), assignment.instances.tolist())) == {3: 0, 1: 1}
 
 
 def test_a_perfect_prediction_costs_nothing() -> None:
     truth = moving_clip()
     perfect = prediction(truth, (0, 2))
-    terms = clip_terms(perfect, truth, match(perfect, truth, WEIGHTS))
+    terms = clip_terms(perfect, truth, assign(match_costs(perfect, truth, WEIGHTS)))
     assert all(float(term) == pytest.approx(0.0, abs=1e-3) for term in terms.values())
 
 
@@ -74,11 +74,11 @@ def test_a_box_may_be_anywhere_where_its_instance_is_hidden() -> None:
     truth = moving_clip()
     perfect = prediction(truth, (0, 2))
     perfect.boxes[1, 2] = 0.9  # the frame that hides the second instance
-    assert match(perfect, truth, WEIGHTS).queries.tolist() == [0, 2]
-    terms = clip_terms(perfect, truth, match(perfect, truth, WEIGHTS))
+    assert assign(match_costs(perfect, truth, WEIGHTS)).queries.tolist() == [0, 2]
+    terms = clip_terms(perfect, truth, assign(match_costs(perfect, truth, WEIGHTS)))
     assert float(terms["l1"]) == pytest.approx(0.0, abs=1e-4)
     perfect.boxes[0, 2] += 0.1
-    terms = clip_terms(perfect, truth, match(perfect, truth, WEIGHTS))
+    terms = clip_terms(perfect, truth, assign(match_costs(perfect, truth, WEIGHTS)))
     assert float(terms["l1"]) == pytest.approx(0.4 / 2, abs=1e-4)  # of the two frames that show it
 
 

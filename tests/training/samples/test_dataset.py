@@ -9,16 +9,18 @@ import pytest
 
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.config import AugmentConfig, ClipConfig, DataConfig, TemporalConfig, TrainConfig
+from mobilevis.training.config import AugmentConfig, ClipConfig, DataConfig, TrainConfig
 from mobilevis.training.samples.batches import SampleKey
 from mobilevis.training.samples.dataset import Sample, TrainingSet, clip_frames, collate, partner_frame
 from mobilevis.training.samples.sources import open_source
 
-PAIRS = TemporalConfig(enabled=True)
+
+def open_set(data: DataConfig, seed: int = 0) -> TrainingSet:
+    return TrainingSet(open_source(data), data, seed)
 
 
-def open_set(data: DataConfig, temporal: TemporalConfig = TemporalConfig(), seed: int = 0) -> TrainingSet:
-    return TrainingSet(open_source(data), data, temporal, seed)
+def open_pairs(data: DataConfig) -> TrainingSet:
+    return TrainingSet(open_source(data), data, seed=0, pair_gap=0)
 
 
 def plain(data: DataConfig) -> DataConfig:
@@ -71,7 +73,7 @@ def test_a_sample_depends_on_seed_and_key_alone(config: TrainConfig) -> None:
 
 
 def test_a_pair_shares_its_geometry_and_its_identities(config: TrainConfig) -> None:
-    samples = open_set(config.data, PAIRS)
+    samples = open_pairs(config.data)
     for epoch in range(5):
         first, second = samples[SampleKey(epoch, 0)]
         assert 2 in first.identities
@@ -88,7 +90,7 @@ def test_a_partner_is_another_frame_within_the_gap() -> None:
 
 
 def test_batches_stack_first_frames_then_second_frames(config: TrainConfig) -> None:
-    samples = open_set(config.data, PAIRS)
+    samples = open_pairs(config.data)
     pairs = [samples[SampleKey(0, index)] for index in (0, 4)]
     batch = collate(pairs)
     assert batch.frames.shape == (4, 3, 64, 128)
@@ -139,14 +141,14 @@ def test_a_clip_lies_within_its_video(wished: int, length: int, expected: list[i
 @pytest.mark.parametrize("still", [0.0, 1.0])
 def test_a_still_clip_repeats_its_first_frame(config: TrainConfig, still: float) -> None:
     clip = ClipConfig(length=2, still=still)
-    samples = TrainingSet(open_source(config.data), plain(config.data), TemporalConfig(), 0, clip)
+    samples = TrainingSet(open_source(config.data), plain(config.data), 0, clip)
     first, second = samples[SampleKey(0, 0)]
     assert np.array_equal(first.frame, second.frame) == bool(still)
 
 
 def test_the_frames_of_a_batch_of_clips_are_stacked_frame_by_frame(config: TrainConfig) -> None:
     source = open_source(config.data)
-    samples = TrainingSet(source, plain(config.data), TemporalConfig(), 0, ClipConfig(length=2))
+    samples = TrainingSet(source, plain(config.data), 0, ClipConfig(length=2))
     batch = collate([samples[SampleKey(0, 0)], samples[SampleKey(0, 1)]])
     single = open_set(plain(config.data))
     for place, index in enumerate([0, 1, 1, 2]):

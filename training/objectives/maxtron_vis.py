@@ -1,0 +1,54 @@
+"""MaXTron-VIS's training: Mask2Former's loss over tubes, each layer with its own matching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mobilevis.models.maxtron.maxtron import ClipPrediction
+from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
+from mobilevis.models.minvis.minvis import Prediction
+from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
+from mobilevis.training.objectives.mask2former import Mask2FormerLoss, frame_terms
+from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.maxtron import MaXTronObjective
+
+
+@dataclass(frozen=True)
+class MaXTronVisLoss(Mask2FormerLoss):
+    """Weights of the loss; Tube-Link's are Mask2Former's.
+
+    Attributes:
+        stage: see ``MaXTronObjective``.
+    """
+
+    stage: str = "clips"
+
+
+class MaXTronVisObjective(MaXTronObjective):
+    """Mask2Former's loss over tubes, each layer with its own matching."""
+
+    model: MaXTronVis
+    weights: MaXTronVisLoss
+
+    def clip_stage_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
+        """See ``MaXTronObjective``."""
+        layers = self.model(frames)
+        return self._terms(layers, [clip_target(sample) for sample in samples])
+
+    def tube_terms(self, layers: Sequence[ClipPrediction], target: ClipTarget) -> dict[str, Tensor]:
+        """See ``MaXTronObjective``."""
+        return self._terms(layers, [target])
+
+    def _terms(self, layers: Sequence[ClipPrediction], targets: Sequence[ClipTarget]) -> dict[str, Tensor]:
+        stacked = [Prediction(p.class_logits, p.mask_logits.flatten(2, 3)) for p in layers]
+        return frame_terms(stacked, [stack_frames(target) for target in targets], self.weights)
+
+
+def stack_frames(target: ClipTarget) -> Target:
+    """A clip's instances as those of one picture, (G, F·h, w), its frames below each other."""
+    masks = target.masks.transpose(0, 1).flatten(1, 2)
+    return Target(target.labels, masks, torch.arange(len(target), device=masks.device))
