@@ -85,4 +85,7 @@ def _scalar(text: str) -> Any:
         value = json.loads(text)
     except ValueError:
         return text
+    except RecursionError as error:
+        fix = "give a number, true, false or a text"
+        raise UserError(f"cannot read the value '{text[:40]}…': it is nested too deeply", fix=fix) from error
     return text if isinstance(value, (list, dict)) else value

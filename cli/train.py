@@ -26,11 +26,11 @@ def train(
     """
     from rich.console import Console
 
-    from mobilevis.cli.stream import progress_bar
+    from mobilevis.cli.training_progress import show_progress
     from mobilevis.training import distributed
     from mobilevis.training.config import load_config
     from mobilevis.training.precision import choose_device
-    from mobilevis.training.trainer import StepReport, Trainer
+    from mobilevis.training.trainer import Trainer
 
     loaded = load_config(config, overrides or [])
     with distributed.process_group(choose_device(loaded.run.device)):
@@ -38,12 +38,6 @@ def train(
         console = Console(quiet=distributed.rank() > 0)
         if trainer.initial_weights is not None and not resume:
             console.print(f"{loaded.model.checkpoint}: {trainer.initial_weights.summary()}", soft_wrap=True)
-        with progress_bar(console) as progress:
-            task = progress.add_task("training", total=trainer.end)
-
-            def show(report: StepReport) -> None:
-                losses = "  ".join(f"{name} {value:.3f}" for name, value in report.values.items())
-                progress.update(task, completed=report.iteration, description=losses)
-
+        with show_progress(console, trainer) as show:
             path = trainer.run(show)
         console.print(f"wrote {path}", soft_wrap=True)

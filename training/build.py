@@ -18,6 +18,7 @@ from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.registry import OBJECTIVES
+from mobilevis.training.recipes import recipe_that_writes
 from mobilevis.training.samples.dataset import TrainingSet
 from mobilevis.training.samples.sources import FrameSource
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
@@ -37,6 +38,19 @@ def create_schedule(config: ScheduleConfig, iterations: int) -> Schedule:
         unit = iterations / config.epochs if config.epochs else 1
         schedule = step_decay([round(milestone * unit) for milestone in config.milestones], config.gamma)
     return with_warmup(schedule, config.warmup)
+
+
+def require_start(config: ModelConfig) -> None:
+    """Refuse a run whose initial weights are not there, before anything is loaded.
+
+    Raises:
+        UserError: there is no such file; the recipe that writes it is named.
+    """
+    if not config.checkpoint or Path(config.checkpoint).exists():
+        return
+    recipe = recipe_that_writes(config.checkpoint)
+    first = f"run `mobilevis train {recipe}` first, or " if recipe else ""
+    raise UserError("no such file", config.checkpoint, f"{first}give one with --set model.checkpoint=FILE")
 
 
 def create_network(

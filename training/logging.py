@@ -1,15 +1,20 @@
-"""The record of a run: a CSV file and TensorBoard events."""
+"""The record of a run: a CSV file and TensorBoard events, of one process alone."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import fcntl
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from mobilevis.runtime.errors import missing_extra
+from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.files import atomic_path, disk_errors
 
 LOG_FILE = "log.csv"
+LOCK_FILE = ".lock"
 
 
 class RunLog:
@@ -20,6 +25,10 @@ class RunLog:
         iteration: completed iterations: rows beyond them, of a run that was killed, are dropped.
 
     Use as a context manager.
+
+    Raises:
+        UserError: another process trains in the folder, a new run would replace the log of an earlier one, or
+            the folder cannot be written.
     """
 
     def __init__(self, folder: Path, iteration: int = 0) -> None:
@@ -27,27 +36,28 @@ class RunLog:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise missing_extra("tensorboard", "train") from error
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / LOG_FILE
-        kept = [row for row in read_log(folder) if row["iteration"] <= iteration] if iteration else []
-        self._path.unlink(missing_ok=True)
-        for row in kept:
-            self._append(row)
-        self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=iteration + 1)
+        with ExitStack() as opened, disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = opened.enter_context((folder / LOCK_FILE).open("w"))
+            _lock(self._lock, folder)
+            rows = read_log(folder)
+            if rows and not iteration:
+                raise earlier_run(folder)
+            with atomic_path(self._path) as temporary:
+                temporary.write_text(_as_csv([r for r in rows if r["iteration"] <= iteration]), "utf-8")
+            self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=iteration + 1)
+            opened.pop_all()
 
     def write(self, iteration: int, values: Mapping[str, float]) -> None:
         """Add one row; every row has the same names."""
-        self._append({"iteration": iteration, **values})
-        for name, value in values.items():
-            self._events.add_scalar(name, value, iteration)
-
-    def _append(self, row: Mapping[str, float]) -> None:
-        new = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({name: f"{value:.8g}" for name, value in row.items()})
+        row = {"iteration": iteration, **values}
+        with disk_errors(self._path):
+            header = self._path.stat().st_size == 0
+            with self._path.open("a", newline="", encoding="utf-8") as stream:
+                stream.write(_as_csv([row], header))
+            for name, value in values.items():
+                self._events.add_scalar(name, value, iteration)
 
     def __enter__(self) -> RunLog:
         return self
@@ -55,13 +65,56 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._events.close()
+        self._lock.close()
+        with disk_errors(self._path):
+            self._events.close()
+
+
+def _lock(file: io.TextIOBase, folder: Path) -> None:
+    """Hold the file until it is closed; the system releases it when the process is killed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        fix = "wait for its end, or choose another folder: --set run.output=FOLDER"
+        raise UserError("another run trains here", folder, fix) from error
+
+
+def earlier_run(folder: Path) -> UserError:
+    """The error for a new run in the folder of an earlier one."""
+    fix = "go on with --resume, or choose another folder: --set run.output=FOLDER"
+    return UserError("holds an earlier run", folder, fix)
+
+
+def _as_csv(rows: Sequence[Mapping[str, float]], header: bool = True) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    if header and rows:
+        writer.writeheader()
+    writer.writerows({name: f"{value:.8g}" for name, value in row.items()} for row in rows)
+    return text.getvalue()
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's ``log.csv``, oldest first; none where there is no log yet."""
+    """The rows of a run's ``log.csv``, oldest first; none where there is no log yet.
+
+    A power cut or a full disk can leave a last line that is cut off, or NULs: such lines are left out.
+
+    Raises:
+        UserError: the log cannot be read.
+    """
     path = folder / LOG_FILE
-    if not path.exists():
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    except OSError as error:
+        raise UserError(f"cannot read the log: {error.strerror}", path, "check the folder") from error
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n") and "\0" not in line]
+    names, *cells = list(csv.reader(lines)) or [[]]
+    return [dict(zip(names, row)) for row in map(_as_numbers, cells) if len(row) == len(names)]
+
+
+def _as_numbers(cells: Sequence[str]) -> list[float]:
+    """The numbers of a line; none where one of its cells is not a number."""
+    try:
+        return [float(cell) for cell in cells]
+    except ValueError:
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]

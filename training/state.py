@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors
+from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors, write_safetensors
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
 from mobilevis.training.ema import WeightAverage
 from mobilevis.training.objectives.base import Objective
 
 STATE_FILE = "state.safetensors"
 METADATA_KEY = "mobilevis_training_state"
 _OTHER_MODEL = "resume with the model that the run began with"
+_DAMAGED = "start afresh in another folder: --set run.output=FOLDER"
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # of AdamW
 
 
 @dataclass
@@ -53,8 +53,7 @@ def save_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     }
     tensors = {**_weights(state), **_moments(state), **_random_states()}
     copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
-        save_file(copies, temporary, metadata={METADATA_KEY: json.dumps(about)})
+    write_safetensors(copies, path, {METADATA_KEY: json.dumps(about)})
 
 
 def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> None:
@@ -69,31 +68,38 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
         UserError: the file is not a training state, or belongs to another configuration or model.
     """
     if not path.exists():
-        raise UserError("no training state to resume", path, "start without --resume")
+        fix = "start without --resume, in a new folder: --set run.output=FOLDER"
+        raise UserError("no training state to resume", path, fix)
     file = read_safetensors(path)
     about, saved = _parse_about(file, path), file.tensors
     # Through JSON, as the saved one went: tuples become lists.
     if changed := _differences(json.loads(json.dumps(config)), about["config"]):
-        fix = "resume with the configuration that the run began with, or start without --resume"
+        fix = "resume with the configuration that the run began with, or start in another folder"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
     weights = _weights(state)
     moments = _saved_moments(saved, dict(state.objective.named_parameters()), path)
     for name, tensor in weights.items():
-        if name not in saved or saved[name].shape != tensor.shape:
+        found = saved.get(name)
+        if found is None or found.shape != tensor.shape or found.dtype != tensor.dtype:
             raise UserError(f"the training state does not fit the model at '{name}'", path, _OTHER_MODEL)
+        if found.is_floating_point() and not bool(found.isfinite().all()):
+            raise UserError(f"{name} holds NaN or infinity", path, _DAMAGED)
     with torch.no_grad():
         for name, tensor in weights.items():
             tensor.copy_(saved[name])
     for parameter, tensors in moments.items():
         state.optimizer.state[parameter] = tensors
-    state.iteration = int(about["iteration"])
-    if state.average:
-        state.average.updates = int(about["average_updates"])
-    if state.scaler:
-        state.scaler.load_state_dict(about["scaler"])
-    torch.set_rng_state(saved["random/cpu"])
-    if torch.cuda.is_available() and "random/cuda" in saved:
-        torch.cuda.set_rng_state(saved["random/cuda"])
+    state.iteration = about["iteration"]
+    try:
+        if state.average:
+            state.average.updates = about["average_updates"]
+        if state.scaler:
+            state.scaler.load_state_dict(about["scaler"])
+        torch.set_rng_state(saved["random/cpu"])
+        if torch.cuda.is_available() and "random/cuda" in saved:
+            torch.cuda.set_rng_state(saved["random/cuda"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"broken training state: {str(error)[:80]}", path, _DAMAGED) from error
 
 
 def _differences(new: Any, old: Any, where: str = "") -> list[str]:
@@ -115,20 +121,25 @@ def _saved_moments(
         name, _, key = full_name.removeprefix("optimizer/").rpartition("/")
         parameter = parameters.get(name)
         # AdamW counts its steps in a scalar that stays on the CPU; the moments are shaped like the parameter.
-        if parameter is None or tensor.shape not in (parameter.shape, torch.Size()):
+        shape = torch.Size() if key == "step" or parameter is None else parameter.shape
+        if parameter is None or tensor.shape != shape or not tensor.is_floating_point():
             raise UserError(f"the training state does not fit the model at '{name}'", path, _OTHER_MODEL)
         moments.setdefault(parameter, {})[key] = tensor if key == "step" else tensor.to(parameter.device)
+    if any(tensors.keys() != _MOMENTS for tensors in moments.values()):
+        raise UserError(f"a parameter has other moments than {', '.join(sorted(_MOMENTS))}", path, _DAMAGED)
     return moments
 
 
 def _parse_about(file: TensorFile, path: Path) -> dict[str, Any]:
     try:
         about = json.loads(file.metadata[METADATA_KEY])
-        complete = {"iteration", "config", "average_updates", "scaler"} <= set(about)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError("not a training state", path, "start without --resume") from error
-    if not complete:
-        raise UserError("not a training state", path, "start without --resume")
+    except (ValueError, KeyError, RecursionError) as error:
+        raise UserError("not a training state", path, _DAMAGED) from error
+    kinds = {"iteration": int, "average_updates": int, "config": dict, "scaler": dict}
+    if not isinstance(about, dict) or any(type(about.get(key)) is not kind for key, kind in kinds.items()):
+        raise UserError("not a training state", path, _DAMAGED)
+    if min(about["iteration"], about["average_updates"]) < 0:
+        raise UserError("broken training state: a count is negative", path, _DAMAGED)
     return about
 
 

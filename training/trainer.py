@@ -21,11 +21,12 @@ from mobilevis.training.build import (
     create_schedule,
     create_training_set,
     distribute,
+    require_start,
     total_iterations,
 )
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.ema import WeightAverage
-from mobilevis.training.logging import RunLog, read_log
+from mobilevis.training.logging import RunLog, earlier_run, read_log
 from mobilevis.training.optimizer import create_optimizer, set_learning_rate
 from mobilevis.training.plots import plot_curves
 from mobilevis.training.precision import (
@@ -41,6 +42,8 @@ from mobilevis.training.samples.sources import open_source
 from mobilevis.training.state import STATE_FILE, TrainingState, load_state, save_state
 
 MODEL_FILE = "model.safetensors"
+# Keys of [data] that do not change a batch: a sample is a function of the seed and its key alone.
+_WHERE_AND_HOW = ("annotations", "images", "workers", "cache")
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,16 @@ class Trainer:
         resume: go on from the state in the run's folder.
 
     Raises:
-        UserError: the data, the initial weights or the state to resume cannot be used.
+        UserError: the data, the initial weights or the state to resume cannot be used, or a new run would
+            replace an earlier one.
     """
 
     def __init__(self, config: TrainConfig, resume: bool = False) -> None:
         self.config = config
         self.folder = Path(config.run.output)
+        if not resume and any((self.folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
+            raise earlier_run(self.folder)
+        require_start(config.model)
         self.device = choose_device(config.run.device)
         self.precision = choose_precision(config.run.precision, self.device)
         if config.run.threads:
@@ -100,6 +107,9 @@ class Trainer:
         torch.manual_seed(config.run.seed + distributed.rank())
         if resume:
             load_state(self.state, self.folder / STATE_FILE, _comparable(config))
+            if self.state.iteration > self.end:
+                what = f"the state is at iteration {self.state.iteration}, past the run's end at {self.end}"
+                raise UserError(what, self.folder / STATE_FILE, "raise run.stop_at, or set it to 0")
 
     def run(self, on_step: Callable[[StepReport], None] = lambda report: None) -> Path:
         """Train to the end.
@@ -207,9 +217,10 @@ class Trainer:
 
 
 def _comparable(config: TrainConfig) -> dict[str, Any]:
-    """What must be the same for a run to be resumed: all but where and how it is run, plus the seed."""
+    """What must be the same for a run to be resumed: what its result depends on, of ``[run]`` the seed."""
     tables = asdict(config)
-    return {**tables, "run": {"seed": tables["run"]["seed"]}}
+    data = {key: value for key, value in tables["data"].items() if key not in _WHERE_AND_HOW}
+    return {**tables, "data": data, "run": {"seed": tables["run"]["seed"]}}
 
 
 def _means(rows: list[Mapping[str, float]]) -> dict[str, float]:

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.weights.official_names import official_names
-from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors, read_tensors
+from mobilevis.models.weights.tensor_files import (
+    TensorFile,
+    read_safetensors,
+    read_tensors,
+    write_safetensors,
+)
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path, sha256_of
+from mobilevis.runtime.files import sha256_of
 
 METADATA_KEY = "mobilevis_checkpoint"
 SCHEMA_VERSION = 1
@@ -124,8 +128,7 @@ def save_checkpoint(
     about = {"schema": SCHEMA_VERSION, **asdict(_About(name, config, tuple(classes), record))}
     tensors = {key: _stored(tensor, half) for key, tensor in model.state_dict().items()}
     _require_finite(tensors, path, "nothing was written: lower the learning rate, or store in full precision")
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={METADATA_KEY: json.dumps(about)})
+    write_safetensors(tensors, path, {METADATA_KEY: json.dumps(about)})
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -189,9 +192,21 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
     if about.name == name and (unplaced := sorted(offered.keys() - asked)):
         what = f"holds a {about.name}, and does not fit at {unplaced[0]}"
         raise UserError(what, path, "give the model the checkpoint's configuration")
-    report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
+    try:
+        report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
+    except UserError as error:
+        if other := _other_options(model, about.config):
+            raise UserError(error.what, path, f"take the checkpoint's options: {other}") from error
+        raise
     _copy(model, {key: file.tensors[key] for key in report.loaded})
     return report
+
+
+def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
+    """What makes a model the one that a checkpoint was written of, as options of ``mobilevis train``."""
+    mine = json.loads(json.dumps(asdict(model.config)))
+    differing = [key for key in mine if key in config and config[key] != mine[key] and key != "num_classes"]
+    return " ".join(f"--set model.options.{key}={json.dumps(config[key])}" for key in differing)
 
 
 def _is_in(key: str, parts: Sequence[str]) -> bool:

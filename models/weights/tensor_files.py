@@ -1,4 +1,5 @@
-"""Files of named tensors from anywhere, read without running what is in them.
+"""Files of named tensors from anywhere, read without running what is in them,
+and written whole.
 
 Sizes are bounded before anything is allocated. PyTorch's pickles are read by its restricted unpickler only.
 """
@@ -6,7 +7,9 @@ Sizes are bounded before anything is allocated. PyTorch's pickles are read by it
 from __future__ import annotations
 
 import argparse
+import os
 import pickle
+import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -16,9 +19,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import atomic_path
 
 MAX_FILE_BYTES = 1 << 30  # the largest official file, with optimiser state, has some 200 MB
 MAX_HEADER_BYTES = 4 << 20  # some 100 bytes a tensor, and the training record
@@ -46,6 +51,23 @@ def read_tensors(path: Path) -> TensorFile:
         UserError: missing, empty, too large, damaged, or it holds anything but tensors and plain values.
     """
     return read_safetensors(path) if _looks_like_safetensors(path) else TensorFile(_read_torch(path))
+
+
+def write_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file whole; an older one stays until it is replaced.
+
+    Raises:
+        UserError: the place cannot be written, or the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata=dict(metadata))
+        except SafetensorError as error:
+            # The library tells the system's errors by their text alone.
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def read_safetensors(path: Path) -> TensorFile:
