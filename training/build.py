@@ -12,7 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.registry import create_model
-from mobilevis.models.weights.checkpoint import LoadReport, load_weights
+from mobilevis.models.weights.checkpoint import load_weights
+from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.runtime.errors import UserError
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
+from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.models.weights.tensor_files import (
     TensorFile,
@@ -63,37 +64,6 @@ class _About:
 
     def create_model(self) -> StreamingModel:
         return create_model(self.name, **self.config)
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What came of loading weights into a model that was there before.
-
-    Attributes:
-        loaded: the model's tensors that were set.
-        missing: the model's tensors that the file lacks, or that were not wanted; they keep their values.
-        unmatched: the file's tensors that the model has no place for, by their names there.
-        other_classes: the model's tensors with one row a class that keep their values, because the file's are
-            for another number of classes.
-    """
-
-    loaded: tuple[str, ...]
-    missing: tuple[str, ...] = ()
-    unmatched: tuple[str, ...] = ()
-    other_classes: tuple[str, ...] = ()
-
-    def summary(self) -> str:
-        """One line for the user: what was loaded, and the names of what was not."""
-        parts = [f"loaded {len(self.loaded)} tensors"]
-        for what, names in (
-            ("keep their initial values", self.missing),
-            ("keep their initial values, the file is for other classes", self.other_classes),
-            ("of the file have no place in the model", self.unmatched),
-        ):
-            if names:
-                shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-                parts.append(f"{len(names)} {what} ({shown})")
-        return "; ".join(parts)
 
 
 def save_checkpoint(
@@ -195,9 +165,9 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
     try:
         report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
     except UserError as error:
-        if other := _other_options(model, about.config):
-            raise UserError(error.what, path, f"take the checkpoint's options: {other}") from error
-        raise
+        options = _other_options(model, about.config)
+        fix = f"take the checkpoint's options: {options}" if options else error.fix
+        raise UserError(error.what, path, fix) from error
     _copy(model, {key: file.tensors[key] for key in report.loaded})
     return report
 
@@ -205,7 +175,7 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
 def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
     """What makes a model the one that a checkpoint was written of, as options of ``mobilevis train``."""
     mine = json.loads(json.dumps(asdict(model.config)))
-    differing = [key for key in mine if key in config and config[key] != mine[key] and key != "num_classes"]
+    differing = [key for key in mine if config.get(key, mine[key]) != mine[key] and key != "num_classes"]
     return " ".join(f"--set model.options.{key}={json.dumps(config[key])}" for key in differing)
 
 
@@ -232,8 +202,7 @@ def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
             backbone's weights or weights of another size, or they are not finite.
         ValueError: there are no official files for the backbone's family.
     """
-    path = Path(path)
-    return _load_official(model, read_tensors(path), path)
+    return _load_official(model, read_tensors(Path(path)), Path(path))
 
 
 def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequence[str] = ()) -> LoadReport:

@@ -69,6 +69,11 @@ def test_configuration_values_are_numbers_truth_nothing_or_text():
     }  # fmt: skip
 
 
+def test_a_value_that_is_nested_too_deeply_is_refused():
+    with pytest.raises(UserError, match="nested too deeply"):
+        parse_config(["a=" + "[" * 100_000])
+
+
 @pytest.mark.parametrize("pair", ["", "=3", "a b=3", "num_queries"])
 def test_a_pair_without_a_key_and_a_value_is_refused(pair):
     with pytest.raises(UserError, match="KEY=VALUE"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -15,11 +16,11 @@ from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.weights import tensor_files
 from mobilevis.models.weights.checkpoint import (
     METADATA_KEY,
-    LoadReport,
     load_checkpoint,
     load_weights,
     save_checkpoint,
 )
+from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
@@ -202,6 +203,24 @@ def test_training_cannot_start_from_another_model(checkpoint: Path) -> None:
         load_weights(small_model(dim=64), checkpoint)
     with pytest.raises(UserError, match=f"holds a {NAME}, which lacks .* model.fresh"):
         load_weights(small_model("mobileinst-seaformer-tiny"), checkpoint)
+
+
+def test_a_size_that_does_not_fit_names_the_option_that_cures_it(checkpoint: Path, model: Any) -> None:
+    cure = rf"take the checkpoint's options: --set model\.options\.num_queries={model.num_queries}$"
+    with pytest.raises(UserError, match=cure):
+        load_weights(small_model(num_queries=model.num_queries + 1), checkpoint, NAME)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save_to_a_full_disk(tensors: Any, path: Path, metadata: Any) -> None:
+        path.touch()
+        # What safetensors 0.8 says on a full tmpfs.
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tensor_files, "save_file", save_to_a_full_disk)
+    with pytest.raises(UserError, match="the disk is full"):
+        tensor_files.write_safetensors({"x": torch.zeros(1)}, tmp_path / "x.safetensors", {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_of_the_same_model_must_fit_wholly(checkpoint: Path) -> None:

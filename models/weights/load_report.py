@@ -1,0 +1,36 @@
+"""What came of loading weights, for the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What came of loading weights into a model that was there before.
+
+    Attributes:
+        loaded: the model's tensors that were set.
+        missing: the model's tensors that the file lacks, or that were not wanted; they keep their values.
+        unmatched: the file's tensors that the model has no place for, by their names there.
+        other_classes: the model's tensors with one row a class that keep their values, because the file's are
+            for another number of classes.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    other_classes: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """One line for the user: what was loaded, and the names of what was not."""
+        parts = [f"loaded {len(self.loaded)} tensors"]
+        for what, names in (
+            ("keep their initial values", self.missing),
+            ("keep their initial values, the file is for other classes", self.other_classes),
+            ("of the file have no place in the model", self.unmatched),
+        ):
+            if names:
+                shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+                parts.append(f"{len(names)} {what} ({shown})")
+        return "; ".join(parts)
