@@ -8,8 +8,8 @@ and every router is an entry of its own, so that a client that skips a layer doe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Optional
+from dataclasses import dataclass, replace
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from mobilevis.models.blocks.layers import LayerNorm, Mlp, MultiHeadAttention
 from mobilevis.models.blocks.mask2former import LEVELS
 from mobilevis.models.checks import check_known
-from mobilevis.models.entries import Entry
-from mobilevis.models.minvis.minvis import MAX_INSTANCES, STRIDES, Features, MinVIS, MinVISConfig, Refinement
+from mobilevis.models.entries import Entry, Streaming
+from mobilevis.models.minvis.minvis import STRIDES, Features, MinVIS, MinVISConfig, Refinement
 
 SYNCHRONISERS = ("attention", "none")
 # A new router keeps, or skips, its layer with odds e² : 1.
@@ -227,15 +227,11 @@ class TemporalRouting(MinVIS):
         entries["read"] = Entry("read", queries, self.read_shapes())
         return entries
 
-    def driver_options(  # type: ignore[override]
-        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
-    ) -> dict[str, Any]:
-        """What the driver reads: MinVIS's, the layers of the decoder and those before the synchroniser."""
-        return {
-            **super().driver_options(input_size, max_instances),
-            "decoder_layers": self.config.decoder_layers,
-            "warmup": self.config.warmup,
-        }
+    def build_streaming(self, input_size: tuple[int, int], max_instances: int) -> Streaming:
+        """MinVIS's, with the number of the decoder's layers and of those before the synchroniser."""
+        streaming = super().build_streaming(input_size, max_instances)
+        layers = {"decoder_layers": self.config.decoder_layers, "warmup": self.config.warmup}
+        return replace(streaming, driver_options={**streaming.driver_options, **layers})
 
 
 class TarMinVIS(TemporalRouting):

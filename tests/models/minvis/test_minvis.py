@@ -40,7 +40,7 @@ def test_minvis_has_mask2formers_published_parameters(size, millions):
 def test_entries_run_at_the_shapes_that_they_declare(name):
     model = tiny(name)
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=2).values():
+        for entry in model.streaming(SIZE, max_instances=2).entries.values():
             inputs = (torch.rand(shape) for shape in entry.inputs.values())
             out = getattr(model, entry.method)(*entry.arguments, *inputs)
             outputs = out if isinstance(out, tuple) else (out,)
@@ -77,7 +77,7 @@ def test_a_configuration_that_cannot_be_is_refused(config, message):
 
 def test_more_masks_than_queries_are_refused():
     with pytest.raises(ValueError, match="max_instances 6 is not in 1…5"):
-        tiny().entries(SIZE, max_instances=6)
+        tiny().streaming(SIZE, max_instances=6)
 
 
 def test_the_entries_in_a_row_are_the_last_prediction_of_training():
