@@ -11,7 +11,7 @@ from torch import Tensor
 from mobilevis.benchmarks.cost.profiling import profile_model
 from mobilevis.models import create_model
 from mobilevis.models.minvis.minvis import MinVIS
-from mobilevis.models.minvis.tar import TemporalRouting, explored, straight_through
+from mobilevis.models.minvis.tar import TemporalRouting, add_gumbel_noise, straight_through
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")
@@ -189,7 +189,7 @@ def test_a_new_synchroniser_finds_the_last_queries_in_any_order():
 def test_exploration_draws_from_the_softmax_of_the_scores_and_only_in_training():
     torch.manual_seed(0)
     scores = torch.tensor([[1.0, 3.0]]).log().expand(20_000, 2)
-    assert float(explored(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
+    assert float(add_gumbel_noise(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
     model = routed()
     model.exploration = 1e6
     with torch.no_grad():
