@@ -28,7 +28,7 @@ class TarLoss(Mask2FormerLoss):
         freeze_encoder: keep backbone and pixel decoder as they are, as the paper does with MinVIS's.
         rollout: a clip's first frame stands still for up to so many frames, without gradients, before the
             second follows: queries that have been handed on for long are met in training too.
-        exploration: scale of the noise on the routers' scores (``models.minvis.tar.add_gumbel_noise``). Without it
+        exploration: scale of the noise on the routers' scores (``add_gumbel_noise``). Without it
             a budget leaves scores at a tie, where rounding decides: within 0.1 for four of eight layers.
         final_only: of a routed frame, supervise the final queries only, with the weight of all outputs. The
             paper's sum over all outputs pays an early layer in every output after it and the last one once:
