@@ -90,7 +90,7 @@ class ToyDriver:
 
     def __init__(self, artefact: Artefact, options: ToyOptions) -> None:
         self._artefact = artefact
-        self._options = options
+        self.options = options
         self.reset()
 
     def reset(self) -> None:
@@ -108,8 +108,8 @@ class ToyDriver:
         size = frame.shape[:2]
         instances = []
         for track, (logits, scores) in enumerate(zip(painted["masks"][0], painted["scores"][0]), start=1):
-            mask = np.kron(logits > logit(self._options.mask_threshold), np.ones((4, 4), dtype=np.bool_))
-            if scores.max() >= self._options.score_threshold and mask.any():
+            mask = np.kron(logits > logit(self.options.mask_threshold), np.ones((4, 4), dtype=np.bool_))
+            if scores.max() >= self.options.score_threshold and mask.any():
                 box = (0, 0, size[1], size[0])
                 instances.append(Instance(track, int(scores.argmax()), float(scores.max()), box, mask, size))
         result = FrameResult(self._index, (size[0], size[1]), tuple(instances), is_keyframe=True)

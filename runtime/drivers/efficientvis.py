@@ -45,6 +45,7 @@ class EfficientVISDriver:
 
     def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
         self._artefact = artefact
+        self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._least_score = options.score_threshold

@@ -75,6 +75,7 @@ class MaXTronDriver(ABC):
     def __init__(self, artefact: Artefact, options: MaXTronOptions) -> None:
         entries = artefact.metadata.entries
         self._artefact = artefact
+        self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._stride = int(artefact.metadata.options["mask_stride"])

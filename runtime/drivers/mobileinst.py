@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -87,8 +87,8 @@ class MobileInstDriver:
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
         facts = artefact.metadata.options
         self._artefact = artefact
-        self._options = options
         self._interval = options.keyframe_interval or int(facts["keyframe_interval"])
+        self.options = replace(options, keyframe_interval=self._interval)
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._stride = int(facts["mask_stride"])
@@ -97,7 +97,7 @@ class MobileInstDriver:
 
     def reset(self) -> None:
         """Forget the video."""
-        options = self._options
+        options = self.options
         self._frame_index = 0
         self._live: Optional[_Live] = None
         self._association: Association = SlotAssociation()
@@ -174,7 +174,7 @@ class MobileInstDriver:
                 letterbox,
                 self._stride,
                 self._mask_logit,
-                self._options.score_threshold,
+                self.options.score_threshold,
             )
 
     def _follow(
@@ -194,7 +194,7 @@ class MobileInstDriver:
         logits = whole[:, :rows, :columns]
         class_scores = class_scores * maskness(logits, self._mask_logit)[:, None]
         scores = class_scores.max(axis=1)
-        seen = np.flatnonzero((scores > 0.0) & (scores >= self._options.score_threshold))
+        seen = np.flatnonzero((scores > 0.0) & (scores >= self.options.score_threshold))
         weights = fusion_weights(scores[seen], logits[seen] > self._mask_logit)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         whole = np.tensordot(weights, whole[seen], axes=1)

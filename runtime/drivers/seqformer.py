@@ -76,7 +76,7 @@ class SeqFormerDriver:
         length = int(facts["clip_length"])
         stride = max(1, length - SHARED_FRAMES) if options.clip_stride is None else options.clip_stride
         self._artefact = artefact
-        self._options = options
+        self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._stride = int(facts["mask_stride"])
@@ -92,7 +92,7 @@ class SeqFormerDriver:
     def reset(self) -> None:
         """Forget the video."""
         self._buffer.reset()
-        self._tracks = OverlapAssociation(self._options.match_iou)
+        self._tracks = OverlapAssociation(self.options.match_iou)
 
     def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
         """Take the next frame, (H, W, 3) uint8 RGB; the results of the clip that it completes."""
