@@ -59,7 +59,7 @@ def accuracy(
     from rich.console import Console
 
     from mobilevis.benchmarks.accuracy.evaluate import result_record
-    from mobilevis.benchmarks.accuracy.run import measured_options, run_accuracy
+    from mobilevis.benchmarks.accuracy.run import default_options, run_accuracy
     from mobilevis.cli.eval import print_accuracy, tracked, write_json
     from mobilevis.cli.measured import open_measured
     from mobilevis.runtime.segmenter import VideoSegmenter
@@ -70,8 +70,7 @@ def accuracy(
         "association": association,
         "score_threshold": score_threshold,
     }
-    options = measured_options(loaded.metadata, metric, driver_options(named, option))
-    segmenter = VideoSegmenter(loaded, **options)
+    segmenter = VideoSegmenter(loaded, **{**default_options(metric), **driver_options(named, option)})
     console = Console()
     with ExitStack() as stack:
         if results is None:
@@ -79,7 +78,7 @@ def accuracy(
         result = run_accuracy(
             segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric)
         )
-        record = result_record(result, dataset, results, artefact=facts, options=options)
+        record = result_record(result, dataset, results, artefact=facts, options=segmenter.options)
     if loaded.metadata.has_random_weights:
         console.print("[yellow]The artefact's weights are random: the figures mean nothing.[/]")
     print_accuracy(console, result)

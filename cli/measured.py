@@ -52,7 +52,7 @@ def _open_checkpoint(
 
     loaded = load_checkpoint(path)
     try:
-        entries, metadata = describe(
+        streaming, metadata = describe(
             loaded.model,
             input_size,
             name=loaded.name,
@@ -62,7 +62,7 @@ def _open_checkpoint(
         )
     except ValueError as error:
         raise UserError(str(error), path, "give another value") from error
-    eager = EagerArtefact(loaded.model, entries, metadata)
+    eager = EagerArtefact(loaded.model, streaming, metadata)
     return eager, _facts(eager, path, loaded.sha256)
 
 

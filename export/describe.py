@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.entries import Shape, Streaming, StreamingModel
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
@@ -32,8 +32,8 @@ def describe(
     classes: Optional[Sequence[Category]] = None,
     checkpoint_sha256: Optional[str] = None,
     **options: Any,
-) -> tuple[dict[str, Entry], Metadata]:
-    """The model's entries at one input size, and the metadata that an artefact of them carries.
+) -> tuple[Streaming, Metadata]:
+    """The model at one input size, and the metadata that an artefact of it carries.
 
     Args:
         model: the model.
@@ -44,40 +44,25 @@ def describe(
         options: the model's own export options, such as ``max_instances``.
 
     Raises:
-        UserError: the size does not fit the model, or there is not one class for each of its outputs.
+        ValueError: the size or an option does not fit the model.
+        UserError: there is not one class for each of the model's outputs.
     """
-    check_input_size(input_size, model.size_multiple)
-    entries = model.entries(input_size, **options)
+    streaming = model.streaming(input_size, **options)
     metadata = Metadata(
         model=name or type(model).__name__.lower(),
         driver=model.driver,
         entries={
-            key: EntrySpec(_specs(entry.inputs), _specs(entry.outputs)) for key, entry in entries.items()
+            key: EntrySpec(_specs(entry.inputs), _specs(entry.outputs))
+            for key, entry in streaming.entries.items()
         },
         input_size=input_size,
         classes=_classes(model, classes),
-        options=model.driver_options(input_size, **options),
+        options=streaming.driver_options,
         precision=PRECISION,
         checkpoint_sha256=checkpoint_sha256,
         tools=tool_versions(),
     )
-    return entries, metadata
-
-
-def check_input_size(size: tuple[int, int], multiple: int) -> None:
-    """Refuse a size that the model cannot take.
-
-    Raises:
-        UserError: a side is no multiple of ``multiple``; names the nearest two sizes that are.
-    """
-    if all(side > 0 and side % multiple == 0 for side in size):
-        return
-    below = [max(side // multiple, 1) * multiple for side in size]
-    above = [max(-(-side // multiple), 1) * multiple for side in size]
-    nearest = sorted({f"{height}x{width}" for height, width in (below, above)})
-    raise UserError(
-        f"input size {size[0]}x{size[1]} is no multiple of {multiple}", fix=f"try {' or '.join(nearest)}"
-    )
+    return streaming, metadata
 
 
 def _classes(model: StreamingModel, classes: Optional[Sequence[Category]]) -> tuple[Category, ...]:

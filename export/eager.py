@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from mobilevis.export.trace import EntryModule
-from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.models.entries import Streaming, StreamingModel
 from mobilevis.runtime.engines.base import Array, Artefact
 from mobilevis.runtime.metadata import Metadata
 
@@ -30,16 +30,17 @@ class EagerArtefact(Artefact):
 
     Args:
         model: in evaluation mode.
-        entries: as ``model.entries`` returns them.
+        streaming: as ``model.streaming`` returns it.
         metadata: what an export of this model would carry.
     """
 
     engine = "pytorch"
 
-    def __init__(self, model: StreamingModel, entries: Mapping[str, Entry], metadata: Metadata) -> None:
+    def __init__(self, model: StreamingModel, streaming: Streaming, metadata: Metadata) -> None:
         self.metadata = metadata
         self.path = Path(metadata.model)
-        self._modules = {name: EntryModule(model, entry).eval() for name, entry in entries.items()}
+        entries = streaming.entries.items()
+        self._modules = {name: EntryModule(model, entry).eval() for name, entry in entries}
 
     @property
     def threads(self) -> int:

@@ -21,7 +21,7 @@ from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
 from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
-from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.models.entries import Streaming, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
@@ -105,7 +105,7 @@ def export_model(
             name = name or model
             model = create_seeded(model)
         model = copy.deepcopy(model).eval()
-        entries, metadata = describe(
+        streaming, metadata = describe(
             model, input_size, name=name, classes=classes, checkpoint_sha256=checkpoint_sha256, **options
         )
     except ValueError as error:
@@ -114,7 +114,7 @@ def export_model(
     stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{metadata.precision}"
     # One thread, as the engines have: PyTorch's spin for each other, on a busy machine for ten times as long.
     with torch_threads(1), ExitStack() as stack:
-        job = _prepare(model, entries, metadata, frames, simplify, steps)
+        job = _prepare(model, streaming, metadata, frames, simplify, steps)
         artefacts, eager_ratio = _export_all(job, formats, Path(output), stem, stack)
         report = _report(metadata, artefacts, eager_ratio, time.perf_counter() - start)
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
@@ -150,20 +150,20 @@ class _Steps:
 
 def _prepare(
     model: StreamingModel,
-    entries: Mapping[str, Entry],
+    streaming: Streaming,
     metadata: Metadata,
     frames: Optional[Iterable[Image]],
     simplify: bool,
     step: Callable[[str], None],
 ) -> _Job:
-    eager = EagerArtefact(model, entries, metadata)
+    eager = EagerArtefact(model, streaming, metadata)
     step("Run eager PyTorch on the parity frames")
-    reference = make_reference(eager, _bundled_frames() if frames is None else frames)
+    reference = make_reference(eager, _bundled_frames() if frames is None else frames, streaming.gate_options)
     tolerance = TOLERANCES[tolerance_key(metadata.precision, model.deep)]
     vectors = make_parity_vectors(eager, tolerance.max_abs)
     step("Trace the entries")
     with quiet_tools():
-        traced = trace_entries(model, entries)
+        traced = trace_entries(model, streaming.entries)
     return _Job(eager, traced, reference, vectors, tolerance, simplify, step)
 
 

@@ -50,14 +50,13 @@ class Reference:
 
     Attributes:
         frames: (H, W, 3) uint8 RGB each.
-        thresholds: the driver's options; ``score_threshold`` keeps about ``INSTANCES_PER_FRAME`` instances a
-            frame.
+        options: of the driver; its ``score_threshold`` keeps about ``INSTANCES_PER_FRAME`` instances a frame.
         calls: every run of an entry.
         results: one for each frame.
     """
 
     frames: Sequence[Image]
-    thresholds: Mapping[str, float]
+    options: Mapping[str, Any]
     calls: Sequence[Call]
     results: Sequence[FrameResult]
 
@@ -159,27 +158,34 @@ class _Recorder(Artefact):
         return outputs
 
 
-def make_reference(eager: Artefact, frames: Iterable[Image]) -> Reference:
+def make_reference(
+    eager: Artefact, frames: Iterable[Image], driver_options: Mapping[str, Any] = {}
+) -> Reference:
     """Run eager PyTorch over the first frames of a video: enough for identities to cross a clip's border.
+
+    Args:
+        eager: the model.
+        frames: (H, W, 3) uint8 RGB each.
+        driver_options: under which the driver runs every entry.
 
     Raises:
         UserError: fewer than ``MIN_FRAMES`` frames, or no instance in any of them.
     """
-    thresholds = {"score_threshold": 0.0}
-    chosen = list(islice(frames, max(USUAL_FRAMES, _segmenter(eager, thresholds).delay + 2)))
+    options = {**driver_options, "score_threshold": 0.0}
+    chosen = list(islice(frames, max(USUAL_FRAMES, VideoSegmenter(eager, **options).delay + 2)))
     if len(chosen) < MIN_FRAMES:
         raise UserError(
             f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
         )
-    results = _track(eager, _Frames(chosen), thresholds)
+    results = _track(eager, _Frames(chosen), options)
     if not any(result.instances for result in results):
-        thresholds["mask_threshold"] = LOW_MASK_THRESHOLD
-        results = _track(eager, _Frames(chosen), thresholds)
-    thresholds["score_threshold"] = choose_threshold(results)
+        options["mask_threshold"] = LOW_MASK_THRESHOLD
+        results = _track(eager, _Frames(chosen), options)
+    options["score_threshold"] = choose_threshold(results)
     source = _Frames(chosen)
     recorder = _Recorder(eager, source)
-    results = _track(recorder, source, thresholds)
-    return Reference(chosen, thresholds, recorder.calls, results)
+    results = _track(recorder, source, options)
+    return Reference(chosen, options, recorder.calls, results)
 
 
 def choose_threshold(results: Sequence[FrameResult]) -> float:
@@ -205,7 +211,7 @@ def choose_threshold(results: Sequence[FrameResult]) -> float:
 
 def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
-    results = _track(artefact, _Frames(reference.frames), reference.thresholds)
+    results = _track(artefact, _Frames(reference.frames), reference.options)
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
         masks, others = _by_identity(expected), _by_identity(actual)
@@ -218,8 +224,8 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     return ParityReport(
         engine=artefact.engine,
         frames=len(reference.frames),
-        score_threshold=reference.thresholds["score_threshold"],
-        mask_threshold=reference.thresholds.get("mask_threshold"),
+        score_threshold=reference.options["score_threshold"],
+        mask_threshold=reference.options.get("mask_threshold"),
         outputs=_replay(reference.calls, artefact),
         instances=sum(len(result.instances) for result in reference.results),
         differing_frames=tuple(differing),
@@ -228,13 +234,8 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     )
 
 
-def _segmenter(artefact: Artefact, thresholds: Mapping[str, float]) -> VideoSegmenter:
-    gate: Mapping[str, Any] = artefact.metadata.options.get("gate", {})  # where defaults leave entries out
-    return VideoSegmenter(artefact, **{**thresholds, **gate})
-
-
-def _track(artefact: Artefact, frames: _Frames, thresholds: Mapping[str, float]) -> list[FrameResult]:
-    return [result for _, result in _segmenter(artefact, thresholds).stream(frames)]
+def _track(artefact: Artefact, frames: _Frames, options: Mapping[str, Any]) -> list[FrameResult]:
+    return [result for _, result in VideoSegmenter(artefact, **options).stream(frames)]
 
 
 def _replay(calls: Sequence[Call], artefact: Artefact) -> tuple[OutputParity, ...]:

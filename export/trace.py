@@ -68,7 +68,7 @@ def trace_entries(model: StreamingModel, entries: Mapping[str, Entry]) -> dict[s
 
     Args:
         model: in evaluation mode; it is not changed.
-        entries: as ``model.entries`` returns them.
+        entries: those of ``model.streaming``.
     """
     folded = fold_batch_norms(copy.deepcopy(model).eval())
     traced = {}

@@ -11,9 +11,9 @@ from mobilevis.models.efficientvis.efficientvis import EFFICIENTVIS_SIZES, Effic
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.maxtron.maxtron_vis import MAXTRON_VIS_SIZES, MaXTronVis, MaXTronVisConfig
 from mobilevis.models.maxtron.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, MaXTronVpsConfig
-from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig, TarDvisPlus, TarDvisPlusConfig
+from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig
 from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
-from mobilevis.models.minvis.tar import TarConfig, TarMinVIS
+from mobilevis.models.minvis.tar import TarConfig, TarDvisPlus, TarDvisPlusConfig, TarMinVIS
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
 from mobilevis.models.seqformer.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig

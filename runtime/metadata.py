@@ -11,7 +11,9 @@ from typing import Any, Optional
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
-SCHEMA_VERSION = 1
+# 2: options hold only what the driver reads. 1 had more, and is read as it is.
+SCHEMA_VERSION = 2
+READABLE_SCHEMAS = (1, 2)
 METADATA_KEY = "mobilevis"
 MAX_METADATA_BYTES = 1 << 20
 MAX_TENSOR_ELEMENTS = 1 << 28  # 1 GiB of float32: no phone model has a larger tensor at an entry
@@ -52,7 +54,7 @@ class Metadata:
         entries: entry name → signature.
         input_size: (height, width) of the network's input in pixels.
         classes: the categories; the index is the network's class index.
-        options: what the driver needs beyond this: sizes, score rule, default keyframe interval.
+        options: what the driver needs beyond this, such as the default keyframe interval.
         precision: ``fp32``, ``fp16`` or ``int8``.
         color_order: order of the channels of a frame entry's input, range [0, 255].
         resize: rule from the source frame to input_size; ``letterbox`` keeps the aspect and pads right and
@@ -114,10 +116,9 @@ def parse_metadata(text: str, file: str) -> Metadata:
         raise UserError("the metadata are too large to be mobilevis metadata", file, again)
     try:
         raw = json.loads(text)
-        if raw["schema"] != SCHEMA_VERSION:
-            raise UserError(
-                f"metadata schema {raw['schema']}, this version reads {SCHEMA_VERSION}", file, again
-            )
+        if raw["schema"] not in READABLE_SCHEMAS:
+            known = ", ".join(map(str, READABLE_SCHEMAS))
+            raise UserError(f"metadata schema {raw['schema']}, this version reads {known}", file, again)
         entries = {
             name: EntrySpec(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
             for name, entry in raw["entries"].items()

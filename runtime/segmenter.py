@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -60,6 +60,11 @@ class VideoSegmenter:
     def metadata(self) -> Metadata:
         """The artefact's metadata."""
         return self.artefact.metadata
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All options that the driver runs with, its own and the artefact's defaults among them."""
+        return asdict(self._driver.options)
 
     @property
     def delay(self) -> int:

@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mobilevis.models.entries import Entry, StreamingModel
+from mobilevis.models.entries import Entry, Streaming, StreamingModel
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.masks import logit
 from mobilevis.runtime.results import FrameResult, Instance
@@ -40,6 +40,7 @@ class ToyModel(StreamingModel):
     driver = "toy"
     size_multiple = 32
     num_classes = 3
+    num_queries = 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,12 +61,12 @@ class ToyModel(StreamingModel):
         masks = torch.bmm(queries, features.flatten(2)).view(1, -1, height, width)
         return masks, self.classify(queries).sigmoid(), queries
 
-    def entries(self, input_size: tuple[int, int], **options: Any) -> dict[str, Entry]:
+    def build_streaming(self, input_size: tuple[int, int], max_instances: int) -> Streaming:
         height, width = input_size
         features = {"features": (1, 16, height // 4, width // 4)}
         cells = (height // 64) * (width // 64)
         queries = {"queries": (1, 4, 16)}
-        return {
+        entries = {
             "look": Entry("look", {"frame": (1, 3, height, width)}, {**features, "summary": (1, cells, 16)}),
             "paint": Entry(
                 "paint",
@@ -73,9 +74,7 @@ class ToyModel(StreamingModel):
                 {"masks": (1, 4, height // 4, width // 4), "scores": (1, 4, 3), "next_queries": (1, 4, 16)},
             ),
         }
-
-    def driver_options(self, input_size: tuple[int, int], **options: Any) -> dict[str, Any]:
-        return {"num_queries": 4}
+        return Streaming(entries, {"max_instances": max_instances})
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class ToyDriver:
 
     def __init__(self, artefact: Artefact, options: ToyOptions) -> None:
         self._artefact = artefact
-        self._options = options
+        self.options = options
         self.reset()
 
     def reset(self) -> None:
@@ -109,8 +108,8 @@ class ToyDriver:
         size = frame.shape[:2]
         instances = []
         for track, (logits, scores) in enumerate(zip(painted["masks"][0], painted["scores"][0]), start=1):
-            mask = np.kron(logits > logit(self._options.mask_threshold), np.ones((4, 4), dtype=np.bool_))
-            if scores.max() >= self._options.score_threshold and mask.any():
+            mask = np.kron(logits > logit(self.options.mask_threshold), np.ones((4, 4), dtype=np.bool_))
+            if scores.max() >= self.options.score_threshold and mask.any():
                 box = (0, 0, size[1], size[0])
                 instances.append(Instance(track, int(scores.argmax()), float(scores.max()), box, mask, size))
         result = FrameResult(self._index, (size[0], size[1]), tuple(instances), is_keyframe=True)

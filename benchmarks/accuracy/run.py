@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
@@ -18,11 +17,10 @@ from mobilevis.data.datasets import ImageResult, VideoResult
 from mobilevis.data.images import image_folder, read_image, write_png
 from mobilevis.data.records import write_json
 from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
-from mobilevis.runtime import drivers, rle
+from mobilevis.runtime import rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
-from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
@@ -75,24 +73,9 @@ def run_accuracy(
     return evaluate(metric, gt, results, progress)
 
 
-def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All options that the artefact's driver will run with.
-
-    Args:
-        metadata: the artefact's.
-        metric: AP takes a lower score threshold than the driver's own.
-        given: the user's choices.
-    """
-    options = dict(given)
-    if metadata.driver not in drivers.DRIVERS:
-        return options  # the segmenter will refuse the artefact and list the drivers
-    options_class = drivers.DRIVERS[metadata.driver][1]
-    known = {option.name for option in fields(options_class)}
-    if metric in ("coco", "ytvis") and "score_threshold" in known:
-        options.setdefault("score_threshold", AP_SCORE_THRESHOLD)
-    if "keyframe_interval" in known:
-        options.setdefault("keyframe_interval", metadata.options["keyframe_interval"])
-    return {**asdict(options_class()), **options}
+def default_options(metric: str) -> dict[str, Any]:
+    """What a metric asks of a driver unless the user chooses: AP, a low score threshold."""
+    return {"score_threshold": AP_SCORE_THRESHOLD} if metric in ("coco", "ytvis") else {}
 
 
 def check_classes(classes: Iterable[Category], categories: Mapping[int, str], gt: Path) -> None:

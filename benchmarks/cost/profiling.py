@@ -102,7 +102,7 @@ def profile_model(
     """
     if depth < 1:
         raise ValueError(f"depth {depth} is not 1 or more")
-    entries = model.entries(input_size, **{"max_instances": None, **options})
+    entries = model.streaming(input_size, **{"max_instances": None, **options}).entries
     parameters: dict[str, int] = {}
     for name, parameter in model.named_parameters():
         block = _truncate(name.rpartition(".")[0], depth)

@@ -14,7 +14,7 @@ from mobilevis.models.blocks.fpn import FeaturePyramid
 from mobilevis.models.blocks.layers import ImageNetNormalise
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.efficientvis.interaction import Interaction, MaskHead, QueryVideoInteraction
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 
 LEVELS = ("p2", "p3", "p4", "p5")
 FINEST_STRIDE = 4
@@ -95,6 +95,7 @@ class EfficientVIS(StreamingModel):
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
+        self.num_queries = config.num_queries
         self.normalise = ImageNetNormalise()
         self.backbone = ResNet(config.backbone, first=2)
         self.pyramid = FeaturePyramid(self.backbone.channels, config.dim)
@@ -199,51 +200,33 @@ class EfficientVIS(StreamingModel):
             results.append(result)
         return results
 
-    def entries(  # type: ignore[override]  # a family names its own options
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = None,
-        clip_length: Optional[int] = None,
-    ) -> dict[str, Entry]:
+    def build_streaming(
+        self, input_size: tuple[int, int], max_instances: int, clip_length: Optional[int] = None
+    ) -> Streaming:
         """``encode`` for one frame, ``decode`` and ``segment`` for a clip.
 
         Args:
-            input_size: (height, width), multiples of 32.
-            max_instances: S, tracklets that ``segment`` takes, at most N; None takes N.
+            input_size: (height, width).
+            max_instances: S, tracklets that ``segment`` takes.
             clip_length: T; None takes the configuration's.
 
         Raises:
-            ValueError: a side is no multiple of 32, or S or T is less than 1.
+            ValueError: T is not positive.
         """
-        height, width = input_size
-        if height < 32 or width < 32 or height % 32 or width % 32:
-            raise ValueError(f"input size {height}x{width}: both sides must be multiples of 32")
-        N, C, K = self.config.num_queries, self.config.dim, self.num_classes
-        S, T = self._live_tracklets(max_instances), self._clip_length(clip_length)
+        T = self.config.clip_length if clip_length is None else clip_length
+        check_positive("clip_length", T)
+        S, N, C, K = max_instances, self.num_queries, self.config.dim, self.num_classes
         clip = self._level_shapes(input_size, T)
         state: dict[str, Shape] = {"queries": (1, N, C), "carried": (1, N, 1)}
         found: dict[str, Shape] = {"scores": (T, N, K), "boxes": (T, N, 4), "attended": (T, N, C)}
         live: dict[str, Shape] = {"attended": (T, S, C), "boxes": (T, S, 4)}
         masks: dict[str, Shape] = {"mask_logits": (T, S, self.mask_size, self.mask_size)}
-        return {
-            "encode": Entry("encode", {"frame": (1, 3, height, width)}, self._level_shapes(input_size, 1)),
+        entries = {
+            "encode": Entry("encode", {"frame": (1, 3, *input_size)}, self._level_shapes(input_size, 1)),
             "decode": Entry("decode", {**clip, **state}, {**found, "next_queries": (1, N, C)}),
             "segment": Entry("segment", {**clip, **live}, masks),
         }
-
-    def driver_options(  # type: ignore[override]
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = None,
-        clip_length: Optional[int] = None,
-    ) -> dict[str, Any]:
-        """What the ``efficientvis`` driver reads: sizes, and the rule of a score."""
-        return {
-            "num_queries": self.config.num_queries,
-            "max_instances": self._live_tracklets(max_instances),
-            "clip_length": self._clip_length(clip_length),
-            "score_rule": "class",
-        }
+        return Streaming(entries, {"max_instances": S, "clip_length": T})
 
     def _level_shapes(self, input_size: tuple[int, int], frames: int) -> dict[str, Shape]:
         strides = [FINEST_STRIDE * 2**level for level in range(len(LEVELS))]
@@ -252,15 +235,3 @@ class EfficientVIS(StreamingModel):
             name: (frames, height // stride, width // stride, self.config.dim)
             for name, stride in zip(LEVELS, strides)
         }
-
-    def _live_tracklets(self, max_instances: Optional[int]) -> int:
-        if max_instances is None:
-            return self.config.num_queries
-        check_positive("max_instances", max_instances)
-        return min(max_instances, self.config.num_queries)
-
-    def _clip_length(self, clip_length: Optional[int]) -> int:
-        if clip_length is None:
-            return self.config.clip_length
-        check_positive("clip_length", clip_length)
-        return clip_length

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from mobilevis.models.backbones.resnet import ResNet
 from mobilevis.models.blocks.layers import ImageNetNormalise, LayerNorm
 from mobilevis.models.blocks.mask2former import object_scores
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.checks import check_positive
+from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 from mobilevis.models.maxtron.trajectory import CrossClipModule
 
 STRIDES = (4, 8, 16, 32)
@@ -75,14 +76,11 @@ class MaXTron(StreamingModel):
     Attributes:
         clip_length: T.
         kernel_dim: D', channels of kernels and mask features.
-        panoptic: whether pixels are shared out among the queries, or each query has its own mask.
     """
 
     size_multiple = 32
     deep = True
-    panoptic: bool
     kernel_dim: int
-    default_instances: Optional[int] = None
 
     def __init__(self, config: Any, kernel_dim: int, mask_scale: Optional[float] = None) -> None:
         super().__init__()
@@ -152,33 +150,28 @@ class MaXTron(StreamingModel):
             for stride, channels in zip(STRIDES, self.backbone.channels)
         }
 
-    def entries(  # type: ignore[override]  # a family names its own options
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = None,
-        video_clips: Optional[int] = None,
-    ) -> dict[str, Entry]:
+    def build_streaming(
+        self, input_size: tuple[int, int], max_instances: int, video_clips: Optional[int] = None
+    ) -> Streaming:
         """``encode``, ``decode``, ``cross_clip`` and ``segment`` at one input size.
 
         Args:
-            input_size: (height, width), multiples of 32.
-            max_instances: masks of a frame; None for the model's own choice: all N where pixels are shared
-                out among them.
+            input_size: (height, width).
+            max_instances: S, masks of a frame.
             video_clips: K, clips that ``cross_clip`` takes together; None for the paper's video in training.
 
         Raises:
-            ValueError: ``max_instances`` is not in 1…N, or ``video_clips`` less than 1.
+            ValueError: K is not positive.
         """
-        N, D = self.num_queries, self.config.dim
-        S, K = self.shown(max_instances), self.config.video_clips if video_clips is None else video_clips
-        if K < 1:
-            raise ValueError(f"video_clips {K} is not 1 or more")
+        K = self.config.video_clips if video_clips is None else video_clips
+        check_positive("video_clips", K)
+        N, D, S = self.num_queries, self.config.dim, max_instances
         features = self.feature_shapes(input_size)
         clip = {name: (self.clip_length, *shape[1:]) for name, shape in features.items()}
         height, width = input_size[0] // 4, input_size[1] // 4
         tube = {"queries": (1, N, D), "kernels": (1, N, self.kernel_dim), "scores": (1, N, self.num_classes)}
         mask_features = (self.kernel_dim, height, width)
-        return {
+        entries = {
             "encode": Entry("encode", {"frame": (1, 3, *input_size)}, features),
             "decode": Entry("decode", clip, {"mask_features": (self.clip_length, *mask_features), **tube}),
             "cross_clip": Entry(
@@ -192,38 +185,8 @@ class MaXTron(StreamingModel):
                 {"mask_logits": (1, S, height, width)},
             ),
         }
-
-    def driver_options(  # type: ignore[override]
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = None,
-        video_clips: Optional[int] = None,
-    ) -> dict[str, Any]:
-        """What the driver reads beyond the entries; ``gate`` is how the parity gate runs it."""
-        return {
-            "num_queries": self.num_queries,
-            "max_instances": self.shown(max_instances),
-            "score_rule": "softmax(class)",
-            "mask_stride": 4,
-            "stuff_classes": list(self.stuff_classes),
-            # Offline runs every entry, near-online all but cross_clip.
-            "gate": {"mode": "offline"},
-        }
-
-    @property
-    def stuff_classes(self) -> tuple[int, ...]:
-        """Indices of the classes that have no instances."""
-        return ()
-
-    def shown(self, max_instances: Optional[int]) -> int:
-        """S, kernels that ``segment`` takes."""
-        shown = self.default_instances if max_instances is None else max_instances
-        shown = self.num_queries if shown is None else shown
-        if not 1 <= shown <= self.num_queries:
-            raise ValueError(f"max_instances {shown} is not in 1…{self.num_queries}, the number of queries")
-        if self.panoptic and shown != self.num_queries:
-            raise ValueError("a panoptic model shares pixels out among all its queries, not max_instances")
-        return shown
+        # Offline runs every entry, near-online all but cross_clip.
+        return Streaming(entries, {"max_instances": S, "mask_stride": 4}, gate_options={"mode": "offline"})
 
 
 def by_clip(frames: Tensor, clips: int) -> Tensor:

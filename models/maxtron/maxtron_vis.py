@@ -84,8 +84,7 @@ class MaXTronVis(MaXTron):
     """MaXTron for video instance segmentation; see ``MaXTronVisConfig``."""
 
     driver = "maxtron-vis"
-    panoptic = False
-    default_instances = 10  # what YouTube-VIS results keep of a video
+    usual_instances = 10  # what YouTube-VIS results keep of a video
 
     def __init__(self, config: MaXTronVisConfig) -> None:
         super().__init__(config, kernel_dim=config.dim)
@@ -103,7 +102,6 @@ class MaXTronVis(MaXTron):
         self.decoder = MaskedDecoder(
             c.dim, c.heads, c.num_queries, c.num_classes, c.decoder_layers, c.decoder_hidden
         )
-        self.default_instances = min(self.default_instances, c.num_queries)
 
     def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
         return ClipFeatures(*self.pixel_decoder(features))

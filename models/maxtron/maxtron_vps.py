@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Optional
 
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from mobilevis.models.backbones.resnet import RESNETS
 from mobilevis.models.blocks.layers import GroupNorm
 from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.checks import check_known, check_positive
+from mobilevis.models.entries import Streaming
 from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder, KMaxPixelDecoder
 from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, by_clip
 from mobilevis.models.maxtron.trajectory import ClipMixer
@@ -152,7 +153,6 @@ class MaXTronVps(MaXTron):
     """MaXTron for video panoptic segmentation; see ``MaXTronVpsConfig``."""
 
     driver = "maxtron-vps"
-    panoptic = True
 
     def __init__(self, config: MaXTronVpsConfig) -> None:
         super().__init__(config, config.kernel_dim, MASK_SCALE)
@@ -171,9 +171,19 @@ class MaXTronVps(MaXTron):
             c.decoder_hidden,
         )
 
-    @property
-    def stuff_classes(self) -> tuple[int, ...]:
-        return tuple(self.config.stuff_classes)
+    def build_streaming(
+        self, input_size: tuple[int, int], max_instances: int, video_clips: Optional[int] = None
+    ) -> Streaming:
+        """See ``MaXTron``; the driver also reads which classes have no instances.
+
+        Raises:
+            ValueError: not all queries get masks, or K is not positive.
+        """
+        if max_instances != self.num_queries:
+            raise ValueError("a panoptic model shares pixels out among all its queries, not max_instances")
+        streaming = super().build_streaming(input_size, max_instances, video_clips)
+        stuff = {"stuff_classes": list(self.config.stuff_classes)}
+        return replace(streaming, driver_options={**streaming.driver_options, **stuff})
 
     def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
         coarse = list(features[1:]) if self.within_clip is None else self.within_clip(features[1:])

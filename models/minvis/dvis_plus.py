@@ -17,7 +17,6 @@ from mobilevis.models.blocks.layers import LayerNorm, Mlp, MultiHeadAttention
 from mobilevis.models.blocks.mask2former import object_scores
 from mobilevis.models.entries import Entry, Shape
 from mobilevis.models.minvis.minvis import MinVIS, MinVISConfig, Prediction
-from mobilevis.models.minvis.tar import TarConfig, TemporalRouting
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class DvisPlusConfig(MinVISConfig):
     """
 
     tracker_layers: int = 6
-
-
-@dataclass(frozen=True)
-class TarDvisPlusConfig(DvisPlusConfig, TarConfig):
-    """DVIS++ with TAR."""
 
 
 class Tracked(NamedTuple):
@@ -186,10 +180,3 @@ class DvisPlus(MinVIS):
             "begin": Entry("begin", given, found),
             "track": Entry("track", {"matched": queries, **given, "last": queries}, found),
         }
-
-
-class TarDvisPlus(TemporalRouting, DvisPlus):
-    """TAR on DVIS++: the segmenter's decoder is routed, the tracker is as it was."""
-
-    driver = "dvis-plus-tar"
-    config: TarDvisPlusConfig

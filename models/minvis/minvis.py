@@ -23,9 +23,8 @@ from mobilevis.models.blocks.mask2former import (
     object_scores,
 )
 from mobilevis.models.checks import check_known, check_positive
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 
-MAX_INSTANCES = 10  # MinVIS reports its ten best
 STRIDES = (32, 16, 8)
 PYRAMID = 4  # the backbone's levels that are read, at strides 4 to 32
 
@@ -127,6 +126,7 @@ class MinVIS(StreamingModel):
     """MinVIS with any size; see ``MinVISConfig``."""
 
     driver = "minvis"
+    usual_instances = 10  # MinVIS reports its ten best
     deep = True
 
     def __init__(self, config: MinVISConfig) -> None:
@@ -224,20 +224,15 @@ class MinVIS(StreamingModel):
             **{f"guide_{stride}": shape for stride, shape in levels.items()},
         }
 
-    def entries(  # type: ignore[override]  # a family names its own options
-        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
-    ) -> dict[str, Entry]:
-        """``encode``, ``decode`` and ``segment`` at one input size, with masks for ``max_instances`` queries.
-
-        Raises:
-            ValueError: ``max_instances`` is not in 1…N.
-        """
-        return {
+    def build_streaming(self, input_size: tuple[int, int], max_instances: int) -> Streaming:
+        """``encode``, ``decode`` and ``segment``, with masks for ``max_instances`` queries."""
+        entries = {
             "encode": Entry("encode", {"frame": (1, 3, *input_size)}, self.feature_shapes(input_size)),
             **self.decoder_entries(input_size),
             **self.tracker_entries(),
             "segment": self.segment_entry(input_size, max_instances),
         }
+        return Streaming(entries, {"max_instances": max_instances, "mask_stride": 4})
 
     def decoder_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
         """From the features of a frame to what ``read`` gives."""
@@ -249,12 +244,11 @@ class MinVIS(StreamingModel):
         """What runs between the decoder and ``segment``; nothing in MinVIS."""
         return {}
 
-    def segment_entry(self, input_size: tuple[int, int], max_instances: Optional[int]) -> Entry:
+    def segment_entry(self, input_size: tuple[int, int], max_instances: int) -> Entry:
         """Masks of the client's choice of kernels."""
-        shown = self.shown(max_instances)
         mask_features = self.feature_shapes(input_size)["mask_features"]
-        inputs = {"kernels": (1, shown, self.dim), "mask_features": mask_features}
-        return Entry("segment", inputs, {"mask_logits": (1, shown, *mask_features[2:])})
+        inputs = {"kernels": (1, max_instances, self.dim), "mask_features": mask_features}
+        return Entry("segment", inputs, {"mask_logits": (1, max_instances, *mask_features[2:])})
 
     def read_shapes(self) -> dict[str, Shape]:
         """What ``read`` returns, in order."""
@@ -264,25 +258,3 @@ class MinVIS(StreamingModel):
             "kernels": queries,
             "scores": (1, self.num_queries, self.num_classes),
         }
-
-    def driver_options(  # type: ignore[override]
-        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
-    ) -> dict[str, Any]:
-        """What the driver reads: sizes, score rule and the masks' stride."""
-        return {
-            "num_queries": self.num_queries,
-            "max_instances": self.shown(max_instances),
-            "score_rule": "softmax(class)",
-            "mask_stride": 4,
-        }
-
-    def shown(self, max_instances: Optional[int]) -> int:
-        """Kernels that ``segment`` takes.
-
-        Raises:
-            ValueError: it is not in 1…N.
-        """
-        shown = self.num_queries if max_instances is None else max_instances
-        if not 1 <= shown <= self.num_queries:
-            raise ValueError(f"max_instances {shown} is not in 1…{self.num_queries}, the number of queries")
-        return shown

@@ -8,8 +8,8 @@ and every router is an entry of its own, so that a client that skips a layer doe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Optional
+from dataclasses import dataclass, replace
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from mobilevis.models.blocks.layers import LayerNorm, Mlp, MultiHeadAttention
 from mobilevis.models.blocks.mask2former import LEVELS
 from mobilevis.models.checks import check_known
-from mobilevis.models.entries import Entry
-from mobilevis.models.minvis.minvis import MAX_INSTANCES, STRIDES, Features, MinVIS, MinVISConfig, Refinement
+from mobilevis.models.entries import Entry, Streaming
+from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig
+from mobilevis.models.minvis.minvis import STRIDES, Features, MinVIS, MinVISConfig, Refinement
 
 SYNCHRONISERS = ("attention", "none")
 # A new router keeps, or skips, its layer with odds e² : 1.
@@ -50,6 +51,11 @@ class TarConfig(MinVISConfig):
         routed = self.decoder_layers - self.warmup
         if self.kept_at_first is not None and not 1 <= self.kept_at_first <= routed:
             raise ValueError(f"kept_at_first {self.kept_at_first} is not in 1…{routed}, the routed layers")
+
+
+@dataclass(frozen=True)
+class TarDvisPlusConfig(DvisPlusConfig, TarConfig):
+    """DVIS++ with TAR."""
 
 
 class Synchroniser(nn.Module):
@@ -109,7 +115,7 @@ def straight_through(scores: Tensor) -> Tensor:
     return hard + (soft - soft.detach())  # in this order exactly 0 or 1
 
 
-def explored(scores: Tensor, scale: float) -> Tensor:
+def add_gumbel_noise(scores: Tensor, scale: float) -> Tensor:
     """Scores (B, 2) with Gumbel noise of one scale: their arg-max is a draw from softmax(scores / scale)."""
     uniform = torch.rand_like(scores).clamp_min(torch.finfo(scores.dtype).tiny)
     return scores - scale * (-uniform.log()).log()
@@ -119,7 +125,7 @@ class TemporalRouting(MinVIS):
     """A model of the MinVIS kind whose decoder is routed.
 
     Attributes:
-        exploration: scale of the noise on the routers' scores in training mode; see ``explored``.
+        exploration: scale of the noise on the routers' scores in training mode; see ``add_gumbel_noise``.
     """
 
     config: TarConfig
@@ -155,7 +161,7 @@ class TemporalRouting(MinVIS):
             if previous is not None:
                 scores = self.route(index, queries, previous)
                 if self.training and self.exploration:
-                    scores = explored(scores, self.exploration)
+                    scores = add_gumbel_noise(scores, self.exploration)
                 gate = straight_through(scores)
             steps.append(queries * gate[:, 0, None, None] + refined * gate[:, 1, None, None])
             kept.append(gate[:, 1])
@@ -227,18 +233,21 @@ class TemporalRouting(MinVIS):
         entries["read"] = Entry("read", queries, self.read_shapes())
         return entries
 
-    def driver_options(  # type: ignore[override]
-        self, input_size: tuple[int, int], max_instances: Optional[int] = MAX_INSTANCES
-    ) -> dict[str, Any]:
-        """What the driver reads: MinVIS's, the layers of the decoder and those before the synchroniser."""
-        return {
-            **super().driver_options(input_size, max_instances),
-            "decoder_layers": self.config.decoder_layers,
-            "warmup": self.config.warmup,
-        }
+    def build_streaming(self, input_size: tuple[int, int], max_instances: int) -> Streaming:
+        """MinVIS's, with the number of the decoder's layers and of those before the synchroniser."""
+        streaming = super().build_streaming(input_size, max_instances)
+        layers = {"decoder_layers": self.config.decoder_layers, "warmup": self.config.warmup}
+        return replace(streaming, driver_options={**streaming.driver_options, **layers})
 
 
 class TarMinVIS(TemporalRouting):
     """TAR on MinVIS."""
 
     driver = "minvis-tar"
+
+
+class TarDvisPlus(TemporalRouting, DvisPlus):
+    """TAR on DVIS++: the segmenter's decoder is routed, the tracker is as it was."""
+
+    driver = "dvis-plus-tar"
+    config: TarDvisPlusConfig

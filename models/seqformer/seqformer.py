@@ -15,7 +15,7 @@ from mobilevis.models.backbones.resnet import RESNETS, ResNet
 from mobilevis.models.blocks.deformable import DeformableAttention
 from mobilevis.models.blocks.layers import GroupNorm, ImageNetNormalise, Mlp, start_at_prior
 from mobilevis.models.checks import check_known, check_positive
-from mobilevis.models.entries import Entry, Shape, StreamingModel
+from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 from mobilevis.models.seqformer.clip_transformer import (
     LEVELS,
     ClipDecoder,
@@ -30,7 +30,6 @@ from mobilevis.models.seqformer.taformer import FUSIONS, JointAttention, Tempora
 
 STRIDES = (8, 16, 32, 64)
 GROUPS = 32
-MAX_INSTANCES = 10  # SeqFormer reports the ten best of a video
 
 TINY: Mapping[str, Any] = {
     "backbone": "resnet-tiny",
@@ -148,12 +147,14 @@ class SeqFormer(StreamingModel):
 
     driver = "seqformer"
     size_multiple = 64
+    usual_instances = 10  # SeqFormer reports the ten best of a video
     deep = True
 
     def __init__(self, config: SeqFormerConfig) -> None:
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
+        self.num_queries = config.num_queries
         dim = config.dim
         self.normalise = ImageNetNormalise()
         self.backbone = ResNet(config.backbone)
@@ -237,29 +238,24 @@ class SeqFormer(StreamingModel):
             box_queries=layer.box_queries,
         )
 
-    def entries(  # type: ignore[override]  # a family names its own options
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = MAX_INSTANCES,
-        clip_length: Optional[int] = None,
-    ) -> dict[str, Entry]:
+    def build_streaming(
+        self, input_size: tuple[int, int], max_instances: int, clip_length: Optional[int] = None
+    ) -> Streaming:
         """``encode`` of a frame, ``decode`` of a clip and ``segment`` of a frame.
 
         Args:
             input_size: (height, width).
-            max_instances: K, instances that get masks; None stands for all N.
+            max_instances: K, instances that get masks.
             clip_length: T; None takes the configuration's. For the paper's offline inference it is the length
                 of the video.
 
         Raises:
-            ValueError: a side is no multiple of 64, ``max_instances`` is not in 1…N or T is not positive.
+            ValueError: T is not positive.
         """
-        height, width = input_size
-        if height < 64 or width < 64 or height % 64 or width % 64:
-            raise ValueError(f"input size {height}x{width}: both sides must be multiples of 64")
-        K, T = self._kept(max_instances), self._length(clip_length)
-        N, dim = self.config.num_queries, self.config.dim
-        maps = {f"features{s}": (dim, height // s, width // s) for s in STRIDES}
+        T = self.config.clip_length if clip_length is None else clip_length
+        check_positive("clip_length", T)
+        (height, width), K, N = input_size, max_instances, self.num_queries
+        maps = {f"features{s}": (self.config.dim, height // s, width // s) for s in STRIDES}
         masks = (CHANNELS, height // 8, width // 8)
         decoded: dict[str, Shape] = {
             "kernels": (1, N, KERNEL_SIZE),
@@ -268,39 +264,14 @@ class SeqFormer(StreamingModel):
             "mask_features": (T, *masks),
         }
         kept = {"kernels": (1, K, KERNEL_SIZE), "points": (1, K, 2), "mask_features": (1, *masks)}
-        return {
+        entries = {
             "encode": Entry(
                 "encode", {"frame": (1, 3, height, width)}, {name: (1, *x) for name, x in maps.items()}
             ),
             "decode": Entry("decode", {name: (T, *x) for name, x in maps.items()}, decoded),
             "segment": Entry("segment", kept, {"mask_logits": (1, K, height // 4, width // 4)}),
         }
-
-    def driver_options(  # type: ignore[override]
-        self,
-        input_size: tuple[int, int],
-        max_instances: Optional[int] = MAX_INSTANCES,
-        clip_length: Optional[int] = None,
-    ) -> dict[str, Any]:
-        """What the ``seqformer`` driver reads."""
-        return {
-            "clip_length": self._length(clip_length),
-            "max_instances": self._kept(max_instances),
-            "score_rule": "class",
-            "mask_stride": 4,
-        }
-
-    def _kept(self, max_instances: Optional[int]) -> int:
-        queries = self.config.num_queries
-        kept = queries if max_instances is None else max_instances
-        if not 1 <= kept <= queries:
-            raise ValueError(f"max_instances {kept} is not in 1…{queries}, the number of queries")
-        return kept
-
-    def _length(self, clip_length: Optional[int]) -> int:
-        length = self.config.clip_length if clip_length is None else clip_length
-        check_positive("clip_length", length)
-        return length
+        return Streaming(entries, {"clip_length": T, "max_instances": K, "mask_stride": 4})
 
 
 def _encoder_attention(config: SeqFormerConfig) -> DeformableAttention | JointAttention:

@@ -8,24 +8,24 @@ from typing import Any
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.base import Driver
-from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver, TarDvisPlusDriver
-from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver, EfficientVISOptions
+from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
+from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver
 from mobilevis.runtime.drivers.maxtron import MaXTronOptions, MaXTronVisDriver
 from mobilevis.runtime.drivers.maxtron_vps import MaXTronVpsDriver, MaXTronVpsOptions
-from mobilevis.runtime.drivers.minvis import MinVISDriver, MinVISOptions
+from mobilevis.runtime.drivers.minvis import MinVISDriver
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
-from mobilevis.runtime.drivers.options import check_types
+from mobilevis.runtime.drivers.options import InstanceOptions, check_types
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
-from mobilevis.runtime.drivers.tar import TarMinVISDriver, TarOptions
+from mobilevis.runtime.drivers.tar import TarDvisPlusDriver, TarMinVISDriver, TarOptions
 from mobilevis.runtime.errors import UserError
 
 DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
-    "efficientvis": (EfficientVISDriver, EfficientVISOptions),
-    "dvis-plus": (DvisPlusDriver, MinVISOptions),
+    "efficientvis": (EfficientVISDriver, InstanceOptions),
+    "dvis-plus": (DvisPlusDriver, InstanceOptions),
     "dvis-plus-tar": (TarDvisPlusDriver, TarOptions),
     "maxtron-vis": (MaXTronVisDriver, MaXTronOptions),
     "maxtron-vps": (MaXTronVpsDriver, MaXTronVpsOptions),
-    "minvis": (MinVISDriver, MinVISOptions),
+    "minvis": (MinVISDriver, InstanceOptions),
     "minvis-tar": (TarMinVISDriver, TarOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
     "seqformer": (SeqFormerDriver, SeqFormerOptions),

@@ -15,7 +15,12 @@ class Driver(Protocol):
     """Runs one video through an artefact; the state between frames is the driver's.
 
     A frame-level driver answers each frame at once; a clip-level one answers some frames later.
+
+    Attributes:
+        options: those that it runs with, an instance of its options class; the artefact's defaults filled in.
     """
+
+    options: Any
 
     def __init__(self, artefact: Artefact, options: Any) -> None: ...
 

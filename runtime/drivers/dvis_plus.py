@@ -6,8 +6,8 @@ from typing import Optional
 
 import numpy as np
 
-from mobilevis.runtime.drivers.minvis import Array, Detections, Features, MinVISDriver
-from mobilevis.runtime.drivers.tar import RoutedDecoding
+from mobilevis.runtime.drivers.frames import Array, Features, run_entry
+from mobilevis.runtime.drivers.minvis import Detections, MinVISDriver
 from mobilevis.runtime.stages import Stages
 
 
@@ -29,14 +29,11 @@ class DvisPlusDriver(MinVISDriver):
             order = np.argsort(self._association.update(embeddings, np.ones(len(embeddings), np.float32)))
         with stages("track"):
             if self._state is None:
-                found = self._run("begin", read)
+                found = run_entry(self._artefact, "begin", read)
             else:
                 matched = np.ascontiguousarray(read["frame_queries"][:, order])
-                found = self._run("track", {**read, "matched": matched, "last": self._state})
+                tensors = {**read, "matched": matched, "last": self._state}
+                found = run_entry(self._artefact, "track", tensors)
         self._state = found["state"]
         ids = np.arange(1, len(order) + 1)
         return Detections(found["kernels"][0], found["scores"][0], ids)
-
-
-class TarDvisPlusDriver(RoutedDecoding, DvisPlusDriver):
-    """TAR on DVIS++."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -10,26 +9,12 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
-from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.drivers.frames import Array, EncodedFrame, FrameEncoder, Selection, join_frames
+from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import box_to_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class EfficientVISOptions(InstanceOptions):
-    """How an EfficientVIS artefact is run: no option of its own, there is no association to tune."""
-
-
-class _Frame(NamedTuple):
-    """One frame of the clip that is being gathered."""
-
-    levels: dict[str, Array]
-    letterbox: Letterbox
-    milliseconds: dict[str, float]
 
 
 class _Found(NamedTuple):
@@ -58,16 +43,16 @@ class EfficientVISDriver:
     not answered. The pyramids of T frames are held in memory.
     """
 
-    def __init__(self, artefact: Artefact, options: EfficientVISOptions) -> None:
-        facts = artefact.metadata.options
+    def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
         self._artefact = artefact
-        self._options = options
-        self._max_instances = int(facts["max_instances"])
-        self._clips: ClipBuffer[_Frame] = ClipBuffer(int(facts["clip_length"]))
+        self.options = options
+        self._encoder = FrameEncoder(artefact)
+        self._selection = Selection(artefact, options)
+        self._least_score = options.score_threshold
+        self._clips: ClipBuffer[EncodedFrame] = ClipBuffer(int(artefact.metadata.options["clip_length"]))
         state = {tensor.name: tensor.shape for tensor in artefact.metadata.entries["decode"].inputs}
         self._state_shapes = {name: state[name] for name in ("queries", "carried")}
         self._mask_logit = logit(options.mask_threshold)
-        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
         self.reset()
 
     @property
@@ -78,22 +63,12 @@ class EfficientVISDriver:
     def reset(self) -> None:
         """Forget the video."""
         self._clips.reset()
-        self._letterbox: Optional[Letterbox] = None
         # No tracklet is carried: all start from the queries that were learned.
         self._state = {name: np.zeros(shape, np.float32) for name, shape in self._state_shapes.items()}
 
     def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
         """Encode one frame, (H, W, 3) uint8 RGB; answer the clip that it completes."""
-        stages = Stages()
-        frame_size = (frame.shape[0], frame.shape[1])
-        with stages("frame"):
-            with stages("resize"):
-                if self._letterbox is None or self._letterbox.frame_size != frame_size:
-                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
-                tensor = self._letterbox.to_input(frame)
-            with stages("encode"):
-                levels = self._artefact.run("encode", {"frame": tensor})
-        clip = self._clips.push(_Frame(levels, self._letterbox, stages.milliseconds))
+        clip = self._clips.push(self._encoder.encode_for_clip(frame))
         return [] if clip is None else self._answer(clip)
 
     def flush(self) -> list[FrameResult]:
@@ -101,7 +76,7 @@ class EfficientVISDriver:
         clip = self._clips.flush()
         return [] if clip is None else self._answer(clip)
 
-    def _answer(self, clip: Clip[_Frame]) -> list[FrameResult]:
+    def _answer(self, clip: Clip[EncodedFrame]) -> list[FrameResult]:
         stages = Stages()
         with stages("frame"):
             found = self._track(clip, stages)
@@ -118,27 +93,21 @@ class EfficientVISDriver:
             for place, shown in zip(clip.new, instances)
         ]
 
-    def _track(self, clip: Clip[_Frame], stages: Stages) -> Optional[_Found]:
+    def _track(self, clip: Clip[EncodedFrame], stages: Stages) -> Optional[_Found]:
         """Decode a clip, keep its queries for the next one, and segment what is found."""
         with stages("decode"):
-            names = clip.items[0].levels
-            levels = {name: np.concatenate([item.levels[name] for item in clip.items]) for name in names}
+            levels = join_frames(clip.items)
             decoded = self._artefact.run("decode", {**levels, **self._state})
         self._state = {"queries": decoded["next_queries"], "carried": np.ones_like(self._state["carried"])}
         scores = decoded["scores"]
         real = scores[clip.new.start : clip.new.stop]
         classes = real.mean(axis=0).argmax(axis=1)
         best = real.max(axis=0)[np.arange(classes.size), classes]
-        wanted = best >= self._options.score_threshold
-        if self._kept_classes is not None:
-            wanted &= self._kept_classes[classes]
-        slots = np.argsort(-best, kind="stable")
-        slots = slots[wanted[slots]][: self._max_instances]
+        slots = self._selection.choose(best, self._selection.keep_classes(classes))
         if slots.size == 0:
             return None
         boxes, attended = decoded["boxes"][:, slots], decoded["attended"][:, slots]
-        missing = ((0, 0), (0, self._max_instances - slots.size), (0, 0))
-        live = {"attended": np.pad(attended, missing), "boxes": np.pad(boxes, missing)}
+        live = {"attended": self._selection.pad(attended, 1), "boxes": self._selection.pad(boxes, 1)}
         with stages("segment"):
             logits = self._artefact.run("segment", {**levels, **live})["mask_logits"]
         return _Found(slots, classes[slots], scores[:, slots, classes[slots]], boxes, logits)
@@ -150,7 +119,7 @@ class EfficientVISDriver:
         instances = []
         for index in np.argsort(-found.scores[place], kind="stable"):
             score = float(found.scores[place, index])
-            if score < self._options.score_threshold:
+            if score < self._least_score:
                 break
             placed = box_to_frame(
                 found.mask_logits[place, index], found.boxes[place, index], letterbox, self._mask_logit

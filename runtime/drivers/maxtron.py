@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association.kernels import SlotAssociation
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
-from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.drivers.frames import Array, EncodedFrame, FrameEncoder, Selection, join_frames
+from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
-
-Array = NDArray[np.float32]
 
 MODES = ("near-online", "offline")
 
@@ -40,14 +39,6 @@ class MaXTronOptions(InstanceOptions):
         super().__post_init__()
         if self.mode not in MODES:
             raise ValueError(f"mode {self.mode} is not one of {', '.join(MODES)}")
-
-
-class _Frame(NamedTuple):
-    """One encoded frame of the clip that is being gathered."""
-
-    features: dict[str, Array]
-    letterbox: Letterbox
-    milliseconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -82,13 +73,13 @@ class MaXTronDriver(ABC):
     """
 
     def __init__(self, artefact: Artefact, options: MaXTronOptions) -> None:
-        facts = artefact.metadata.options
         entries = artefact.metadata.entries
         self._artefact = artefact
-        self._max_instances = int(facts["max_instances"])
-        self._stride = int(facts["mask_stride"])
-        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
-        self._clips: ClipBuffer[_Frame] = ClipBuffer(entries["decode"].inputs[0].shape[0])
+        self.options = options
+        self._encoder = FrameEncoder(artefact)
+        self._selection = Selection(artefact, options)
+        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._clips: ClipBuffer[EncodedFrame] = ClipBuffer(entries["decode"].inputs[0].shape[0])
         self._window: Optional[ClipBuffer[Tubes]] = None
         if options.mode == "offline":
             self._window = ClipBuffer(entries["cross_clip"].inputs[0].shape[0])
@@ -106,20 +97,10 @@ class MaXTronDriver(ABC):
         if self._window is not None:
             self._window.reset()
         self._association = SlotAssociation()
-        self._letterbox: Optional[Letterbox] = None
 
     def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
         """Encode one frame, (H, W, 3) uint8 RGB; answer the clip or window that it completes."""
-        stages = Stages()
-        frame_size = (frame.shape[0], frame.shape[1])
-        with stages("frame"):
-            with stages("resize"):
-                if self._letterbox is None or self._letterbox.frame_size != frame_size:
-                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
-                tensor = self._letterbox.to_input(frame)
-            with stages("encode"):
-                features = self._artefact.run("encode", {"frame": tensor})
-        clip = self._clips.push(_Frame(features, self._letterbox, stages.milliseconds))
+        clip = self._clips.push(self._encoder.encode_for_clip(frame))
         return [] if clip is None else self._take(clip)
 
     def flush(self) -> list[FrameResult]:
@@ -129,23 +110,19 @@ class MaXTronDriver(ABC):
         window = None if self._window is None else self._window.flush()
         return results if window is None else results + self._refine(window)
 
-    def _take(self, clip: Clip[_Frame]) -> list[FrameResult]:
+    def _take(self, clip: Clip[EncodedFrame]) -> list[FrameResult]:
         tubes = self._decode(clip)
         if self._window is None:
             return self._answer(tubes, tubes.kernels, tubes.scores)
         window = self._window.push(tubes)
         return [] if window is None else self._refine(window)
 
-    def _decode(self, clip: Clip[_Frame]) -> Tubes:
+    def _decode(self, clip: Clip[EncodedFrame]) -> Tubes:
         """A clip's tubes, in the order of the video's tracks."""
         stages = Stages()
         with stages("frame"):
             with stages("decode"):
-                names = clip.items[0].features
-                inputs = {
-                    name: np.concatenate([item.features[name] for item in clip.items]) for name in names
-                }
-                found = self._artefact.run("decode", inputs)
+                found = self._artefact.run("decode", join_frames(clip.items))
             with stages("association"):
                 queries, scores = found["queries"][0], found["scores"][0]
                 order = np.argsort(self._association.update(queries, scores.max(axis=1)))
@@ -207,8 +184,7 @@ class MaXTronDriver(ABC):
 
     def _segment(self, kernels: Array, mask_features: Array, letterbox: Letterbox, stages: Stages) -> Array:
         """Mask logits of S kernels in one frame, (S, rows, columns) of the cells that see the frame."""
-        padded = np.zeros((1, self._max_instances, kernels.shape[1]), dtype=np.float32)
-        padded[0, : len(kernels)] = kernels
+        padded = self._selection.pad(kernels)[None]
         with stages("segment"):
             output = self._artefact.run(
                 "segment", {"kernels": padded, "mask_features": np.ascontiguousarray(mask_features[None])}
@@ -221,7 +197,6 @@ class MaXTronVisDriver(MaXTronDriver):
     """Instances, each with a mask of its own."""
 
     def __init__(self, artefact: Artefact, options: MaXTronOptions) -> None:
-        self._score_threshold = options.score_threshold
         self._mask_logit = logit(options.mask_threshold)
         super().__init__(artefact, options)
 
@@ -229,11 +204,7 @@ class MaXTronVisDriver(MaXTronDriver):
         self, tubes: Tubes, kernels: Array, scores: Array, stages: Stages
     ) -> list[tuple[Instance, ...]]:
         classes, best = scores.argmax(axis=1), scores.max(axis=1)
-        wanted = best >= self._score_threshold
-        if self._kept_classes is not None:
-            wanted &= self._kept_classes[classes]
-        slots = np.argsort(-best, kind="stable")
-        slots = slots[wanted[slots]][: self._max_instances]
+        slots = self._selection.choose(best, self._selection.keep_classes(classes))
         if slots.size == 0:
             return [()] * len(tubes.letterboxes)
         shown = []

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.drivers.maxtron import Array, MaXTronDriver, MaXTronOptions, Tubes
+from mobilevis.runtime.drivers.frames import Array
+from mobilevis.runtime.drivers.maxtron import MaXTronDriver, MaXTronOptions, Tubes
 from mobilevis.runtime.panoptic import (
     gather_segments,
     mask_scores,
@@ -62,9 +63,7 @@ class MaXTronVpsDriver(MaXTronDriver):
             probabilities = query_softmax(np.stack(logits))
             classes = scores.argmax(axis=1)
             rated = scores.max(axis=1) * mask_scores(probabilities, threshold)
-            wanted = rated >= self._least[classes]
-            if self._kept_classes is not None:
-                wanted &= self._kept_classes[classes]
+            wanted = (rated >= self._least[classes]) & self._selection.keep_classes(classes)
             segments = gather_segments(probabilities, classes, np.where(wanted, rated, 0.0), self._stuff)
             segments = visible_segments(segments, threshold)
             return [

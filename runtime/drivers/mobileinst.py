@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import numpy as np
@@ -12,7 +12,8 @@ from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance
 from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import Association, OnlineAssociation, SlotAssociation
-from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
+from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
@@ -86,19 +87,18 @@ class MobileInstDriver:
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
         facts = artefact.metadata.options
         self._artefact = artefact
-        self._options = options
         self._interval = options.keyframe_interval or int(facts["keyframe_interval"])
-        self._max_instances = int(facts["max_instances"])
+        self.options = replace(options, keyframe_interval=self._interval)
+        self._encoder = FrameEncoder(artefact)
+        self._selection = Selection(artefact, options)
         self._stride = int(facts["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
-        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
         self.reset()
 
     def reset(self) -> None:
         """Forget the video."""
-        options = self._options
+        options = self.options
         self._frame_index = 0
-        self._letterbox: Optional[Letterbox] = None
         self._live: Optional[_Live] = None
         self._association: Association = SlotAssociation()
         self._appearances: Optional[AppearanceAssociation] = None
@@ -115,42 +115,32 @@ class MobileInstDriver:
     def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
         """Segment and track one frame, (H, W, 3) uint8 RGB."""
         stages = Stages()
-        frame_size = (frame.shape[0], frame.shape[1])
         is_keyframe = self._frame_index % self._interval == 0
         with stages("frame"):
-            with stages("resize"):
-                if self._letterbox is None or self._letterbox.frame_size != frame_size:
-                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
-                tensor = self._letterbox.to_input(frame)
-            with stages("encode"):
-                features = self._artefact.run("encode", {"frame": tensor})
+            features, letterbox = self._encoder.encode(frame, stages)
             if is_keyframe:
                 self._decode(features, stages)
-            instances = self._segment(features["mask_features"], self._letterbox, is_keyframe, stages)
-        result = FrameResult(self._frame_index, frame_size, instances, is_keyframe, stages.milliseconds)
+            instances = self._segment(features["mask_features"], letterbox, is_keyframe, stages)
+        result = FrameResult(
+            self._frame_index, letterbox.frame_size, instances, is_keyframe, stages.milliseconds
+        )
         self._frame_index += 1
         return [result]
 
-    def _decode(self, features: dict[str, NDArray[np.float32]], stages: Stages) -> None:
+    def _decode(self, features: Features, stages: Stages) -> None:
         with stages("decode"):
-            wanted = self._artefact.metadata.entries["decode"].inputs
-            decoded = self._artefact.run("decode", {tensor.name: features[tensor.name] for tensor in wanted})
+            decoded = run_entry(self._artefact, "decode", features)
         with stages("association"):
             kernels: NDArray[np.float32] = decoded["kernels"][0]
             class_scores = decoded["scores"][0]
             classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
-            kept = scores >= self._options.score_threshold
+            kept = np.ones(len(kernels), dtype=np.bool_)
             ids = np.zeros(len(kernels), dtype=np.int64)
             if self._appearances is None:
                 ids = self._association.update(kernels, scores)
-                kept &= ids > 0
-                if self._kept_classes is not None:
-                    kept &= self._kept_classes[classes]
-            best = np.argsort(-scores, kind="stable")
-            best = best[kept[best]][: self._max_instances]
-            slots = np.zeros((1, self._max_instances, kernels.shape[1]), dtype=np.float32)
-            slots[0, : best.size] = kernels[best]
-            self._live = _Live(slots, ids[best], class_scores[best])
+                kept = (ids > 0) & self._selection.keep_classes(classes)
+            best = self._selection.choose(scores, kept)
+            self._live = _Live(self._selection.pad(kernels[best])[None], ids[best], class_scores[best])
 
     def _segment(
         self, mask_features: NDArray[np.float32], letterbox: Letterbox, is_keyframe: bool, stages: Stages
@@ -184,7 +174,7 @@ class MobileInstDriver:
                 letterbox,
                 self._stride,
                 self._mask_logit,
-                self._options.score_threshold,
+                self.options.score_threshold,
             )
 
     def _follow(
@@ -204,7 +194,7 @@ class MobileInstDriver:
         logits = whole[:, :rows, :columns]
         class_scores = class_scores * maskness(logits, self._mask_logit)[:, None]
         scores = class_scores.max(axis=1)
-        seen = np.flatnonzero((scores > 0.0) & (scores >= self._options.score_threshold))
+        seen = np.flatnonzero((scores > 0.0) & (scores >= self.options.score_threshold))
         weights = fusion_weights(scores[seen], logits[seen] > self._mask_logit)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         whole = np.tensordot(weights, whole[seen], axes=1)
@@ -213,8 +203,6 @@ class MobileInstDriver:
         held = np.flatnonzero(masks.any(axis=(1, 2)))
         looks = appearance(mask_features[0], whole[held], self._mask_logit)
         ids, classes = tracks.update(looks, class_scores[held], masks[held])
-        wanted = ids > 0
-        if self._kept_classes is not None:
-            wanted &= self._kept_classes[classes]
+        wanted = (ids > 0) & self._selection.keep_classes(classes)
         held, scores = held[wanted], class_scores[held[wanted]].max(axis=1, initial=0.0)
         return _Shown(ids[wanted], classes[wanted], scores, logits[held])

@@ -17,13 +17,20 @@ from numpy.typing import NDArray
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association.overlap import OverlapAssociation
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
-from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.drivers.frames import (
+    Array,
+    EncodedFrame,
+    Features,
+    FrameEncoder,
+    Selection,
+    join_frames,
+    run_entry,
+)
+from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
-
-Array = NDArray[np.float32]
 
 SHARED_FRAMES = 2  # by default: an object that is hidden in one of them is still seen in the other
 
@@ -49,14 +56,6 @@ class SeqFormerOptions(InstanceOptions):
 
 
 @dataclass(frozen=True)
-class _Encoded:
-    """A frame that waits for its clip."""
-
-    features: dict[str, Array]
-    milliseconds: dict[str, float]
-
-
-@dataclass(frozen=True)
 class _Found:
     """The kept instances of a clip, by falling score."""
 
@@ -77,12 +76,12 @@ class SeqFormerDriver:
         length = int(facts["clip_length"])
         stride = max(1, length - SHARED_FRAMES) if options.clip_stride is None else options.clip_stride
         self._artefact = artefact
-        self._options = options
-        self._max_instances = int(facts["max_instances"])
+        self.options = options
+        self._encoder = FrameEncoder(artefact)
+        self._selection = Selection(artefact, options)
         self._stride = int(facts["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
-        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
-        self._buffer = ClipBuffer[_Encoded](length, stride)
+        self._buffer = ClipBuffer[EncodedFrame](length, stride)
         self.reset()
 
     @property
@@ -93,37 +92,23 @@ class SeqFormerDriver:
     def reset(self) -> None:
         """Forget the video."""
         self._buffer.reset()
-        self._letterbox: Optional[Letterbox] = None
-        self._tracks = OverlapAssociation(self._options.match_iou)
+        self._tracks = OverlapAssociation(self.options.match_iou)
 
     def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
         """Take the next frame, (H, W, 3) uint8 RGB; the results of the clip that it completes."""
-        stages = Stages()
-        frame_size = (frame.shape[0], frame.shape[1])
-        with stages("frame"):
-            with stages("resize"):
-                if self._letterbox is None or self._letterbox.frame_size != frame_size:
-                    self._letterbox = Letterbox.fit(frame_size, self._artefact.metadata.input_size)
-                tensor = self._letterbox.to_input(frame)
-            with stages("encode"):
-                features = self._artefact.run("encode", {"frame": tensor})
-        clip = self._buffer.push(_Encoded(features, stages.milliseconds))
-        return [] if clip is None else self._answer(clip, self._letterbox)
+        clip = self._buffer.push(self._encoder.encode_for_clip(frame))
+        return [] if clip is None else self._answer(clip)
 
     def flush(self) -> list[FrameResult]:
         """The results of the frames that no full clip held."""
         clip = self._buffer.flush()
-        return [] if clip is None or self._letterbox is None else self._answer(clip, self._letterbox)
+        return [] if clip is None else self._answer(clip)
 
-    def _answer(self, clip: Clip[_Encoded], letterbox: Letterbox) -> list[FrameResult]:
-        stages = Stages()
+    def _answer(self, clip: Clip[EncodedFrame]) -> list[FrameResult]:
+        stages, letterbox = Stages(), clip.items[0].letterbox
         with stages("frame"):
             with stages("decode"):
-                wanted = self._artefact.metadata.entries["decode"].inputs
-                decoded = self._artefact.run(
-                    "decode",
-                    {t.name: np.concatenate([item.features[t.name] for item in clip.items]) for t in wanted},
-                )
+                decoded = run_entry(self._artefact, "decode", join_frames(clip.items))
             found = self._select(decoded["scores"][0])
             with stages("segment"):
                 masks = {
@@ -161,24 +146,16 @@ class SeqFormerDriver:
     def _select(self, class_scores: Array) -> _Found:
         """The best queries, with one class each; SeqFormer takes the ten best pairs of query and class."""
         classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
-        wanted = scores >= self._options.score_threshold
-        if self._kept_classes is not None:
-            wanted &= self._kept_classes[classes]
-        best = np.argsort(-scores, kind="stable")
-        best = best[wanted[best]][: self._max_instances]
+        best = self._selection.choose(scores, self._selection.keep_classes(classes))
         return _Found(best, classes[best], scores[best])
 
-    def _segment(
-        self, decoded: dict[str, Array], found: _Found, position: int, letterbox: Letterbox
-    ) -> Array:
+    def _segment(self, decoded: Features, found: _Found, position: int, letterbox: Letterbox) -> Array:
         """Mask logits (S, h, w) of the found instances in one frame of the clip, without the padding."""
         count, rows, columns = len(found.queries), *letterbox.content_cells(self._stride)
         if count == 0:
             return np.zeros((0, rows, columns), dtype=np.float32)
-        kernels = np.zeros((1, self._max_instances, decoded["kernels"].shape[2]), dtype=np.float32)
-        points = np.zeros((1, self._max_instances, 2), dtype=np.float32)
-        kernels[0, :count] = decoded["kernels"][0, found.queries]
-        points[0, :count] = decoded["points"][position, found.queries]
+        kernels = self._selection.pad(decoded["kernels"][0, found.queries])[None]
+        points = self._selection.pad(decoded["points"][position, found.queries])[None]
         features = decoded["mask_features"][position : position + 1]
         output = self._artefact.run(
             "segment", {"kernels": kernels, "points": points, "mask_features": features}

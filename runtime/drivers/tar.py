@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Optional
 
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.drivers.minvis import Array, Features, MinVISDriver
+from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
+from mobilevis.runtime.drivers.frames import Array, Features, run_entry
+from mobilevis.runtime.drivers.minvis import MinVISDriver
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
@@ -65,22 +67,26 @@ class RoutedDecoding(MinVISDriver):
         for index in range(self._layers):
             if index == self._warmup and self._synchronises and self._previous is not None:
                 with stages("synchronise"):
-                    tensors["queries"] = self._run("synchronise", tensors)["refined"]
+                    tensors["queries"] = run_entry(self._artefact, "synchronise", tensors)["refined"]
             if index < self._warmup or self._keeps(index, tensors, stages):
                 with stages(f"{LAYER}{index}"):
-                    tensors["queries"] = self._run(f"{LAYER}{index}", tensors)["refined"]
+                    tensors["queries"] = run_entry(self._artefact, f"{LAYER}{index}", tensors)["refined"]
         if self._routes:
             self._previous = tensors["queries"]
         with stages("read"):
-            return self._run("read", tensors)
+            return run_entry(self._artefact, "read", tensors)
 
     def _keeps(self, index: int, tensors: Features, stages: Stages) -> bool:
         if self._previous is None:
             return True
         with stages("routers"):
-            skip, keep = self._run(f"router_{index}", tensors)["scores"][0]
+            skip, keep = run_entry(self._artefact, f"router_{index}", tensors)["scores"][0]
         return bool(keep > skip)
 
 
 class TarMinVISDriver(RoutedDecoding):
     """TAR on MinVIS."""
+
+
+class TarDvisPlusDriver(RoutedDecoding, DvisPlusDriver):
+    """TAR on DVIS++."""

@@ -35,7 +35,7 @@ def test_a_checkpoint_brings_configuration_classes_and_hash(mobilevis, checkpoin
     metadata = load_artefact(tmp_path / "out" / f"{MODEL}_64x128_fp32_onnx").metadata
     assert metadata.classes == (Category(4, "red"), Category(9, "green"))
     assert metadata.checkpoint_sha256 == sha256_of(checkpoint)
-    assert metadata.options["num_queries"] == 10
+    assert metadata.entries["decode"].outputs[0].shape[1] == 10
 
 
 def refusal(model, checkpoint, output, **config):
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
     ("arguments", "message"),
     [
         (("--format", "onnx,coreml"), "unknown format coreml: choose from onnx, pte, tflite"),
-        (("--input-size", "320x600"), "input size 320x600 is no multiple of 64: try 320x576 or 320x640"),
+        (("--input-size", "320x600"), "320x600 is no multiple of 64, the nearest are 320x576 and 320x640"),
         (("--max-instances", "101"), "max_instances 101 is not in 1…100"),
         (("--config", "pooling=max7"), "pooling 'max7' is not known"),
     ],

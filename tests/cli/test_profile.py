@@ -52,7 +52,7 @@ def test_the_papers_tables_show_every_row_beside_ours(mobilevis):
     [
         ([], ["no model", "--list"]),
         (["resnet"], ["no model resnet", "mobileinst-topformer-base"]),
-        (["mobileinst-topformer-tiny", "--input-size", "100x128"], ["100x128", "multiples of 64"]),
+        (["mobileinst-topformer-tiny", "--input-size", "100x128"], ["100x128", "no multiple of 64"]),
         (["mobileinst-topformer-tiny", "--config", "pooling=max3"], ["max3", "max8"]),
         (["mobileinst-topformer-tiny", "--config", "num_queries"], ["num_queries", "KEY=VALUE"]),
     ],

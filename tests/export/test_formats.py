@@ -18,7 +18,7 @@ from mobilevis.runtime.errors import UserError
 
 @pytest.fixture(scope="module")
 def traced(toy_model):
-    return trace_entries(toy_model, toy_model.entries((64, 96)))
+    return trace_entries(toy_model, toy_model.streaming((64, 96)).entries)
 
 
 def test_an_onnx_file_is_self_contained_and_valid(toy_artefacts):

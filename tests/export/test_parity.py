@@ -26,7 +26,7 @@ FP32 = TOLERANCES["fp32"]
 @pytest.fixture
 def eager(toy_model, toy_artefacts):
     metadata = load_artefact(toy_artefacts["onnx"]).metadata
-    return EagerArtefact(toy_model, toy_model.entries(metadata.input_size), metadata)
+    return EagerArtefact(toy_model, toy_model.streaming(metadata.input_size), metadata)
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def test_a_model_with_empty_masks_is_compared_at_a_lower_mask_threshold(eager, t
     assert any(result.instances for result in reference.results)
     report = compare(reference, dark)
     assert report.failures(FP32) == []
-    assert report.mask_threshold == reference.thresholds["mask_threshold"] < 1e-5
-    assert make_reference(eager, toy_frames).thresholds.keys() == {"score_threshold"}
+    assert report.mask_threshold == reference.options["mask_threshold"] < 1e-5
+    assert make_reference(eager, toy_frames).options.keys() == {"score_threshold"}
 
 
 def test_a_drifting_output_fails_and_names_its_worst_frame(eager, toy_frames, perturbed):

@@ -20,7 +20,7 @@ SMALL = {"num_classes": 3, "num_queries": 5, "dim": 32, "decoder_layers": 4, "en
 def test_all_that_is_no_deformable_attention_lowers_to_one_delegate_call():
     """``encode`` samples by gathers, which XNNPACK lacks; its delegation report counts them."""
     model = create_seeded("dvis-plus-tar-tiny", **{**SMALL, "decoder_layers": 2, "tracker_layers": 1}).eval()
-    entries = model.entries(SIZE, max_instances=2)
+    entries = model.streaming(SIZE, max_instances=2).entries
     del entries["encode"]
     delegation = pte.convert(trace_entries(model, entries)).delegation
     assert {entry: found for entry, found in delegation.items() if not found.whole} == {}

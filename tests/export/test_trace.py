@@ -51,7 +51,7 @@ def test_every_batch_norm_of_a_mobileinst_is_folded():
 
 
 def test_a_traced_entry_computes_the_entry_and_holds_only_its_own_weights(toy_model):
-    entries = toy_model.entries((64, 96))
+    entries = toy_model.streaming((64, 96)).entries
     traced = trace_entries(with_trained_norms(toy_model), entries)
     names = {name.removeprefix("model.") for name in traced["paint"].program.state_dict}
     assert names == {"shared.weight", "shared.bias", "classify.weight", "classify.bias"}

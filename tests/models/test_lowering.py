@@ -27,6 +27,6 @@ ABLATIONS = [
 )
 def test_each_entry_lowers_to_one_delegate_call(name, size, config):
     model = create_model(name, **config).eval()
-    delegation = pte.convert(trace_entries(model, model.entries(size))).delegation
-    assert delegation.keys() == model.entries(size).keys()
+    delegation = pte.convert(trace_entries(model, model.streaming(size).entries)).delegation
+    assert delegation.keys() == model.streaming(size).entries.keys()
     assert {entry: found for entry, found in delegation.items() if not found.whole} == {}

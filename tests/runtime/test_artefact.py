@@ -26,7 +26,7 @@ def test_metadata_survive_every_format(toy_artefacts, toy_export, form):
     assert (metadata.model, metadata.driver, metadata.input_size) == ("toy", "toy", (64, 96))
     assert [tensor.name for tensor in metadata.entries["paint"].inputs] == ["queries", "features"]
     assert metadata.entries["look"].outputs[0].shape == (1, 16, 16, 24)
-    assert metadata.options == {"num_queries": 4}
+    assert metadata.options == {"max_instances": 4}
     assert metadata.has_random_weights
     report = next(item for item in toy_export[1].artefacts if item.format == form)
     assert metadata.parity["mask_iou"] == report.parity.mask_iou

@@ -9,9 +9,9 @@ from mobilevis.models.efficientvis.efficientvis import EfficientVIS
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
 from mobilevis.models.maxtron.maxtron_vps import MaXTronVps
-from mobilevis.models.minvis.dvis_plus import DvisPlus, TarDvisPlus
+from mobilevis.models.minvis.dvis_plus import DvisPlus
 from mobilevis.models.minvis.minvis import MinVIS
-from mobilevis.models.minvis.tar import TarMinVIS
+from mobilevis.models.minvis.tar import TarDvisPlus, TarMinVIS
 from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.seqformer.seqformer import SeqFormer
 from mobilevis.training.objectives import mobileinst

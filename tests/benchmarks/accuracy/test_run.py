@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.run import DatasetFrames, measured_options, run_accuracy
+from mobilevis.benchmarks.accuracy.run import DatasetFrames, default_options, run_accuracy
 from mobilevis.data.images import write_png
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
@@ -149,11 +149,14 @@ def test_an_unknown_metric_lists_the_known(segmenter: VideoSegmenter, ytvis: Pat
         run_accuracy(segmenter, "map", ytvis, tmp_path / "results.json")
 
 
-def test_options_are_complete_and_ap_takes_a_lower_threshold() -> None:
-    metadata = ColorArtefact().metadata
-    given = {"association": "online"}
-    options = measured_options(metadata, "ytvis", given)
+def test_the_segmenters_options_are_complete_and_those_that_it_runs_with() -> None:
+    options = VideoSegmenter(ColorArtefact(), association="online").options
     assert options["association"] == "online"
-    assert options["keyframe_interval"] == 3
-    assert options["score_threshold"] < measured_options(metadata, "vpq", given)["score_threshold"]
-    VideoSegmenter(ColorArtefact(), **options)
+    assert options["keyframe_interval"] == ColorArtefact().metadata.options["keyframe_interval"]
+    assert VideoSegmenter(ColorArtefact(), **options).options == options
+
+
+def test_ap_takes_a_lower_threshold_than_a_viewer_wants() -> None:
+    viewers = VideoSegmenter(ColorArtefact()).options["score_threshold"]
+    assert default_options("ytvis")["score_threshold"] < viewers
+    assert default_options("vpq") == {}

@@ -42,7 +42,7 @@ def decode(model, levels, queries=None, carried=0.0):
 @pytest.mark.parametrize("clip_length", [None, 1, 5])
 def test_entries_run_at_the_shapes_that_they_declare(model, clip_length):
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=2, clip_length=clip_length).values():
+        for entry in model.streaming(SIZE, max_instances=2, clip_length=clip_length).entries.values():
             out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
             outputs = out if isinstance(out, tuple) else (out,)
             assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
@@ -50,7 +50,7 @@ def test_entries_run_at_the_shapes_that_they_declare(model, clip_length):
 
 
 def test_a_clip_is_the_frames_that_were_encoded(model):
-    entries = model.entries(SIZE)
+    entries = model.streaming(SIZE).entries
     for name, (frames, *shape) in list(entries["decode"].inputs.items())[:4]:
         assert (1, *shape) == entries["encode"].outputs[name]
         assert frames == T
@@ -149,17 +149,9 @@ def test_a_configuration_that_does_not_fit_is_refused(options, message):
         create_model("efficientvis-tiny", **options)
 
 
-def test_sizes_and_options_that_do_not_fit_are_refused(model):
-    with pytest.raises(ValueError, match="multiples of 32"):
-        model.entries((64, 100))
+def test_a_clip_has_at_least_one_frame(model):
     with pytest.raises(ValueError, match="clip_length 0"):
-        model.entries(SIZE, clip_length=0)
-    with pytest.raises(ValueError, match="max_instances 0"):
-        model.driver_options(SIZE, max_instances=0)
-
-
-def test_more_instances_than_queries_are_all_queries(model):
-    assert model.driver_options(SIZE, max_instances=20)["max_instances"] == N
+        model.streaming(SIZE, clip_length=0)
 
 
 def test_the_paper_configuration_has_a_head_and_a_mask_head_an_iteration():

@@ -27,7 +27,7 @@ def clip(model, clips=1):
 def test_entries_run_at_the_shapes_that_they_declare(name):
     model = make(name)
     with torch.no_grad():
-        for entry in model.entries(SIZE, video_clips=3).values():
+        for entry in model.streaming(SIZE, video_clips=3).entries.values():
             out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
             outputs = out if isinstance(out, tuple) else (out,)
             assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
@@ -43,7 +43,7 @@ def test_the_entries_compute_what_the_model_does(name):
         features = zip(*(model.encode(frame[None]) for frame in frames))
         mask_features, _, kernels, scores = model.decode(*(torch.cat(level) for level in features))
         masks = torch.stack([model.segment(kernels, x[None]) for x in mask_features], dim=2)
-    if model.panoptic:  # the shift of the mask norm is the same for all queries
+    if name == "maxtron-vps-tiny":  # the shift of the mask norm is the same for all queries
         assert torch.allclose(masks.softmax(1), expected.mask_logits.softmax(1), atol=1e-5)
     else:
         assert torch.allclose(masks, expected.mask_logits, atol=1e-4)
@@ -140,8 +140,8 @@ def test_a_configuration_that_fits_nothing_is_refused(name, options, text):
 
 def test_a_panoptic_model_shares_pixels_out_among_all_queries():
     model = make(NAMES[1])
-    assert model.driver_options(SIZE)["max_instances"] == model.num_queries
+    assert model.streaming(SIZE).driver_options["max_instances"] == model.num_queries
     with pytest.raises(ValueError, match="shares pixels"):
-        model.entries(SIZE, max_instances=3)
+        model.streaming(SIZE, max_instances=3)
     with pytest.raises(ValueError, match="video_clips"):
-        model.entries(SIZE, video_clips=0)
+        model.streaming(SIZE, video_clips=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from mobilevis.benchmarks.cost.profiling import profile_model
 from mobilevis.models import create_model
 from mobilevis.models.minvis.minvis import MinVIS
-from mobilevis.models.minvis.tar import TemporalRouting, explored, straight_through
+from mobilevis.models.minvis.tar import TemporalRouting, add_gumbel_noise, straight_through
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")
@@ -40,7 +40,7 @@ def test_minvis_has_mask2formers_published_parameters(size, millions):
 def test_entries_run_at_the_shapes_that_they_declare(name):
     model = tiny(name)
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=2).values():
+        for entry in model.streaming(SIZE, max_instances=2).entries.values():
             inputs = (torch.rand(shape) for shape in entry.inputs.values())
             out = getattr(model, entry.method)(*entry.arguments, *inputs)
             outputs = out if isinstance(out, tuple) else (out,)
@@ -77,7 +77,7 @@ def test_a_configuration_that_cannot_be_is_refused(config, message):
 
 def test_more_masks_than_queries_are_refused():
     with pytest.raises(ValueError, match="max_instances 6 is not in 1…5"):
-        tiny().entries(SIZE, max_instances=6)
+        tiny().streaming(SIZE, max_instances=6)
 
 
 def test_the_entries_in_a_row_are_the_last_prediction_of_training():
@@ -189,7 +189,7 @@ def test_a_new_synchroniser_finds_the_last_queries_in_any_order():
 def test_exploration_draws_from_the_softmax_of_the_scores_and_only_in_training():
     torch.manual_seed(0)
     scores = torch.tensor([[1.0, 3.0]]).log().expand(20_000, 2)
-    assert float(explored(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
+    assert float(add_gumbel_noise(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
     model = routed()
     model.exploration = 1e6
     with torch.no_grad():

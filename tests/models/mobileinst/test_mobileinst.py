@@ -45,7 +45,7 @@ ABLATIONS = [
 def test_every_ablation_runs_its_entries_at_the_shapes_that_it_declares(config):
     model = _tiny(**config)
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=1).values():
+        for entry in model.streaming(SIZE, max_instances=1).entries.values():
             out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
             outputs = out if isinstance(out, tuple) else (out,)
             assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
@@ -179,27 +179,10 @@ def test_the_published_number_of_parameters_of_the_flagship():
 
 
 def test_driver_options_agree_with_the_entries(model):
-    options = model.driver_options(SIZE, max_instances=4)
-    entries = model.entries(SIZE, max_instances=4)
-    assert entries["segment"].inputs["kernels"] == (1, options["max_instances"], options["kernel_dim"])
-    assert entries["decode"].outputs["kernels"] == (1, options["num_queries"], options["kernel_dim"])
-    assert entries["segment"].outputs["mask_logits"][2] * options["mask_stride"] == SIZE[0]
-
-
-@pytest.mark.parametrize("size", [(320, 600), (100, 128), (0, 64), (64, -64)])
-def test_sides_that_are_no_multiple_of_64_are_refused(model, size):
-    with pytest.raises(ValueError, match="multiples of 64"):
-        model.entries(size)
-
-
-@pytest.mark.parametrize("count", [0, 8])
-def test_more_live_slots_than_queries_are_refused(model, count):
-    with pytest.raises(ValueError, match=r"max_instances .* 1…7"):
-        model.entries(SIZE, max_instances=count)
-
-
-def test_all_queries_may_live(model):
-    assert model.entries(SIZE, max_instances=None)["segment"].inputs["kernels"] == (1, 7, model.dim)
+    streaming = model.streaming(SIZE, max_instances=4)
+    segment = streaming.entries["segment"]
+    assert segment.inputs["kernels"] == (1, streaming.driver_options["max_instances"], model.dim)
+    assert segment.outputs["mask_logits"][2] * streaming.driver_options["mask_stride"] == SIZE[0]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +209,8 @@ def test_a_configuration_builds_the_same_model_again(model):
 
 
 def test_the_keyframe_interval_is_an_export_option_that_only_the_driver_reads(model):
-    assert model.entries(SIZE, 4, keyframe_interval=6) == model.entries(SIZE, 4)
-    assert model.driver_options(SIZE, 4, keyframe_interval=6)["keyframe_interval"] == 6
+    rare = model.streaming(SIZE, keyframe_interval=6)
+    assert rare.entries == model.streaming(SIZE).entries
+    assert rare.driver_options["keyframe_interval"] == 6
     with pytest.raises(ValueError, match="keyframe_interval 0 is not a positive integer"):
-        model.entries(SIZE, 4, keyframe_interval=0)
+        model.streaming(SIZE, keyframe_interval=0)

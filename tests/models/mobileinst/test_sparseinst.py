@@ -22,7 +22,7 @@ def _model(backbone: str = "topformer-base") -> SparseInst:
 def test_entries_run_at_the_shapes_that_they_declare(backbone):
     model = _model(backbone)
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=2).values():
+        for entry in model.streaming(SIZE, max_instances=2).entries.values():
             out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
             outputs = out if isinstance(out, tuple) else (out,)
             assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
@@ -30,7 +30,7 @@ def test_entries_run_at_the_shapes_that_they_declare(backbone):
 
 
 def test_decode_reads_what_encode_gives():
-    entries = _model().entries(SIZE, max_instances=2)
+    entries = _model().streaming(SIZE, max_instances=2).entries
     assert entries["decode"].inputs.items() <= entries["encode"].outputs.items()
 
 

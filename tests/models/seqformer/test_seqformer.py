@@ -27,7 +27,7 @@ def tiny(name: str = "taformer-tiny", **config: object) -> SeqFormer:
 def test_entries_run_at_the_shapes_that_they_declare(name: str, length: int) -> None:
     model = tiny(name)
     with torch.no_grad():
-        for entry in model.entries(SIZE, max_instances=2, clip_length=length).values():
+        for entry in model.streaming(SIZE, max_instances=2, clip_length=length).entries.values():
             out = getattr(model, entry.method)(*(torch.rand(shape) for shape in entry.inputs.values()))
             outputs = out if isinstance(out, tuple) else (out,)
             assert [tuple(x.shape) for x in outputs] == list(entry.outputs.values())
@@ -120,8 +120,8 @@ def test_a_wrong_configuration_is_refused(config: dict[str, object], message: st
 def test_wrong_export_options_are_refused() -> None:
     model = tiny()
     with pytest.raises(ValueError, match="max_instances 6 is not in 1…5"):
-        model.entries(SIZE, max_instances=6)
+        model.streaming(SIZE, max_instances=6)
     with pytest.raises(ValueError, match="clip_length 0"):
-        model.entries(SIZE, max_instances=2, clip_length=0)
-    with pytest.raises(ValueError, match="multiples of 64"):
-        model.entries((64, 100))
+        model.streaming(SIZE, max_instances=2, clip_length=0)
+    with pytest.raises(ValueError, match="no multiple of 64"):
+        model.streaming((64, 100))

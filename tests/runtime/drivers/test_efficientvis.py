@@ -43,7 +43,7 @@ class BoxArtefact:
             },
             input_size=(H, W),
             classes=CLASSES,
-            options={"clip_length": T, "max_instances": S, "num_queries": N},
+            options={"clip_length": T, "max_instances": S},
         )
         self.calls: Counter[str] = Counter()
         self.carried: list[tuple[float, float]] = []

@@ -57,7 +57,7 @@ def test_the_model_learns_which_classes_are_stuff(config):
     source = open_source(config)
     assert source.stuff_classes == (0,)
     model, _ = create_network(ModelConfig("maxtron-vps-tiny"), len(source.classes), source.stuff_classes)
-    assert model.driver_options((64, 64))["stuff_classes"] == [0]
+    assert model.streaming((64, 64)).driver_options["stuff_classes"] == [0]
 
 
 def test_a_model_of_instances_refuses_a_set_with_stuff(config):

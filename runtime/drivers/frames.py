@@ -1,0 +1,110 @@
+"""What every driver does with a frame: fit it to the input, encode it, choose and pad what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.stages import Stages
+
+Array = NDArray[np.float32]
+Features = dict[str, Array]
+
+
+class EncodedFrame(NamedTuple):
+    """One frame after ``encode``.
+
+    Attributes:
+        features: what the entry returned.
+        letterbox: where the frame lies in the input.
+        milliseconds: the frame's stages so far.
+    """
+
+    features: Features
+    letterbox: Letterbox
+    milliseconds: dict[str, float]
+
+
+class FrameEncoder:
+    """Letterboxes frames and runs ``encode``; frames of one size share their letterbox."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._artefact = artefact
+        self._letterbox: Optional[Letterbox] = None
+
+    def encode(self, frame: NDArray[np.uint8], stages: Stages) -> tuple[Features, Letterbox]:
+        """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
+        size = (frame.shape[0], frame.shape[1])
+        with stages("resize"):
+            if self._letterbox is None or self._letterbox.frame_size != size:
+                self._letterbox = Letterbox.fit(size, self._artefact.metadata.input_size)
+            tensor = self._letterbox.to_input(frame)
+        with stages("encode"):
+            return self._artefact.run("encode", {"frame": tensor}), self._letterbox
+
+    def encode_for_clip(self, frame: NDArray[np.uint8]) -> EncodedFrame:
+        """Encode one frame, (H, W, 3) uint8 RGB, that waits for its clip."""
+        stages = Stages()
+        with stages("frame"):
+            features, letterbox = self.encode(frame, stages)
+        return EncodedFrame(features, letterbox, stages.milliseconds)
+
+
+def run_entry(artefact: Artefact, entry: str, tensors: Features) -> Features:
+    """Run an entry on those of the tensors that it takes."""
+    wanted = artefact.metadata.entries[entry].inputs
+    return artefact.run(entry, {tensor.name: tensors[tensor.name] for tensor in wanted})
+
+
+def join_frames(frames: Sequence[EncodedFrame]) -> Features:
+    """The features of T frames as a clip's: name → (T, …)."""
+    names = frames[0].features
+    return {name: np.concatenate([frame.features[name] for frame in frames]) for name in names}
+
+
+class Selection:
+    """Which queries a driver shows: the best ones of the wanted classes, at most ``max_instances``.
+
+    Args:
+        artefact: says how many, and the classes.
+        options: the least score, and the classes to keep.
+
+    Raises:
+        ValueError: a class is not one of the artefact's.
+    """
+
+    def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
+        self.max_instances = int(artefact.metadata.options["max_instances"])
+        self._least_score = options.score_threshold
+        self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
+
+    def keep_classes(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether each class index (S,) is wanted, (S,)."""
+        if self._kept_classes is None:
+            return np.ones(len(classes), dtype=np.bool_)
+        return np.asarray(self._kept_classes[classes])
+
+    def choose(self, scores: Array, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The queries to show, by falling score.
+
+        Args:
+            scores: (N,) in [0, 1].
+            wanted: (N,), whether a query may be shown.
+
+        Returns:
+            At most ``max_instances`` indices.
+        """
+        best = np.argsort(-scores, kind="stable")
+        return best[(wanted & (scores >= self._least_score))[best]][: self.max_instances]
+
+    def pad(self, rows: Array, axis: int = 0) -> Array:
+        """Fill an axis up with zeros to ``max_instances``, the fixed shape that ``segment`` takes."""
+        missing = [(0, 0)] * rows.ndim
+        missing[axis] = (0, self.max_instances - rows.shape[axis])
+        return np.pad(rows, missing)
