@@ -65,9 +65,10 @@ def latency(
     from rich.console import Console
 
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
-    from mobilevis.benchmarks.latency.devices import open_device
     from mobilevis.benchmarks.latency.report.markdown import to_markdown
     from mobilevis.benchmarks.latency.report.page import to_html
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.runtime.files import atomic_path
 
@@ -86,7 +87,7 @@ def latency(
         profile=profile,
         command=["mobilevis", *sys.argv[1:]],
     )
-    transport = open_device(device, python, scratch, ssh_config)
+    transport = open_device(device, Access(python, scratch, ssh_config))
     with ExitStack() as stack:  # opened first: a place that cannot be written fails before the measurement
         json_file = stack.enter_context(atomic_path(json_path)) if json_path else None
         html_file = stack.enter_context(atomic_path(html_path)) if html_path else None

@@ -43,7 +43,7 @@ def paper(
 
     from mobilevis.benchmarks.cost.paper_latency import paper_table, rows_of
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
-    from mobilevis.benchmarks.latency.devices import open_device
+    from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.cli.bench_latency import follow, progress_of
     from mobilevis.cli.options import parse_size
@@ -125,8 +125,9 @@ def _export_row(
     console: Console, row: PaperRow, folder: Path, form: str, size: tuple[int, int], reuse: bool
 ) -> Path:
     from mobilevis.cli.export import export_with_progress
+    from mobilevis.runtime.formats import FORMATS
 
-    found = [*folder.glob(f"*_{form}"), *folder.glob(f"*.{form}")]
+    found = list(folder.glob(FORMATS[form].artefact_name("*")))
     if reuse and found:
         return found[0]
     model, config = model_of(row)

@@ -17,6 +17,7 @@ from mobilevis.cli.options import (
     InputSizeOption,
     ThreadsOption,
 )
+from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,11 +65,8 @@ def routing(
 
 
 def _print(console: Console, record: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title="YouTube-VIS AP by decoder layers", title_justify="left")
-    for column in ("pace", "layers", "mean layers", "AP"):
-        table.add_column(column, justify="right")
+    columns = ("pace", "layers", "mean layers", "AP")
+    table = make_table("YouTube-VIS AP by decoder layers", (), columns)
     for row in record["rows"]:
         kept = "–" if row["mean_layers"] is None else f"{row['mean_layers']:.2f}"
         table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -29,7 +31,7 @@ def demo(
     ] = 3,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 1,
 ) -> None:
-    """Export the bundled model to three formats, stream the bundled clip on three engines, compare them."""
+    """Export the bundled model to every format, stream the bundled clip on their engines, compare them."""
     import cv2
     from rich.console import Console
 
@@ -65,9 +67,7 @@ def _export(console: Console, output: Path) -> ExportReport:
     from mobilevis.models.weights.bundled import bundled_checkpoint
 
     checkpoint = bundled_checkpoint(DEMO_MODEL)
-    report = export_with_progress(
-        console, DEMO_MODEL, output, ("onnx", "pte", "tflite"), INPUT_SIZE, checkpoint=checkpoint
-    )
+    report = export_with_progress(console, DEMO_MODEL, output, None, INPUT_SIZE, checkpoint=checkpoint)
     print_report(console, report)
     return report
 
@@ -81,15 +81,9 @@ def _sinks(segmenter: VideoSegmenter, output: Path, fps: float, *, overlay: bool
 
 
 def _stage_table(summaries: Mapping[str, StreamSummary], threads: int, interval: int) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        title=f"Mean ms a frame at T = {interval}, {threads} thread(s), this machine", title_justify="left"
-    )
-    table.add_column("stage")
+    title = f"Mean ms a frame at T = {interval}, {threads} thread(s), this machine"
     means = {engine: summary.mean_milliseconds() for engine, summary in summaries.items()}
-    for engine in summaries:
-        table.add_column(engine, justify="right")
+    table = make_table(title, ["stage"], list(summaries))
     for stage in next(iter(means.values())):
         table.add_row(stage, *(f"{mean.get(stage, 0.0):.2f}" for mean in means.values()))
     table.add_section()

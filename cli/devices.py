@@ -31,10 +31,11 @@ def list_devices(
     from rich.console import Console
     from rich.table import Table
 
-    from mobilevis.benchmarks.latency.devices import list_addresses
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import list_addresses
 
     table = Table("device", "state")
-    for address, state in list_addresses(tuple(ssh or ()), ssh_config):
+    for address, state in list_addresses(Access(ssh_config=ssh_config, ssh_hosts=tuple(ssh or ()))):
         table.add_row(address, state)
     Console().print(table)
 
@@ -48,9 +49,12 @@ def show_device(
     """Show a device's CPUs, clocks and temperatures, its Python, and how to install a missing engine."""
     from rich.console import Console
 
-    from mobilevis.benchmarks.latency.devices import describe_device, open_device
+    from mobilevis.benchmarks.latency.devices import describe_device
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import open_device
 
-    _print_facts(Console(), describe_device(open_device(device, python=python, ssh_config=ssh_config)))
+    opened = open_device(device, Access(python=python, ssh_config=ssh_config))
+    _print_facts(Console(), describe_device(opened))
 
 
 def _print_facts(console: Console, facts: DeviceFacts) -> None:

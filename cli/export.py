@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -149,19 +151,8 @@ def print_report(console: Console, report: ExportReport) -> None:
             console.print(_delegation_table(artefact))
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for name in left:
-        table.add_column(name)
-    for name in right:
-        table.add_column(name, justify="right")
-    return table
-
-
 def _artefact_table(report: ExportReport) -> Table:
-    table = _table(
+    table = make_table(
         f"Agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames; "
         "one-core time over the ONNX artefact's",
         ["format"],
@@ -185,7 +176,7 @@ def _artefact_table(report: ExportReport) -> Table:
 
 def _parity_table(report: ExportReport) -> Table:
     names = [item.format for item in report.artefacts]
-    table = _table("Largest difference of each output (relative L2, frame)", ["output"], names)
+    table = make_table("Largest difference of each output (relative L2, frame)", ["output"], names)
     for row in zip(*(item.parity.outputs for item in report.artefacts)):
         cells = (f"{o.max_abs:.1e} ({o.relative_l2:.1e}, {o.worst_frame})" for o in row)
         table.add_row(f"{row[0].entry}.{row[0].output}", *cells)
@@ -193,7 +184,7 @@ def _parity_table(report: ExportReport) -> Table:
 
 
 def _delegation_table(artefact: FormatReport) -> Table:
-    table = _table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
+    table = make_table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
     table.add_column("operators outside")
     table.add_column("layout copies")
     for entry, found in (artefact.delegation or {}).items():

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -64,14 +66,8 @@ def profile(
 
 def _table(title: str, left: list[str], right: list[str]) -> Table:
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right")
-    return table
+    return make_table(title, left, right, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
 def _model_table(title: str, counted: ModelProfile) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Optional, Union
 
@@ -26,3 +28,20 @@ class UserError(Exception):
 def missing_extra(package: str, extra: str) -> UserError:
     """The error for a package that an optional part of mobilevis needs and that is not installed."""
     return UserError(f"{package} is not installed", fix=f'pip install "mobilevis[{extra}]"')
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not among the known ones; see ``suggest``."""
+    return UserError(f"unknown {what} {name}", fix=suggest(name, known))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What may have been meant: ``did you mean …?`` if a known name is close, and all known ones.
+
+    >>> suggest("onx", ["onnx", "pte"])
+    'did you mean onnx? Known are onnx, pte'
+    """
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    listed = f"nown are {', '.join(names)}"
+    return f"did you mean {close[0]}? K{listed}" if close else f"k{listed}"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -227,7 +227,7 @@ def _without_wrappers(name: str) -> str:
 
 
 def _match(
-    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: tuple[int, int] | None = None
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: Optional[tuple[int, int]] = None
 ) -> LoadReport:
     """Which of the tensors fit the model, all checked: shapes, kinds and values.
 

@@ -69,7 +69,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "onnx,coreml"), "unknown format coreml: choose from onnx, pte, tflite"),
+        (("--format", "onnx,coreml"), "unknown format coreml: known are onnx, pte, tflite"),
         (("--input-size", "320x600"), "input size 320x600 is no multiple of 64: try 320x576 or 320x640"),
         (("--max-instances", "101"), "max_instances 101 is not in 1…100"),
         (("--config", "pooling=max7"), "pooling 'max7' is not known"),

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilevis.export import export, export_model, onnx
+from mobilevis.export import export_model, onnx
+from mobilevis.export.converters import CONVERTERS, Converter
 from mobilevis.export.describe import check_input_size
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
@@ -97,7 +98,7 @@ def test_a_failed_gate_leaves_nothing(export_toy, toy_model, tmp_path, monkeypat
 
 
 def test_a_later_format_that_fails_takes_the_earlier_ones_back(export_toy, tmp_path, monkeypatch):
-    monkeypatch.setitem(export.CONVERTERS, "pte", "mobilevis.export.no_such_module")
+    monkeypatch.setitem(CONVERTERS, "pte", Converter("mobilevis.export.no_such_module"))
     with pytest.raises(UserError, match="not installed"):
         export_toy(formats=["onnx", "pte"])
     assert contents(tmp_path) == []

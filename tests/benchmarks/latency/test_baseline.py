@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from mobilevis.benchmarks.latency.bench import Plan, run_plan
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
-from mobilevis.benchmarks.latency.worker.plain import open_plain
+from mobilevis.benchmarks.latency.worker.loading import open_plain
 from mobilevis.runtime.errors import UserError
 
 from .conftest import SHORT
