@@ -15,6 +15,7 @@ from mobilevis.cli.options import (
     EngineOption,
     ImagesOption,
     InputSizeOption,
+    JsonOption,
     ThreadsOption,
 )
 from mobilevis.cli.tables import make_table
@@ -24,22 +25,26 @@ if TYPE_CHECKING:
 
 
 def routing(
-    dataset: Annotated[Path, typer.Option(help="Annotations in YouTube-VIS format.")],
+    dataset: Annotated[Path, typer.Option(metavar="FILE", help="Annotations in YouTube-VIS format.")],
     artefact: ArtefactArgument = None,
     checkpoint: CheckpointOption = None,
-    input_size: InputSizeOption = "320x640",
+    input_size: InputSizeOption = None,
     images: ImagesOption = None,
     engine: EngineOption = None,
     threads: ThreadsOption = 1,
     layers: Annotated[
         Optional[list[int]],
-        typer.Option(min=1, help="A fixed number of decoder layers; repeat it. By default all."),
+        typer.Option(min=1, metavar="N", help="A fixed number of decoder layers; repeat it. By default all."),
     ] = None,
     pace: Annotated[
         Optional[list[int]],
-        typer.Option(min=0, help="Take every so many-th frame, 0: the first one again and again; repeat it."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Take every so many-th frame, 0: the first one again and again; repeat it.",
+        ),
     ] = None,
-    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all figures as JSON.")] = None,
+    json_path: JsonOption = None,
 ) -> None:
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
     from rich.console import Console

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from mobilevis.runtime.streaming import StreamSummary
 
 DEMO_MODEL = "mobileinst-topformer-tiny"
-INPUT_SIZE = (256, 512)  # what the bundled weights were trained at, at last
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what the demo writes.")] = Path(
-        "mobilevis-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="For what the demo writes.")
+    ] = Path("mobilevis-demo"),
     keyframe_interval: Annotated[
-        int, typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames.")
+        int,
+        typer.Option("--keyframe-interval", "-T", min=1, metavar="T", help="Compute kernels every T frames."),
     ] = 3,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 1,
 ) -> None:
@@ -46,7 +46,7 @@ def demo(
     written = [output / artefact.path for artefact in report.artefacts]
     summaries: dict[str, StreamSummary] = {}
     for artefact in report.artefacts:
-        options: dict[str, Any] = {"keyframe_interval": keyframe_interval, "association": "appearance"}
+        options: dict[str, Any] = {"keyframe_interval": keyframe_interval}
         if report.checkpoint_sha256 is None:
             # Random weights score everything near the prior: show what the gate compared all the same.
             options["score_threshold"] = artefact.parity.score_threshold
@@ -64,10 +64,8 @@ def demo(
 
 def _export(console: Console, output: Path) -> ExportReport:
     from mobilevis.cli.export import export_with_progress, print_report
-    from mobilevis.models.weights.bundled import bundled_checkpoint
 
-    checkpoint = bundled_checkpoint(DEMO_MODEL)
-    report = export_with_progress(console, DEMO_MODEL, output, None, INPUT_SIZE, checkpoint=checkpoint)
+    report = export_with_progress(console, DEMO_MODEL, output)
     print_report(console, report)
     return report
 

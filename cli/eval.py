@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from mobilevis.benchmarks.accuracy.metrics import METRICS
+from mobilevis.cli.choices import choice
+from mobilevis.cli.options import JsonOption
 from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
@@ -17,14 +19,18 @@ if TYPE_CHECKING:
 
     from mobilevis.benchmarks.accuracy.result import AccuracyResult
 
+PANOPTIC = " and ".join(name for name, metric in METRICS.items() if metric.is_panoptic)
+
 
 def evaluate(
-    metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
-    gt: Annotated[Path, typer.Option(help="Annotations; PNGs of vpq and stq in panomasksRGB/ beside them.")],
-    results: Annotated[Path, typer.Option(help="Results; PNGs of vpq and stq in pan_pred/ beside them.")],
-    json_path: Annotated[
-        Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
-    ] = None,
+    metric: Annotated[str, choice(names=METRICS, help="What to measure.")],
+    gt: Annotated[
+        Path, typer.Option(metavar="FILE", help=f"Annotations; of {PANOPTIC} with panomasksRGB/ beside.")
+    ],
+    results: Annotated[
+        Path, typer.Option(metavar="FILE", help=f"Results; of {PANOPTIC} with pan_pred/ beside.")
+    ],
+    json_path: JsonOption = None,
 ) -> None:
     """Evaluate results as the field's own evaluators do."""
     from rich.console import Console

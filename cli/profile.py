@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from mobilevis.cli.choices import complete, names_at
+from mobilevis.cli.options import SIZE, ConfigOption
 from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from mobilevis.benchmarks.cost.paper_flops import AblationRow, BackboneRow
     from mobilevis.benchmarks.cost.profiling import Cost, ModelProfile
 
+MODEL_NAMES = complete(names_at("mobilevis.models:list_models"))
 CONVENTIONS = (
     "MACs: multiply-adds of convolutions and matrix products. FLOPs in fvcore's convention: 1 for a "
     "multiply-add, 2 for each element of a batch norm in evaluation, 4 for each bilinearly upsampled element."
@@ -27,11 +30,12 @@ ROUNDING = (
 
 
 def profile(
-    model: Annotated[Optional[str], typer.Argument(help="A name from --list.")] = None,
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the network's input.")] = "320x640",
-    config: Annotated[
-        Optional[list[str]], typer.Option(help="KEY=VALUE of the model's configuration; may be repeated.")
+    model: Annotated[
+        Optional[str],
+        typer.Argument(metavar="MODEL", autocompletion=MODEL_NAMES, help="A name from --list."),
     ] = None,
+    input_size: Annotated[str, typer.Option(metavar=SIZE, help="Of the network's input.")] = "320x640",
+    config: ConfigOption = None,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the module tree to tell apart.")] = 2,
     list_names: Annotated[bool, typer.Option("--list", help="List the models.")] = False,
     paper_tables: Annotated[

@@ -36,12 +36,11 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """What may have been meant: ``did you mean …?`` if a known name is close, and all known ones.
+    """The known name that may have been meant, or all of them where none is close.
 
-    >>> suggest("onx", ["onnx", "pte"])
-    'did you mean onnx? Known are onnx, pte'
+    >>> suggest("onx", ["onnx", "pte"]), suggest("coreml", ["onnx", "pte"])
+    ('did you mean onnx?', 'known are onnx, pte')
     """
     names = list(known)
     close = get_close_matches(name, names, n=1)
-    listed = f"nown are {', '.join(names)}"
-    return f"did you mean {close[0]}? K{listed}" if close else f"k{listed}"
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"

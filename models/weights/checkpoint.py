@@ -52,6 +52,19 @@ class Checkpoint:
     record: Mapping[str, Any]
     sha256: str
 
+    @property
+    def input_size(self) -> Optional[tuple[int, int]]:
+        """(height, width) that its training fitted frames into; None where the record does not say."""
+        found: Any = self.record
+        for key in ("config", "data", "canvas"):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if not isinstance(found, (list, tuple)) or len(found) != 2:
+            return None
+        height, width = found
+        if not all(type(side) is int and side > 0 for side in found):
+            return None
+        return height, width
+
 
 @dataclass(frozen=True)
 class _About:

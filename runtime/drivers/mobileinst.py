@@ -13,6 +13,7 @@ from mobilevis.runtime.association.appearance import AppearanceAssociation, appe
 from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import Association, OnlineAssociation, SlotAssociation
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.errors import suggest
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
@@ -27,7 +28,7 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's), ``online`` or ``appearance``; see
+        association: ``appearance`` (the best measured), ``slots`` (the paper's) or ``online``; see
             ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection's kernel with its track's.
@@ -38,7 +39,7 @@ class MobileInstOptions(InstanceOptions):
     """
 
     keyframe_interval: Optional[int] = None
-    association: str = "slots"
+    association: str = "appearance"
     mask_threshold: float = 0.45
     match_cosine: float = OnlineAssociation.match_cosine
     match_similarity: float = AppearanceAssociation.match_similarity
@@ -50,7 +51,9 @@ class MobileInstOptions(InstanceOptions):
         if self.keyframe_interval is not None and self.keyframe_interval < 1:
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
         if self.association not in ASSOCIATIONS:
-            raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
+            raise ValueError(
+                f"unknown association {self.association}; {suggest(self.association, ASSOCIATIONS)}"
+            )
         if not -1.0 <= self.match_cosine <= 1.0 or not -1.0 <= self.match_similarity <= 2.0:
             raise ValueError("match_cosine lies in [-1, 1] and match_similarity in [-1, 2]")
         if not 0.0 <= self.birth_score <= 1.0:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mobilevis.cli.export import export_with_progress, print_report
+from mobilevis.cli.export import _load, export_with_progress, print_report
 from mobilevis.models import create_model
+from mobilevis.models.weights.bundled import bundled_checkpoint
 from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
@@ -59,6 +60,23 @@ def test_configuration_that_is_not_the_checkpoints_is_refused(checkpoint, tmp_pa
     assert what in refusal(MODEL, checkpoint, tmp_path / "out", **config)
 
 
+def test_a_checkpoint_needs_no_name_and_brings_its_input_size(checkpoint):
+    source = _load(str(checkpoint), None, False, {})
+    assert (source.name, source.sha256, source.input_size) == (MODEL, sha256_of(checkpoint), None)
+
+
+def test_a_name_takes_the_weights_that_ship_and_their_size():
+    source = _load(MODEL, None, False, {})
+    assert source.sha256 == sha256_of(bundled_checkpoint(MODEL))
+    assert source.input_size == (256, 512)
+    assert _load(MODEL, None, True, {}).sha256 is None
+    assert _load("mobileinst-topformer-small", None, False, {}).sha256 is None
+
+
+def test_a_checkpoint_is_not_random(checkpoint, tmp_path, refused):
+    assert "leave out --random" in refused("export", checkpoint, "--random", "--output", tmp_path / "out")
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     line = refused("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
@@ -76,7 +94,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(refused, tmp_path, arguments, message):
-    assert message in refused("export", MODEL, *arguments, "--output", tmp_path / "out")
+    assert message in refused("export", MODEL, "--random", *arguments, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
