@@ -23,6 +23,7 @@ from mobilevis.cli.options import (
     JsonOption,
     KeyframeOption,
     ThreadsOption,
+    default_association,
     driver_options,
 )
 
@@ -73,7 +74,8 @@ def accuracy(
         "association": association,
         "score_threshold": score_threshold,
     }
-    options = measured_options(loaded.metadata, metric, driver_options(named, option))
+    given = {**default_association(loaded.metadata), **driver_options(named, option)}
+    options = measured_options(loaded.metadata, metric, given)
     segmenter = VideoSegmenter(loaded, **options)
     console = Console()
     with ExitStack() as stack:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobilevis.cli.options import default_association
 from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def demo(
     from rich.console import Console
 
     from mobilevis.cli.stream import run_with_progress
+    from mobilevis.runtime.artefact import load_artefact
     from mobilevis.runtime.bundled_clip import bundled_clip
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sources import open_source
@@ -46,11 +48,12 @@ def demo(
     written = [output / artefact.path for artefact in report.artefacts]
     summaries: dict[str, StreamSummary] = {}
     for artefact in report.artefacts:
-        options: dict[str, Any] = {"keyframe_interval": keyframe_interval}
+        loaded = load_artefact(output / artefact.path, threads=threads)
+        options = {"keyframe_interval": keyframe_interval, **default_association(loaded.metadata)}
         if report.checkpoint_sha256 is None:
             # Random weights score everything near the prior: show what the gate compared all the same.
             options["score_threshold"] = artefact.parity.score_threshold
-        segmenter = VideoSegmenter(output / artefact.path, threads=threads, **options)
+        segmenter = VideoSegmenter(loaded, **options)
         source = open_source(bundled_clip())
         sinks = _sinks(segmenter, output, source.fps, overlay=not summaries)
         written += [sink.target for sink in sinks]

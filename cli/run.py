@@ -14,6 +14,7 @@ from mobilevis.cli.options import (
     DriverOption,
     EngineOption,
     KeyframeOption,
+    default_association,
     driver_options,
 )
 
@@ -61,6 +62,7 @@ def run(
     from rich.console import Console
 
     from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
+    from mobilevis.runtime.artefact import load_artefact
     from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
@@ -74,7 +76,9 @@ def run(
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
-    segmenter = VideoSegmenter(artefact, engine, threads, **driver_options(named, option))
+    loaded = load_artefact(artefact, engine, threads)
+    options = {**default_association(loaded.metadata), **driver_options(named, option)}
+    segmenter = VideoSegmenter(loaded, **options)
     opened = open_source(source)
     categories = segmenter.metadata.classes
     sinks: list[Sink] = []
@@ -90,7 +94,6 @@ def run(
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
     if segmenter.metadata.has_random_weights:
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
-    loaded = segmenter.artefact
     print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
     print_delay(console, segmenter.delay, summary.frames)
     for path in (output, results, panoptic, json_lines):

@@ -28,7 +28,7 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``appearance`` (the best measured), ``slots`` (the paper's) or ``online``; see
+        association: ``slots`` (the paper's), ``online`` or ``appearance`` (the best measured); see
             ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection's kernel with its track's.
@@ -39,7 +39,7 @@ class MobileInstOptions(InstanceOptions):
     """
 
     keyframe_interval: Optional[int] = None
-    association: str = "appearance"
+    association: str = "slots"
     mask_threshold: float = 0.45
     match_cosine: float = OnlineAssociation.match_cosine
     match_similarity: float = AppearanceAssociation.match_similarity

@@ -133,7 +133,7 @@ def test_classes_and_checkpoint_are_recorded(export_toy, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"formats": ["onnx", "coreml"]}, "unknown format coreml: choose from onnx, pte, tflite"),
+        ({"formats": ["onnx", "coreml"]}, "unknown format coreml: known are onnx, pte, tflite"),
         ({"formats": []}, "no format"),
         ({"input_size": (64, 100)}, "try 64x128 or 64x96"),
         ({"classes": [Category(1, "car")]}, "1 classes are named, the model has 3"),
