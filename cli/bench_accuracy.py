@@ -9,51 +9,55 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.benchmarks.accuracy.metrics import METRICS
+from mobilevis.cli.choices import choice
+from mobilevis.cli.eval import PANOPTIC
 from mobilevis.cli.options import (
     ArtefactArgument,
+    AssociationOption,
     CheckpointOption,
     DriverOption,
     EngineOption,
     ImagesOption,
     InputSizeOption,
+    JsonOption,
+    KeyframeOption,
     ThreadsOption,
+    default_association,
     driver_options,
 )
+
+FORMATS_OF_METRICS = ", ".join(dict.fromkeys(metric.annotations for metric in METRICS.values()))
 
 
 def accuracy(
     dataset: Annotated[
-        Path, typer.Option(help="Annotations: COCO, YouTube-VIS or VIPSeg, as the metric says.")
+        Path, typer.Option(metavar="FILE", help=f"Annotations, as the metric says: {FORMATS_OF_METRICS}.")
     ],
-    metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
+    metric: Annotated[str, choice(names=METRICS, help="What to measure.")],
     artefact: ArtefactArgument = None,
     checkpoint: CheckpointOption = None,
-    input_size: InputSizeOption = "320x640",
+    input_size: InputSizeOption = None,
     max_instances: Annotated[
-        Optional[int], typer.Option(min=1, help="Instances in a frame, of a checkpoint.")
+        Optional[int], typer.Option(min=1, metavar="S", help="Instances in a frame, of a checkpoint.")
     ] = None,
     images: ImagesOption = None,
     engine: EngineOption = None,
     threads: ThreadsOption = 1,
-    keyframe_interval: Annotated[
-        Optional[int],
-        typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),
-    ] = None,
-    association: Annotated[
-        Optional[str],
-        typer.Option(help="slots (the paper's), online (births and deaths) or appearance (of masks)."),
-    ] = None,
+    keyframe_interval: KeyframeOption = None,
+    association: AssociationOption = None,
     score_threshold: Annotated[
         Optional[float],
-        typer.Option(min=0, max=1, help="Least score of an instance; by default low for coco and ytvis."),
+        typer.Option(min=0, max=1, metavar="P", help="Least score; by default the metric's or the driver's."),
     ] = None,
     option: DriverOption = None,
     results: Annotated[
-        Optional[Path], typer.Option(help="Keep the results here; vpq and stq write pan_pred/ beside.")
+        Optional[Path],
+        typer.Option(
+            metavar="FILE", help=f"Keep the results here; those of {PANOPTIC} with pan_pred/ beside."
+        ),
     ] = None,
-    json_path: Annotated[
-        Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
-    ] = None,
+    json_path: JsonOption = None,
 ) -> None:
     """Evaluate an artefact on a data set through the streaming runtime."""
     from rich.console import Console
@@ -70,7 +74,8 @@ def accuracy(
         "association": association,
         "score_threshold": score_threshold,
     }
-    segmenter = VideoSegmenter(loaded, **{**default_options(metric), **driver_options(named, option)})
+    given = {**default_association(loaded.metadata), **driver_options(named, option)}
+    segmenter = VideoSegmenter(loaded, **{**default_options(metric), **given})
     console = Console()
     with ExitStack() as stack:
         if results is None:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mobilevis.cli.options import DriverOption, EngineOption, ThreadsOption, driver_options
+from mobilevis.cli.options import (
+    CpusOption,
+    DeviceOption,
+    DriverOption,
+    EngineOption,
+    JsonOption,
+    KeyframeOption,
+    ProtocolOption,
+    ThreadsOption,
+    driver_options,
+)
+from mobilevis.runtime.formats import FORMATS, describe_formats, join_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,32 +31,31 @@ if TYPE_CHECKING:
     from mobilevis.benchmarks.latency.bench import Plan
     from mobilevis.benchmarks.latency.session import OnEvent
 
+SUFFIXES = join_words(form.suffix for form in FORMATS.values())
+
 
 def latency(
     artefacts: Annotated[
         Optional[list[Path]],
-        typer.Argument(help="Artefacts: .pte or .tflite files, or folders of .onnx files."),
+        typer.Argument(metavar="ARTEFACT...", help=f"Each {describe_formats()}."),
     ] = None,
-    device: Annotated[str, typer.Option(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")] = "local",
-    cpus: Annotated[
-        str, typer.Option(help="prime, big, gold, little, all, a mask such as 0x80, or a list such as 4-7.")
-    ] = "all",
+    device: DeviceOption = "local",
+    cpus: CpusOption = "all",
     threads: ThreadsOption = 1,
-    protocol: Annotated[str, typer.Option(help="slow, quick, standard or sustained.")] = "standard",
-    keyframe_interval: Annotated[
-        Optional[int],
-        typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames."),
-    ] = None,
+    protocol: ProtocolOption = "standard",
+    keyframe_interval: KeyframeOption = None,
     score_threshold: Annotated[
-        Optional[float], typer.Option(min=0, max=1, help="Of instances; 0 fills every slot (random weights).")
+        Optional[float],
+        typer.Option(min=0, max=1, metavar="P", help="Of instances; 0 fills every slot (random weights)."),
     ] = None,
     option: DriverOption = None,
     source: Annotated[
-        Optional[Path], typer.Option(help="Clip for whole frames: video file or folder of images.")
+        Optional[Path],
+        typer.Option(metavar="CLIP", help="Clip for whole frames: video file or folder of images."),
     ] = None,
     baseline: Annotated[
         Optional[list[Path]],
-        typer.Option(help="Plain .onnx, .tflite or .pte to time beside; may be repeated."),
+        typer.Option(metavar="FILE", help=f"Plain {SUFFIXES} to time beside; repeatable."),
     ] = None,
     engine: EngineOption = None,
     interleave: Annotated[
@@ -55,19 +65,28 @@ def latency(
     profile: Annotated[
         bool, typer.Option("--profile", help="Add a pass with the engine's profiler.")
     ] = False,
-    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all samples and facts.")] = None,
-    html_path: Annotated[Optional[Path], typer.Option("--html", help="Write a page with plots.")] = None,
-    python: Annotated[Optional[str], typer.Option(help="The Python on the device.")] = None,
-    scratch: Annotated[Optional[str], typer.Option(help="Folder on the device for temporary files.")] = None,
-    ssh_config: Annotated[Optional[Path], typer.Option(help="Instead of your own ~/.ssh/config.")] = None,
+    json_path: JsonOption = None,
+    html_path: Annotated[
+        Optional[Path], typer.Option("--html", metavar="FILE", help="Write a page with plots.")
+    ] = None,
+    python: Annotated[
+        Optional[str], typer.Option(metavar="PROGRAM", help="The Python on the device.")
+    ] = None,
+    scratch: Annotated[
+        Optional[str], typer.Option(metavar="FOLDER", help="On the device, for temporary files.")
+    ] = None,
+    ssh_config: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Instead of your own ~/.ssh/config.")
+    ] = None,
 ) -> None:
     """Measure latency on a device, on named cores, stage by stage, and say whether to believe it."""
     from rich.console import Console
 
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
-    from mobilevis.benchmarks.latency.devices import open_device
     from mobilevis.benchmarks.latency.report.markdown import to_markdown
     from mobilevis.benchmarks.latency.report.page import to_html
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.runtime.files import atomic_path
 
@@ -86,7 +105,7 @@ def latency(
         profile=profile,
         command=["mobilevis", *sys.argv[1:]],
     )
-    transport = open_device(device, python, scratch, ssh_config)
+    transport = open_device(device, Access(python, scratch, ssh_config))
     with ExitStack() as stack:  # opened first: a place that cannot be written fails before the measurement
         json_file = stack.enter_context(atomic_path(json_path)) if json_path else None
         html_file = stack.enter_context(atomic_path(html_path)) if html_path else None
@@ -102,9 +121,10 @@ def latency(
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="JSON of a run; numerators.")],
+    first: Annotated[Path, typer.Argument(metavar="JSON", help="A run; numerators.")],
     second: Annotated[
-        Optional[Path], typer.Argument(help="JSON of another; without it, the pairs of one interleaved run.")
+        Optional[Path],
+        typer.Argument(metavar="JSON", help="Another; without it, the pairs of one interleaved run."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare unlike measurements, with warnings.")

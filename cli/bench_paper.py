@@ -6,9 +6,13 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from mobilevis.cli.choices import choice
+from mobilevis.cli.options import SIZE, CpusOption, DeviceOption, JsonOption, ProtocolOption
+from mobilevis.runtime.formats import FORMATS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,24 +30,24 @@ PAPER_QUERIES = 100
 
 
 def paper(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the exported rows.")] = Path(
-        "mobilevis-paper"
-    ),
-    tables: Annotated[str, typer.Option(help="Any of 1, 3, 4, 5, 6 and 7.")] = "1,3,4,5,6,7",
-    device: Annotated[str, typer.Option(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")] = "local",
-    cpus: Annotated[str, typer.Option(help="As for `bench latency`.")] = "all",
-    protocol: Annotated[str, typer.Option(help="slow, quick, standard or sustained.")] = "quick",
-    form: Annotated[str, typer.Option("--format", help="onnx, pte or tflite.")] = "onnx",
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH; the paper's is 320x640.")] = "320x640",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="For the exported rows.")
+    ] = Path("mobilevis-paper"),
+    tables: Annotated[str, typer.Option(metavar="N,N…", help="Any of 1, 3, 4, 5, 6 and 7.")] = "1,3,4,5,6,7",
+    device: DeviceOption = "local",
+    cpus: CpusOption = "all",
+    protocol: ProtocolOption = "quick",
+    form: Annotated[str, choice("--format", names=FORMATS, help="Format of the rows.")] = "onnx",
+    input_size: Annotated[str, typer.Option(metavar=SIZE, help="The paper's is 320x640.")] = "320x640",
     reuse: Annotated[bool, typer.Option("--reuse", help="Take rows that the folder holds already.")] = False,
-    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all samples.")] = None,
+    json_path: JsonOption = None,
 ) -> None:
     """Export the rows of the paper's tables, time them interleaved with one thread, and print the ratios."""
     from rich.console import Console
 
     from mobilevis.benchmarks.cost.paper_latency import paper_table, rows_of
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
-    from mobilevis.benchmarks.latency.devices import open_device
+    from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.cli.bench_latency import follow, progress_of
     from mobilevis.cli.options import parse_size
@@ -126,13 +130,13 @@ def _export_row(
 ) -> Path:
     from mobilevis.cli.export import export_with_progress
 
-    found = [*folder.glob(f"*_{form}"), *folder.glob(f"*.{form}")]
+    found = list(folder.glob(FORMATS[form].artefact_name("*")))
     if reuse and found:
         return found[0]
     model, config = model_of(row)
     # The paper's network gives a mask for each query; ours could segment the live ones alone.
     queries = config.get("num_queries", PAPER_QUERIES)
     report = export_with_progress(
-        console, model, folder, [form], size, config=dict(config), max_instances=queries
+        console, model, folder, [form], size, config=dict(config), random=True, max_instances=queries
     )
     return folder / report.artefacts[0].path

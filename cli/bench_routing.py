@@ -15,30 +15,36 @@ from mobilevis.cli.options import (
     EngineOption,
     ImagesOption,
     InputSizeOption,
+    JsonOption,
     ThreadsOption,
 )
+from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def routing(
-    dataset: Annotated[Path, typer.Option(help="Annotations in YouTube-VIS format.")],
+    dataset: Annotated[Path, typer.Option(metavar="FILE", help="Annotations in YouTube-VIS format.")],
     artefact: ArtefactArgument = None,
     checkpoint: CheckpointOption = None,
-    input_size: InputSizeOption = "320x640",
+    input_size: InputSizeOption = None,
     images: ImagesOption = None,
     engine: EngineOption = None,
     threads: ThreadsOption = 1,
     layers: Annotated[
         Optional[list[int]],
-        typer.Option(min=1, help="A fixed number of decoder layers; repeat it. By default all."),
+        typer.Option(min=1, metavar="N", help="A fixed number of decoder layers; repeat it. By default all."),
     ] = None,
     pace: Annotated[
         Optional[list[int]],
-        typer.Option(min=0, help="Take every so many-th frame, 0: the first one again and again; repeat it."),
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Take every so many-th frame, 0: the first one again and again; repeat it.",
+        ),
     ] = None,
-    json_path: Annotated[Optional[Path], typer.Option("--json", help="Write all figures as JSON.")] = None,
+    json_path: JsonOption = None,
 ) -> None:
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
     from rich.console import Console
@@ -64,11 +70,8 @@ def routing(
 
 
 def _print(console: Console, record: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(title="YouTube-VIS AP by decoder layers", title_justify="left")
-    for column in ("pace", "layers", "mean layers", "AP"):
-        table.add_column(column, justify="right")
+    columns = ("pace", "layers", "mean layers", "AP")
+    table = make_table("YouTube-VIS AP by decoder layers", (), columns)
     for row in record["rows"]:
         kept = "–" if row["mean_layers"] is None else f"{row['mean_layers']:.2f}"
         table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")

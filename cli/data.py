@@ -7,23 +7,29 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.choices import choice
+from mobilevis.cli.options import SIZE
+
 
 def synth(
-    output: Annotated[Path, typer.Argument(help="A new folder.")],
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
     videos: Annotated[int, typer.Option(min=1, help="Number of videos.")] = 200,
     frames: Annotated[int, typer.Option(min=1, help="Frames of each video.")] = 36,
-    size: Annotated[str, typer.Option(help="Height x width in pixels.")] = "320x640",
+    size: Annotated[str, typer.Option(metavar=SIZE, help="Of the frames, in pixels.")] = "320x640",
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bytes.")] = 0,
     textures: Annotated[
-        str, typer.Option(help="Family of colours and grounds: a to train on, b to hold out.")
+        str,
+        choice(names=("a", "b"), help="Colours and grounds: a to train on, b to hold out."),
     ] = "a",
     mode: Annotated[
-        str, typer.Option(help="video: objects move; pseudo: a crop moves over stills of --sprites.")
+        str,
+        choice(names=("video", "pseudo"), help="Objects move, or a crop moves over stills of --sprites."),
     ] = "video",
     sprites: Annotated[
-        Optional[Path], typer.Option(help="COCO annotation file: cut-outs of its objects, or its stills.")
+        Optional[Path],
+        typer.Option(metavar="FILE", help="COCO annotations: cut-outs of its objects, or its stills."),
     ] = None,
-    images: Annotated[Optional[Path], typer.Option(help="Folder of that file's images.")] = None,
+    images: Annotated[Optional[Path], typer.Option(metavar="FOLDER", help="That file's images.")] = None,
     mp4: Annotated[bool, typer.Option("--mp4", help="Also write videos/<video>.mp4.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
@@ -49,13 +55,16 @@ def synth(
 
 def show(
     path: Annotated[
-        Path, typer.Argument(help="COCO or YouTube-VIS annotations or results, or a set's folder.")
+        Path,
+        typer.Argument(metavar="SET", help="COCO or YouTube-VIS annotations or results, or a set's folder."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Picture to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Picture to write.")] = Path(
         "contact_sheet.png"
     ),
-    images: Annotated[Optional[Path], typer.Option(help="Folder of the images.")] = None,
-    gt: Annotated[Optional[Path], typer.Option(help="The annotations that a results file refers to.")] = None,
+    images: Annotated[Optional[Path], typer.Option(metavar="FOLDER", help="The images.")] = None,
+    gt: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="The annotations that a results file refers to.")
+    ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows: videos, or rows of images.")] = 8,
     columns: Annotated[int, typer.Option(min=1, help="Columns: frames of a video, or images.")] = 5,
     tile_width: Annotated[int, typer.Option(help="Width of a tile in pixels.")] = 320,

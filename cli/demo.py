@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mobilevis.cli.options import default_association
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -17,23 +20,24 @@ if TYPE_CHECKING:
     from mobilevis.runtime.streaming import StreamSummary
 
 DEMO_MODEL = "mobileinst-topformer-tiny"
-INPUT_SIZE = (256, 512)  # what the bundled weights were trained at, at last
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for what the demo writes.")] = Path(
-        "mobilevis-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="For what the demo writes.")
+    ] = Path("mobilevis-demo"),
     keyframe_interval: Annotated[
-        int, typer.Option("--keyframe-interval", "-T", min=1, help="Compute kernels every T frames.")
+        int,
+        typer.Option("--keyframe-interval", "-T", min=1, metavar="T", help="Compute kernels every T frames."),
     ] = 3,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 1,
 ) -> None:
-    """Export the bundled model to three formats, stream the bundled clip on three engines, compare them."""
+    """Export the bundled model to every format, stream the bundled clip on their engines, compare them."""
     import cv2
     from rich.console import Console
 
     from mobilevis.cli.stream import run_with_progress
+    from mobilevis.runtime.artefact import load_artefact
     from mobilevis.runtime.bundled_clip import bundled_clip
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sources import open_source
@@ -44,11 +48,12 @@ def demo(
     written = [output / artefact.path for artefact in report.artefacts]
     summaries: dict[str, StreamSummary] = {}
     for artefact in report.artefacts:
-        options: dict[str, Any] = {"keyframe_interval": keyframe_interval, "association": "appearance"}
+        loaded = load_artefact(output / artefact.path, threads=threads)
+        options = {"keyframe_interval": keyframe_interval, **default_association(loaded.metadata)}
         if report.checkpoint_sha256 is None:
             # Random weights score everything near the prior: show what the gate compared all the same.
             options["score_threshold"] = artefact.parity.score_threshold
-        segmenter = VideoSegmenter(output / artefact.path, threads=threads, **options)
+        segmenter = VideoSegmenter(loaded, **options)
         source = open_source(bundled_clip())
         sinks = _sinks(segmenter, output, source.fps, overlay=not summaries)
         written += [sink.target for sink in sinks]
@@ -62,12 +67,8 @@ def demo(
 
 def _export(console: Console, output: Path) -> ExportReport:
     from mobilevis.cli.export import export_with_progress, print_report
-    from mobilevis.models.weights.bundled import bundled_checkpoint
 
-    checkpoint = bundled_checkpoint(DEMO_MODEL)
-    report = export_with_progress(
-        console, DEMO_MODEL, output, ("onnx", "pte", "tflite"), INPUT_SIZE, checkpoint=checkpoint
-    )
+    report = export_with_progress(console, DEMO_MODEL, output)
     print_report(console, report)
     return report
 
@@ -81,15 +82,9 @@ def _sinks(segmenter: VideoSegmenter, output: Path, fps: float, *, overlay: bool
 
 
 def _stage_table(summaries: Mapping[str, StreamSummary], threads: int, interval: int) -> Table:
-    from rich.table import Table
-
-    table = Table(
-        title=f"Mean ms a frame at T = {interval}, {threads} thread(s), this machine", title_justify="left"
-    )
-    table.add_column("stage")
+    title = f"Mean ms a frame at T = {interval}, {threads} thread(s), this machine"
     means = {engine: summary.mean_milliseconds() for engine, summary in summaries.items()}
-    for engine in summaries:
-        table.add_column(engine, justify="right")
+    table = make_table(title, ["stage"], list(summaries))
     for stage in next(iter(means.values())):
         table.add_row(stage, *(f"{mean.get(stage, 0.0):.2f}" for mean in means.values()))
     table.add_section()

@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from mobilevis.benchmarks.latency.transports.registry import describe_addresses
+from mobilevis.cli.commands import Group, add_command
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mobilevis.benchmarks.latency.devices import DeviceFacts
 
-app = typer.Typer(help="Devices that latency can be measured on.", invoke_without_command=True)
+app = typer.Typer(cls=Group, help="Devices that latency can be measured on.", invoke_without_command=True)
 
-SshConfig = Annotated[Optional[Path], typer.Option("--ssh-config", help="Instead of your own ~/.ssh/config.")]
+SshConfig = Annotated[
+    Optional[Path], typer.Option("--ssh-config", metavar="FILE", help="Instead of your own ~/.ssh/config.")
+]
 
 
 @app.callback()
 def list_devices(
     context: typer.Context,
     ssh: Annotated[
-        Optional[list[str]], typer.Option(help="Try this host too, USER@HOST[:PORT]; may be repeated.")
+        Optional[list[str]], typer.Option(metavar="USER@HOST[:PORT]", help="Try this host too; repeatable.")
     ] = None,
     ssh_config: SshConfig = None,
 ) -> None:
@@ -31,26 +36,32 @@ def list_devices(
     from rich.console import Console
     from rich.table import Table
 
-    from mobilevis.benchmarks.latency.devices import list_addresses
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import list_addresses
 
     table = Table("device", "state")
-    for address, state in list_addresses(tuple(ssh or ()), ssh_config):
+    for address, state in list_addresses(Access(ssh_config=ssh_config, ssh_hosts=tuple(ssh or ()))):
         table.add_row(address, state)
     Console().print(table)
 
 
-@app.command("show")
 def show_device(
-    device: Annotated[str, typer.Argument(help="local, ssh:USER@HOST[:PORT] or adb[:SERIAL].")],
-    python: Annotated[Optional[str], typer.Option(help="The Python there.")] = None,
+    device: Annotated[str, typer.Argument(metavar="ADDRESS", help=f"{describe_addresses()}.")],
+    python: Annotated[Optional[str], typer.Option(metavar="PROGRAM", help="The Python there.")] = None,
     ssh_config: SshConfig = None,
 ) -> None:
     """Show a device's CPUs, clocks and temperatures, its Python, and how to install a missing engine."""
     from rich.console import Console
 
-    from mobilevis.benchmarks.latency.devices import describe_device, open_device
+    from mobilevis.benchmarks.latency.devices import describe_device
+    from mobilevis.benchmarks.latency.transports.base import Access
+    from mobilevis.benchmarks.latency.transports.registry import open_device
 
-    _print_facts(Console(), describe_device(open_device(device, python=python, ssh_config=ssh_config)))
+    opened = open_device(device, Access(python=python, ssh_config=ssh_config))
+    _print_facts(Console(), describe_device(opened))
+
+
+add_command(app, "show", show_device, "devices show ssh:pi@board")
 
 
 def _print_facts(console: Console, facts: DeviceFacts) -> None:

@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.benchmarks.accuracy.metrics import METRICS
+from mobilevis.cli.choices import choice
+from mobilevis.cli.options import JsonOption
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mobilevis.benchmarks.accuracy.result import AccuracyResult
 
-HEADLINE = ("AP", "AP50", "AP75", "AR1", "AR10")  # what COCO and YouTube-VIS tables quote
+PANOPTIC = " and ".join(name for name, metric in METRICS.items() if metric.is_panoptic)
 
 
 def evaluate(
-    metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
-    gt: Annotated[Path, typer.Option(help="Annotations; PNGs of vpq and stq in panomasksRGB/ beside them.")],
-    results: Annotated[Path, typer.Option(help="Results; PNGs of vpq and stq in pan_pred/ beside them.")],
-    json_path: Annotated[
-        Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
-    ] = None,
+    metric: Annotated[str, choice(names=METRICS, help="What to measure.")],
+    gt: Annotated[
+        Path, typer.Option(metavar="FILE", help=f"Annotations; of {PANOPTIC} with panomasksRGB/ beside.")
+    ],
+    results: Annotated[
+        Path, typer.Option(metavar="FILE", help=f"Results; of {PANOPTIC} with pan_pred/ beside.")
+    ],
+    json_path: JsonOption = None,
 ) -> None:
     """Evaluate results as the field's own evaluators do."""
     from rich.console import Console
@@ -48,13 +55,9 @@ def tracked(console: Console, items: Sequence[Any], what: str) -> Iterable[Any]:
 
 def print_accuracy(console: Console, result: AccuracyResult) -> None:
     """Print the figures, over all classes and for each; a dash where there is nothing to find."""
-    from rich.table import Table
-
-    names = [name for name in HEADLINE if name in result.metrics] or list(result.metrics)
-    table = Table(title=f"{result.metric}, fractions in [0, 1]", title_justify="left")
-    table.add_column("class")
-    for name in names:
-        table.add_column(name, justify="right")
+    headline = METRICS[result.metric].headline
+    names = [name for name in result.metrics if not headline or name in headline]
+    table = make_table(f"{result.metric}, fractions in [0, 1]", ["class"], names)
     table.add_row("[bold]all[/]", *(_cell(result.metrics.get(name)) for name in names), end_section=True)
     for item in result.per_class:
         table.add_row(item.name, *(_cell(item.metrics.get(name)) for name in names))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+
+from mobilevis.cli.choices import complete, complete_list, names_at
+from mobilevis.cli.options import DEFAULT_INPUT_SIZE, SIZE, ConfigOption, parse_config, parse_size
+from mobilevis.cli.tables import make_table
+from mobilevis.runtime.formats import FORMATS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,49 +22,69 @@ if TYPE_CHECKING:
     from mobilevis.models import StreamingModel
     from mobilevis.runtime.categories import Category
 
-ALL_FORMATS = ("onnx", "pte", "tflite")
+CHECKPOINT_SUFFIX = ".safetensors"
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A name from `mobilevis profile --list`.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the artefacts.")],
-    formats: Annotated[str, typer.Option("--format", help="Any of onnx, pte and tflite.")] = ",".join(
-        ALL_FORMATS
-    ),
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the network's input.")] = "320x640",
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL|CHECKPOINT",
+            autocompletion=complete(names_at("mobilevis.models:list_models")),
+            help="A name from `mobilevis list`, or a file that `mobilevis train` wrote.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="For the artefacts.")
+    ] = Path("mobilevis-export"),
+    formats: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar=f"{'|'.join(FORMATS)},…",
+            autocompletion=complete_list(lambda: FORMATS),
+            help="One or more.",
+        ),
+    ] = ",".join(FORMATS),
+    input_size: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar=SIZE, help="By default the checkpoint's own, else {}x{}.".format(*DEFAULT_INPUT_SIZE)
+        ),
+    ] = None,
     checkpoint: Annotated[
-        Optional[Path], typer.Option(help="Trained weights; without them they are random.")
+        Optional[Path], typer.Option(metavar="FILE", help="Trained weights; by default those that ship.")
     ] = None,
+    random: Annotated[bool, typer.Option("--random", help="Random weights, even where some ship.")] = False,
     max_instances: Annotated[
-        Optional[int], typer.Option(min=1, help="Instances segmented in a frame; by default the model's own.")
+        Optional[int],
+        typer.Option(min=1, metavar="S", help="Instances segmented in a frame; by default the model's own."),
     ] = None,
-    config: Annotated[
-        Optional[list[str]], typer.Option(help="KEY=VALUE of the model's configuration; may be repeated.")
-    ] = None,
+    config: ConfigOption = None,
     calibration: Annotated[
         Optional[Path],
-        typer.Option(help="Video or folder of images for the parity gate, ten frames or more."),
+        typer.Option(
+            metavar="CLIP", help="Video or folder of images for the parity gate, ten frames or more."
+        ),
     ] = None,
     simplify: Annotated[bool, typer.Option("--simplify", help="Run onnxsim on the ONNX graphs.")] = False,
 ) -> None:
     """Export a model to ONNX, ExecuTorch and TFLite, each checked against eager PyTorch on real frames."""
     from rich.console import Console
 
-    from mobilevis.cli.options import parse_config, parse_size
-
     console = Console()
-    options = {} if max_instances is None else {"max_instances": max_instances}
     report = export_with_progress(
         console,
         model,
         output,
         [form.strip() for form in formats.split(",")],
-        parse_size(input_size, "--input-size"),
+        None if input_size is None else parse_size(input_size, "--input-size"),
         checkpoint=checkpoint,
+        random=random,
         config=parse_config(config or []),
         calibration=calibration,
         simplify=simplify,
-        **options,
+        **({} if max_instances is None else {"max_instances": max_instances}),
     )
     print_report(console, report)
     for artefact in report.artefacts:
@@ -70,18 +95,32 @@ def export_with_progress(
     console: Console,
     model: str,
     output: Path,
-    formats: Sequence[str] = ALL_FORMATS,
-    input_size: tuple[int, int] = (320, 640),
+    formats: Optional[Sequence[str]] = None,
+    input_size: Optional[tuple[int, int]] = None,
     *,
     checkpoint: Optional[Path] = None,
+    random: bool = False,
     config: Optional[dict[str, Any]] = None,
     calibration: Optional[Path] = None,
     simplify: bool = False,
     **options: Any,
 ) -> ExportReport:
-    """``export_model`` of a registry model under a progress bar; see there for the arguments.
+    """``export_model`` of a registry model under a progress bar; see there for the other arguments.
 
     With a checkpoint the model, its configuration, classes and hash are the checkpoint's.
+
+    Args:
+        console: for the progress bar.
+        model: a registry name, or the path of a checkpoint.
+        output: folder for the artefacts.
+        formats: None takes them all.
+        input_size: (height, width); None takes the checkpoint's own.
+        checkpoint: trained weights; None takes those that ship, and random ones where none do.
+        random: take random weights.
+        config: of the model; must be the checkpoint's where there is one.
+        calibration: clip for the parity gate.
+        simplify: run onnxsim on the ONNX graphs.
+        options: the model's own export options.
 
     Raises:
         UserError: the model, a configuration key or a value is not known, or not the checkpoint's; see also
@@ -91,17 +130,17 @@ def export_with_progress(
     from mobilevis.export import export_model
     from mobilevis.runtime.sources import open_source
 
-    built, classes, sha256 = _build(model, config or {}, checkpoint)
+    source = _load(model, checkpoint, random, config or {})
     with progress_bar(console) as progress:
         task = progress.add_task("Start", total=None)
         return export_model(
-            built,
+            source.model,
             output,
             formats,
-            input_size,
-            name=model,
-            classes=classes,
-            checkpoint_sha256=sha256,
+            input_size or source.input_size or DEFAULT_INPUT_SIZE,
+            name=source.name,
+            classes=source.classes,
+            checkpoint_sha256=source.sha256,
             frames=None if calibration is None else open_source(str(calibration)),
             simplify=simplify,
             progress=lambda what, done, total: progress.update(
@@ -111,29 +150,53 @@ def export_with_progress(
         )
 
 
-def _build(
-    name: str, config: dict[str, Any], checkpoint: Optional[Path]
-) -> tuple[StreamingModel, Optional[Sequence[Category]], Optional[str]]:
-    """The model with its classes and its checkpoint's hash; these are None for random weights."""
+@dataclass(frozen=True)
+class _Source:
+    """What is exported; the last three are None for random weights."""
+
+    model: StreamingModel
+    name: str
+    classes: Optional[Sequence[Category]] = None
+    sha256: Optional[str] = None
+    input_size: Optional[tuple[int, int]] = None
+
+
+def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str, Any]) -> _Source:
+    """The model with its weights: a checkpoint's, those that ship, or random ones."""
     from mobilevis.export.seeded import create_seeded
-    from mobilevis.models.weights.checkpoint import load_checkpoint
+    from mobilevis.models.weights.bundled import bundled_checkpoint
     from mobilevis.runtime.errors import UserError
 
-    if checkpoint is None:
-        try:
-            return create_seeded(name, **config), None, None
-        except ValueError as error:
-            raise UserError(str(error), fix="see `mobilevis export --help`") from error
-    loaded = load_checkpoint(checkpoint)
-    if loaded.name != name:
-        raise UserError(f"holds a {loaded.name}, not a {name}", checkpoint, f"export {loaded.name}")
+    name: Optional[str] = model
+    if checkpoint is None and Path(model).suffix == CHECKPOINT_SUFFIX:
+        name, checkpoint = None, Path(model)
+    if checkpoint is not None and random:
+        raise UserError("a checkpoint's weights are not random", checkpoint, "leave out --random")
+    try:
+        found = None if random else checkpoint or bundled_checkpoint(model)
+        if found is None:
+            return _Source(create_seeded(model, **config), model)
+    except ValueError as error:
+        raise UserError(str(error), fix="see `mobilevis list` and `mobilevis export --help`") from error
+    return _load_checkpoint(name, found, config)
+
+
+def _load_checkpoint(name: Optional[str], path: Path, config: dict[str, Any]) -> _Source:
+    """A checkpoint's model; refuses a name or a configuration that is not its own."""
+    from mobilevis.models.weights.checkpoint import load_checkpoint
+    from mobilevis.runtime.errors import UserError, suggest
+
+    loaded = load_checkpoint(path)
+    if name not in (None, loaded.name):
+        raise UserError(f"holds a {loaded.name}, not a {name}", path, f"export {loaded.name}")
     held = asdict(loaded.model.config)
     for key, value in config.items():
         if key not in held:
-            raise UserError(f"no configuration {key}", checkpoint, f"known are {', '.join(sorted(held))}")
+            raise UserError(f"no configuration {key}", path, suggest(key, sorted(held)))
         if held[key] != value:
-            raise UserError(f"holds {key}={held[key]}, not {value}", checkpoint, f"leave out --config {key}")
-    return loaded.model, loaded.classes, loaded.sha256
+            fix = f"leave out --config {key}, or give --random"
+            raise UserError(f"holds {key}={held[key]}, not {value}", path, fix)
+    return _Source(loaded.model, loaded.name, loaded.classes, loaded.sha256, loaded.input_size)
 
 
 def print_report(console: Console, report: ExportReport) -> None:
@@ -149,19 +212,8 @@ def print_report(console: Console, report: ExportReport) -> None:
             console.print(_delegation_table(artefact))
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for name in left:
-        table.add_column(name)
-    for name in right:
-        table.add_column(name, justify="right")
-    return table
-
-
 def _artefact_table(report: ExportReport) -> Table:
-    table = _table(
+    table = make_table(
         f"Agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames; "
         "one-core time over the ONNX artefact's",
         ["format"],
@@ -185,7 +237,7 @@ def _artefact_table(report: ExportReport) -> Table:
 
 def _parity_table(report: ExportReport) -> Table:
     names = [item.format for item in report.artefacts]
-    table = _table("Largest difference of each output (relative L2, frame)", ["output"], names)
+    table = make_table("Largest difference of each output (relative L2, frame)", ["output"], names)
     for row in zip(*(item.parity.outputs for item in report.artefacts)):
         cells = (f"{o.max_abs:.1e} ({o.relative_l2:.1e}, {o.worst_frame})" for o in row)
         table.add_row(f"{row[0].entry}.{row[0].output}", *cells)
@@ -193,7 +245,7 @@ def _parity_table(report: ExportReport) -> Table:
 
 
 def _delegation_table(artefact: FormatReport) -> Table:
-    table = _table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
+    table = make_table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
     table.add_column("operators outside")
     table.add_column("layout copies")
     for entry, found in (artefact.delegation or {}).items():

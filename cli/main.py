@@ -22,15 +22,18 @@ from mobilevis.cli import (
     devices,
     eval,
     export,
+    info,
     profile,
     run,
     train,
 )
+from mobilevis.cli import list as list_command
+from mobilevis.cli.commands import Group, add_command
 from mobilevis.runtime.errors import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    cls=Group,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Video instance segmentation on phones and ARM boards: export, run, measure.",
@@ -53,25 +56,66 @@ def _options(
     pass  # main() has taken --debug already, so that it may stand anywhere on the line
 
 
-app.command("demo")(demo.demo)
-app.command("export")(export.export)
-app.command("run")(run.run)
-app.command("profile")(profile.profile)
-app.command("train")(train.train)
-app.command("eval")(eval.evaluate)
+CLIP = "street.mp4"
+ARTEFACT = "mobilevis-export/mobileinst-topformer-tiny_256x512_fp32.tflite"
+ONNX = "mobilevis-export/mobileinst-topformer-tiny_256x512_fp32_onnx"
+VAL = "instances_val.json"
 
-bench_app = typer.Typer(no_args_is_help=True, help="Measure an artefact: accuracy and latency.")
-bench_app.command("accuracy")(bench_accuracy.accuracy)
-bench_app.command("latency")(bench_latency.latency)
-bench_app.command("compare")(bench_latency.compare)
-bench_app.command("paper")(bench_paper.paper)
-bench_app.command("routing")(bench_routing.routing)
+add_command(app, "demo", demo.demo, "demo", "demo -o demo -T 1")
+add_command(
+    app,
+    "export",
+    export.export,
+    "export mobileinst-topformer-tiny",
+    "export runs/coco/model.safetensors --format onnx,tflite -o artefacts",
+    "export mobileinst-topformer-base --random --config num_queries=50",
+)
+add_command(
+    app,
+    "run",
+    run.run,
+    f"run {ARTEFACT} {CLIP} -o overlay.mp4",
+    f"run {ARTEFACT} 0 --json-lines tracks.jsonl --association slots",
+)
+add_command(app, "profile", profile.profile, "profile mobileinst-topformer-base", "profile --paper-tables")
+add_command(app, "train", train.train, "train synth-frames", "train coco --set run.output=runs/mine --resume")
+add_command(
+    app, "eval", eval.evaluate, f"eval --metric ytvis --gt {VAL} --results results.json --json figures.json"
+)
+add_command(app, "info", info.info, f"info {ARTEFACT}", "info runs/coco/model.safetensors")
+add_command(app, "list", list_command.list_names, "list")
+
+bench_app = typer.Typer(cls=Group, no_args_is_help=True, help="Measure an artefact: accuracy and latency.")
+add_command(
+    bench_app,
+    "accuracy",
+    bench_accuracy.accuracy,
+    f"bench accuracy {ARTEFACT} --metric ytvis --dataset {VAL}",
+    f"bench accuracy --checkpoint runs/coco/model.safetensors --metric coco --dataset {VAL}",
+)
+add_command(
+    bench_app,
+    "latency",
+    bench_latency.latency,
+    f"bench latency {ARTEFACT} --device ssh:pi@board --cpus big",
+    f"bench latency {ARTEFACT} {ONNX} --interleave --source {CLIP}",
+)
+add_command(
+    bench_app, "compare", bench_latency.compare, "bench compare new.json old.json", "bench compare pair.json"
+)
+add_command(bench_app, "paper", bench_paper.paper, "bench paper --tables 1,7 --device ssh:pi@board")
+add_command(
+    bench_app,
+    "routing",
+    bench_routing.routing,
+    f"bench routing minvis-tar-tiny_256x512_fp32.tflite --dataset {VAL} --layers 3",
+)
 app.add_typer(bench_app, name="bench")
 app.add_typer(devices.app, name="devices")
 
-data_app = typer.Typer(no_args_is_help=True, help="Draw synthetic sets; look at any set.")
-data_app.command("synth")(data.synth)
-data_app.command("show")(data.show)
+data_app = typer.Typer(cls=Group, no_args_is_help=True, help="Draw synthetic sets; look at any set.")
+add_command(data_app, "synth", data.synth, "data synth datasets/mine --videos 20 --frames 12")
+add_command(data_app, "show", data.show, f"data show {VAL} --images JPEGImages -o sheet.png")
 app.add_typer(data_app, name="data")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def open_measured(
     artefact: Optional[Path],
     checkpoint: Optional[Path],
-    input_size: str,
+    input_size: Optional[str],
     max_instances: Optional[int],
     engine: Optional[str],
     threads: int,
@@ -24,10 +24,8 @@ def open_measured(
     Raises:
         UserError: none or both are given, or the one cannot be loaded.
     """
-    from mobilevis.cli.options import parse_size
-
     if checkpoint is not None and artefact is None:
-        return _open_checkpoint(checkpoint, parse_size(input_size, "--input-size"), max_instances)
+        return _open_checkpoint(checkpoint, input_size, max_instances)
     if artefact is not None and checkpoint is None:
         return _open_artefact(artefact, engine, threads)
     raise UserError("nothing, or two things to evaluate", fix="give an artefact or a --checkpoint")
@@ -43,9 +41,10 @@ def _open_artefact(path: Path, engine: Optional[str], threads: int) -> tuple[Art
 
 
 def _open_checkpoint(
-    path: Path, input_size: tuple[int, int], max_instances: Optional[int]
+    path: Path, input_size: Optional[str], max_instances: Optional[int]
 ) -> tuple[Artefact, dict[str, Any]]:
     """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
+    from mobilevis.cli.options import choose_size
     from mobilevis.export.describe import describe
     from mobilevis.export.eager import EagerArtefact
     from mobilevis.models.weights.checkpoint import load_checkpoint
@@ -54,7 +53,7 @@ def _open_checkpoint(
     try:
         streaming, metadata = describe(
             loaded.model,
-            input_size,
+            choose_size(input_size, loaded.input_size),
             name=loaded.name,
             classes=loaded.classes,
             checkpoint_sha256=loaded.sha256,

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from mobilevis.cli.choices import complete, names_at
+from mobilevis.cli.options import SIZE, ConfigOption
+from mobilevis.cli.tables import make_table
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from mobilevis.benchmarks.cost.paper_flops import AblationRow, BackboneRow
     from mobilevis.benchmarks.cost.profiling import Cost, ModelProfile
 
+MODEL_NAMES = complete(names_at("mobilevis.models:list_models"))
 CONVENTIONS = (
     "MACs: multiply-adds of convolutions and matrix products. FLOPs in fvcore's convention: 1 for a "
     "multiply-add, 2 for each element of a batch norm in evaluation, 4 for each bilinearly upsampled element."
@@ -25,11 +30,12 @@ ROUNDING = (
 
 
 def profile(
-    model: Annotated[Optional[str], typer.Argument(help="A name from --list.")] = None,
-    input_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of the network's input.")] = "320x640",
-    config: Annotated[
-        Optional[list[str]], typer.Option(help="KEY=VALUE of the model's configuration; may be repeated.")
+    model: Annotated[
+        Optional[str],
+        typer.Argument(metavar="MODEL", autocompletion=MODEL_NAMES, help="A name from --list."),
     ] = None,
+    input_size: Annotated[str, typer.Option(metavar=SIZE, help="Of the network's input.")] = "320x640",
+    config: ConfigOption = None,
     depth: Annotated[int, typer.Option(min=1, help="Levels of the module tree to tell apart.")] = 2,
     list_names: Annotated[bool, typer.Option("--list", help="List the models.")] = False,
     paper_tables: Annotated[
@@ -64,14 +70,8 @@ def profile(
 
 def _table(title: str, left: list[str], right: list[str]) -> Table:
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for name in left:
-        table.add_column(name, no_wrap=True)
-    for name in right:
-        table.add_column(name, justify="right")
-    return table
+    return make_table(title, left, right, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
 def _model_table(title: str, counted: ModelProfile) -> Table:

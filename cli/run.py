@@ -7,34 +7,52 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from mobilevis.cli.options import DriverOption, EngineOption, driver_options
+from mobilevis.cli.choices import choice
+from mobilevis.cli.options import (
+    ARTEFACT_HELP,
+    AssociationOption,
+    DriverOption,
+    EngineOption,
+    KeyframeOption,
+    default_association,
+    driver_options,
+)
 
 
 def run(
-    artefact: Annotated[Path, typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")],
-    source: Annotated[str, typer.Argument(help="Video file, image, folder of images, camera index or URL.")],
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=ARTEFACT_HELP)],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="Video file, image, folder of images, camera index or URL."),
+    ],
     output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="Overlay video: .mp4, .mov, .webm or .avi.")
+        Optional[Path],
+        typer.Option("--output", "-o", metavar="FILE", help="Overlay video: .mp4, .mov, .webm or .avi."),
     ] = None,
-    results: Annotated[Optional[Path], typer.Option(help="YouTube-VIS results.json.")] = None,
+    results: Annotated[Optional[Path], typer.Option(metavar="FILE", help="YouTube-VIS results.json.")] = None,
     panoptic: Annotated[
-        Optional[Path], typer.Option(help="Folder for a VIPSeg submission: pred.json and pan_pred/.")
+        Optional[Path],
+        typer.Option(metavar="FOLDER", help="For a VIPSeg submission: pred.json and pan_pred/."),
     ] = None,
-    json_lines: Annotated[Optional[Path], typer.Option(help="One JSON object a frame.")] = None,
+    json_lines: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="One JSON object a frame.")
+    ] = None,
     engine: EngineOption = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
-    keyframe_interval: Annotated[
-        Optional[int], typer.Option("--keyframe-interval", "-T", help="Compute kernels every T frames.")
-    ] = None,
-    association: Annotated[
-        Optional[str],
-        typer.Option(help="slots (the paper's), online (births and deaths) or appearance (of masks)."),
-    ] = None,
+    keyframe_interval: KeyframeOption = None,
+    association: AssociationOption = None,
     mode: Annotated[
-        Optional[str], typer.Option(help="near-online, or offline: for models that can wait for the video.")
+        Optional[str],
+        choice(
+            names=("near-online", "offline"), help="Of models that can wait for the video; by default theirs."
+        ),
     ] = None,
-    score_threshold: Annotated[Optional[float], typer.Option(help="Least score of an instance.")] = None,
-    classes: Annotated[Optional[str], typer.Option(help="Categories to keep: person,dog,…")] = None,
+    score_threshold: Annotated[
+        Optional[float], typer.Option(metavar="P", help="Least score of an instance.")
+    ] = None,
+    classes: Annotated[
+        Optional[str], typer.Option(metavar="NAME,NAME…", help="Categories to keep, such as person,dog.")
+    ] = None,
     option: DriverOption = None,
     video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
@@ -44,6 +62,7 @@ def run(
     from rich.console import Console
 
     from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
+    from mobilevis.runtime.artefact import load_artefact
     from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
@@ -57,7 +76,9 @@ def run(
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
-    segmenter = VideoSegmenter(artefact, engine, threads, **driver_options(named, option))
+    loaded = load_artefact(artefact, engine, threads)
+    options = {**default_association(loaded.metadata), **driver_options(named, option)}
+    segmenter = VideoSegmenter(loaded, **options)
     opened = open_source(source)
     categories = segmenter.metadata.classes
     sinks: list[Sink] = []
@@ -73,7 +94,6 @@ def run(
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
     if segmenter.metadata.has_random_weights:
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
-    loaded = segmenter.artefact
     print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
     print_delay(console, segmenter.delay, summary.frames)
     for path in (output, results, panoptic, json_lines):

@@ -9,14 +9,17 @@ import typer
 
 def train(
     config: Annotated[
-        str, typer.Argument(help="A TOML file, or the name of a shipped configuration such as synth-frames.")
+        str,
+        typer.Argument(
+            metavar="CONFIG", help="A TOML file, or a shipped configuration's name from `mobilevis list`."
+        ),
     ],
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the state saved in the run's folder.")
     ] = False,
     overrides: Annotated[
         Optional[list[str]],
-        typer.Option("--set", help="Change one value: table.key=value. May be given several times."),
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change one value; repeatable."),
     ] = None,
 ) -> None:
     """Train a model; with several GPUs or machines, start it with torchrun.

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from mobilevis.export.converters import CONVERTERS
 from mobilevis.models.entries import Shape, Streaming, StreamingModel
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
+from mobilevis.runtime.versions import tool_versions
 
 PRECISION = "fp32"
-TOOLS = (
-    "mobilevis",
-    "torch",
-    "onnx",
-    "onnxscript",
-    "onnxruntime",
-    "executorch",
-    "litert-torch",
-    "ai-edge-litert",
-)
 
 
 def describe(
@@ -60,7 +52,7 @@ def describe(
         options=streaming.driver_options,
         precision=PRECISION,
         checkpoint_sha256=checkpoint_sha256,
-        tools=tool_versions(),
+        tools=tool_versions(_tools()),
     )
     return streaming, metadata
 
@@ -79,12 +71,8 @@ def _specs(tensors: Mapping[str, Shape]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, tuple(shape)) for name, shape in tensors.items())
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the installed packages that take part in an export."""
-    versions = {}
-    for package in TOOLS:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+def _tools() -> list[str]:
+    """The packages that take part in an export, by pip's names."""
+    converters = [package for converter in CONVERTERS.values() for package in converter.packages]
+    engines = [package for engine in ENGINES.values() for package in engine.distributions]
+    return ["mobilevis", "torch", *converters, *engines]

@@ -10,7 +10,8 @@ import torch
 
 from mobilevis.export.trace import EntryModule
 from mobilevis.models.entries import Streaming, StreamingModel
-from mobilevis.runtime.engines.base import Array, Artefact
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.metadata import Metadata
 
 

@@ -9,45 +9,35 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Callable, Optional, Protocol, Union
+from typing import Any, Callable, Optional, Union
 
+from mobilevis.export.converters import CONVERTERS, convert, delegation_of
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
-from mobilevis.export.parity import Image, Reference, compare, make_reference
+from mobilevis.export.parity import Reference, compare, make_reference
 from mobilevis.export.report import ExportReport, FormatReport
 from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
 from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Streaming, StreamingModel
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.engines.base import quiet_native
-from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.errors import UserError, unknown_name
 from mobilevis.runtime.files import atomic_path, sha256_of
+from mobilevis.runtime.formats import FORMATS
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.parity_vectors import check_parity_vectors, make_parity_vectors
 from mobilevis.runtime.sources import open_source
 
-CONVERTERS = {
-    "onnx": "mobilevis.export.onnx",
-    "pte": "mobilevis.export.pte",
-    "tflite": "mobilevis.export.tflite",
-}
 EAGER = "eager"
-SUFFIXES = {"onnx": "_onnx", "pte": ".pte", "tflite": ".tflite"}
+REFERENCE = "onnx"  # the format whose time the others' are told in
 
 Progress = Callable[[str, int, int], None]
-
-
-class Converted(Protocol):
-    """A model in one format, in memory."""
-
-    def write(self, path: Path, metadata: str) -> None:
-        """Write the artefact with its metadata; called again with the parity record."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class _Job:
 def export_model(
     model: Union[StreamingModel, str],
     output: Union[str, Path],
-    formats: Sequence[str] = ("onnx", "pte", "tflite"),
+    formats: Optional[Sequence[str]] = None,
     input_size: tuple[int, int] = (320, 640),
     *,
     name: Optional[str] = None,
@@ -84,7 +74,7 @@ def export_model(
     Args:
         model: a model, or a registry name for one with random weights.
         output: folder for the artefacts; equal names are replaced.
-        formats: any of ``onnx``, ``pte`` and ``tflite``.
+        formats: names in ``CONVERTERS``; None takes them all.
         input_size: (height, width) in pixels.
         name: name for files and metadata; None takes the registry name or the class's name.
         classes: the categories by class index; None numbers them from 1.
@@ -99,7 +89,7 @@ def export_model(
             an output that cannot be written.
     """
     start = time.perf_counter()
-    formats = _check_formats(formats)
+    formats = _check_formats(CONVERTERS if formats is None else formats)
     try:
         if isinstance(model, str):
             name = name or model
@@ -179,12 +169,12 @@ def _export_all(
     reports: dict[str, FormatReport] = {}
     loaded: dict[str, Artefact] = {}
     for form in formats:
-        target = output / f"{stem}{SUFFIXES[form]}"
-        path = stack.enter_context(atomic_path(target, directory=form == "onnx"))
+        target = output / FORMATS[form].artefact_name(stem)
+        path = stack.enter_context(atomic_path(target, directory=FORMATS[form].is_folder))
         reports[form], loaded[form] = _export_format(job, form, path)
     ratios: dict[str, float] = {}
-    if "onnx" in loaded:
-        ratios = time_ratios({**loaded, EAGER: job.eager}, baseline="onnx")
+    if REFERENCE in loaded:
+        ratios = time_ratios({**loaded, EAGER: job.eager}, baseline=REFERENCE)
     timed = (replace(report, time_ratio=ratios.get(form)) for form, report in reports.items())
     return tuple(timed), ratios.get(EAGER)
 
@@ -192,8 +182,8 @@ def _export_all(
 def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Artefact]:
     job.step(f"Convert to {form}")
     start = time.perf_counter()
-    converted = _convert(job, form)
     with quiet_tools():
+        converted = convert(form, job.traced, job.simplify)
         converted.write(path, job.eager.metadata.to_json())
     converted_at = time.perf_counter()
     job.step(f"Compare {form} with eager PyTorch")
@@ -218,19 +208,9 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         convert_seconds=converted_at - start,
         gate_seconds=time.perf_counter() - converted_at,
         parity=parity,
-        delegation=getattr(converted, "delegation", None),
+        delegation=delegation_of(converted),
     )
     return report, artefact
-
-
-def _convert(job: _Job, form: str) -> Converted:
-    with quiet_tools():
-        try:
-            module = import_module(CONVERTERS[form])
-        except ImportError as error:
-            raise missing_extra(str(error.name), "export") from error
-        converted = module.convert(job.traced)
-        return converted.simplified() if form == "onnx" and job.simplify else converted
 
 
 @contextmanager
@@ -246,9 +226,11 @@ def quiet_tools() -> Iterator[None]:
         logging.disable(level)
 
 
-def _check_formats(formats: Sequence[str]) -> list[str]:
-    unknown = [form for form in formats if form not in CONVERTERS]
-    if unknown or not formats:
-        what = f"unknown format {', '.join(unknown)}" if unknown else "no format is given"
-        raise UserError(what, fix=f"choose from {', '.join(CONVERTERS)}")
-    return list(dict.fromkeys(formats))
+def _check_formats(formats: Iterable[str]) -> list[str]:
+    asked = list(dict.fromkeys(formats))
+    for form in asked:
+        if form not in CONVERTERS:
+            raise unknown_name("format", form, CONVERTERS)
+    if not asked:
+        raise UserError("no format is given", fix=f"choose from {', '.join(CONVERTERS)}")
+    return asked

@@ -11,17 +11,15 @@ from itertools import islice
 from typing import Any, Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobilevis.export.tolerances import Tolerance
+from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.engines.base import Array
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import STILL_FPS, Source
 
-Image = NDArray[np.uint8]
 Kept = Mapping[tuple[int, int], Instance]  # (track, class index) → instance
 
 MIN_FRAMES = 10

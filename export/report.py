@@ -16,7 +16,7 @@ class FormatReport:
     """One artefact.
 
     Attributes:
-        format: ``onnx``, ``pte`` or ``tflite``.
+        format: a name in ``CONVERTERS``.
         path: the artefact's name in the output folder.
         bytes: its size; of all files for a folder.
         sha256: as ``mobilevis.runtime.files.sha256_of`` defines it.

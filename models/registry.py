@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 from mobilevis.models.backbones import BACKBONES
@@ -16,64 +17,67 @@ from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.minvis.tar import TarConfig, TarDvisPlus, TarDvisPlusConfig, TarMinVIS
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
-from mobilevis.models.seqformer.seqformer import SEQFORMERS, SeqFormer, SeqFormerConfig
+from mobilevis.models.seqformer.seqformer import SEQFORMER_SIZES, TAFORMER_SIZES, SeqFormer, SeqFormerConfig
+from mobilevis.runtime.errors import suggest
 
-# The models on Mask2Former's decoder, which share their sizes.
-QUERY_MODELS: tuple[tuple[str, type[StreamingModel], type], ...] = (
-    ("minvis", MinVIS, MinVISConfig),
-    ("minvis-tar", TarMinVIS, TarConfig),
-    ("dvis-plus", DvisPlus, DvisPlusConfig),
-    ("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig),
-)
 Factory = Callable[..., StreamingModel]
 
 
-def _family(
-    model: Callable[[Any], StreamingModel],
-    config: type,
-    name: str,
-    backbone: str,
-    defaults: Mapping[str, Any] = {},
-) -> Factory:
-    """A factory of one family's models on one backbone, with the defaults of its size."""
+@dataclass(frozen=True)
+class Family:
+    """Models of one architecture in several sizes, each on its backbone.
 
-    def create(**options: Any) -> StreamingModel:
+    Attributes:
+        prefix: of the models' names; the size follows.
+        model: built from a configuration.
+        config: the configuration's class.
+        sizes: size → configuration, the backbone with it.
+    """
+
+    prefix: str
+    model: Callable[[Any], StreamingModel]
+    config: type
+    sizes: Mapping[str, Mapping[str, Any]]
+
+    def create(self, size: str, **options: Any) -> StreamingModel:
+        """A model of one size with other options.
+
+        Raises:
+            ValueError: an option is not known, or another backbone than the size's.
+        """
+        defaults = self.sizes[size]
+        backbone = defaults["backbone"]
         if options.get("backbone", backbone) != backbone:
-            raise ValueError(f"{name} has no backbone {options['backbone']}")
-        known = sorted(field.name for field in fields(config))
+            raise ValueError(f"{self.prefix}-{size} has no backbone {options['backbone']}")
+        known = sorted(field.name for field in fields(self.config))
         unknown = sorted(set(options) - set(known))
         if unknown:
-            raise ValueError(f"no configuration {', '.join(unknown)}; known are {', '.join(known)}")
-        return model(config(**{**defaults, **options, "backbone": backbone}))
-
-    return create
+            raise ValueError(f"no configuration {', '.join(unknown)}; {suggest(unknown[0], known)}")
+        return self.model(self.config(**{**defaults, **options}))
 
 
-def _families() -> Iterator[tuple[str, Factory]]:
-    for backbone in BACKBONES:
-        name = f"mobileinst-{backbone}"
-        yield name, _family(MobileInst, MobileInstConfig, name, backbone)
-    for backbone in SPARSEINST_BACKBONES:
-        name = f"sparseinst-{backbone}"
-        yield name, _family(SparseInst, SparseInstConfig, name, backbone)
-    for size, defaults in MINVIS_SIZES.items():
-        for prefix, model, config in QUERY_MODELS:
-            name = f"{prefix}-{size}"
-            yield name, _family(model, config, name, defaults["backbone"], defaults)
-    for name, chosen in SEQFORMERS.items():
-        yield name, _family(SeqFormer, SeqFormerConfig, name, chosen["backbone"], chosen)
-    for size, defaults in EFFICIENTVIS_SIZES.items():
-        name = f"efficientvis-{size}"
-        yield name, _family(EfficientVIS, EfficientVISConfig, name, defaults["backbone"], defaults)
-    for size, defaults in MAXTRON_VIS_SIZES.items():
-        name = f"maxtron-vis-{size}"
-        yield name, _family(MaXTronVis, MaXTronVisConfig, name, defaults["backbone"], defaults)
-    for size, defaults in MAXTRON_VPS_SIZES.items():
-        name = f"maxtron-vps-{size}"
-        yield name, _family(MaXTronVps, MaXTronVpsConfig, name, defaults["backbone"], defaults)
+def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The sizes of a family that differs in its backbone alone, and is called after it."""
+    return {backbone: {"backbone": backbone} for backbone in backbones}
 
 
-MODELS: dict[str, Factory] = dict(_families())
+FAMILIES = (
+    Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
+    Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
+    # On Mask2Former's decoder, whose sizes they share.
+    Family("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),
+    Family("minvis-tar", TarMinVIS, TarConfig, MINVIS_SIZES),
+    Family("dvis-plus", DvisPlus, DvisPlusConfig, MINVIS_SIZES),
+    Family("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
+    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES),
+    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES),
+    Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES),
+    Family("maxtron-vis", MaXTronVis, MaXTronVisConfig, MAXTRON_VIS_SIZES),
+    Family("maxtron-vps", MaXTronVps, MaXTronVpsConfig, MAXTRON_VPS_SIZES),
+)
+MODELS: dict[str, Factory] = {
+    f"{family.prefix}-{size}": partial(family.create, size) for family in FAMILIES for size in family.sizes
+}
 
 
 def list_models() -> list[str]:
@@ -97,5 +101,5 @@ def create_model(name: str, **config: Any) -> StreamingModel:
         50
     """
     if name not in MODELS:
-        raise ValueError(f"no model {name}; known are {', '.join(list_models())}")
+        raise ValueError(f"no model {name}; {suggest(name, list_models())}")
     return MODELS[name](**config)

@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Optional, Union
 
 from mobilevis.runtime.engines.base import Artefact, check_threads
-from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.errors import UserError, unknown_name
+from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, describe_formats
 
-__all__ = ["ENGINES", "FORMAT_NAMES", "Artefact", "EngineInfo", "artefact_format", "load_artefact"]
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """Where an engine lives and what it reads.
-
-    Attributes:
-        module: module with ``load(path, threads) -> Artefact``.
-        format: the format that it reads.
-    """
-
-    module: str
-    format: str
-
-
-ENGINES = {
-    "onnxruntime": EngineInfo("mobilevis.runtime.engines.onnxruntime", "onnx"),
-    "executorch": EngineInfo("mobilevis.runtime.engines.executorch", "pte"),
-    "litert": EngineInfo("mobilevis.runtime.engines.litert", "tflite"),
-}
-FORMAT_NAMES = {"onnx": "a folder of .onnx files", "pte": "a .pte file", "tflite": "a .tflite file"}
+__all__ = ["Artefact", "artefact_format", "load_artefact"]
 
 
 def artefact_format(path: Union[str, Path]) -> str:
-    """The format of an artefact, ``onnx``, ``pte`` or ``tflite``, from its path alone.
+    """The format of an artefact, a name in ``FORMATS``, from its path alone.
 
     Raises:
-        UserError: nothing is there, the file is empty, or it is none of the three.
+        UserError: nothing is there, the file is empty, or it is of no known format.
     """
     path = Path(path)
     if not path.exists():
         raise UserError("there is no such artefact", path, "check the path, or export a model first")
     if path.is_dir():
-        if any(path.glob("*.onnx")):
-            return "onnx"
-        raise UserError("the folder holds no .onnx file", path, "give the folder of an ONNX export")
+        folders = {name: form.suffix for name, form in FORMATS.items() if form.is_folder}
+        for name, suffix in folders.items():
+            if any(path.glob(f"*{suffix}")):
+                return name
+        raise UserError(f"the folder holds no {', '.join(folders.values())} file", path, "give an artefact")
     if path.stat().st_size == 0:
         raise UserError("the artefact is empty", path, "export the model again, or copy it again")
-    suffix = path.suffix[1:].lower()
-    if suffix not in FORMAT_NAMES:
-        known = ", ".join(FORMAT_NAMES.values())
-        raise UserError(
-            f"{path.suffix or 'no suffix'} is not the format of an artefact", path, f"give {known}"
-        )
-    return suffix
+    for name, form in FORMATS.items():
+        if path.suffix.lower() == form.suffix:
+            return name
+    raise UserError(
+        f"{path.suffix or 'no suffix'} is not the format of an artefact", path, f"give {describe_formats()}"
+    )
 
 
 def load_artefact(path: Union[str, Path], engine: Optional[str] = None, threads: int = 1) -> Artefact:
@@ -71,14 +51,14 @@ def load_artefact(path: Union[str, Path], engine: Optional[str] = None, threads:
         UserError: the artefact cannot be loaded; the message says why and what to do.
     """
     if engine is not None and engine not in ENGINES:
-        raise UserError(f"unknown engine {engine}", fix=f"choose one of {', '.join(sorted(ENGINES))}")
+        raise unknown_name("engine", engine, ENGINES)
     check_threads(threads)
     form = artefact_format(path)
     if engine is None:
-        engine = next(name for name, info in ENGINES.items() if info.format == form)
+        engine = default_engine(form)
     info = ENGINES[engine]
     if info.format != form:
         raise UserError(
-            f"{engine} reads {FORMAT_NAMES[info.format]}", path, "give another engine or artefact"
+            f"{engine} reads {FORMATS[info.format].description}", path, "give another engine or artefact"
         )
     return import_module(info.module).load(Path(path), threads)

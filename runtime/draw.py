@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.results import FrameResult
 
-Image = NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 OPACITY = 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Optional, Union
 
@@ -26,3 +28,19 @@ class UserError(Exception):
 def missing_extra(package: str, extra: str) -> UserError:
     """The error for a package that an optional part of mobilevis needs and that is not installed."""
     return UserError(f"{package} is not installed", fix=f'pip install "mobilevis[{extra}]"')
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not among the known ones; see ``suggest``."""
+    return UserError(f"unknown {what} {name}", fix=suggest(name, known))
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The known name that may have been meant, or all of them where none is close.
+
+    >>> suggest("onx", ["onnx", "pte"]), suggest("coreml", ["onnx", "pte"])
+    ('did you mean onnx?', 'known are onnx, pte')
+    """
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import to_frame
 from mobilevis.runtime.results import Instance
-
-Array = NDArray[np.float32]
 
 SUBMISSION_FOLDER = "pan_pred"  # of VIPSeg's panoptic PNGs, beside pred.json
 
@@ -80,7 +80,7 @@ def gather_segments(
 def visible_segments(segments: Sequence[Segment], threshold: float) -> list[Segment]:
     """Those segments that the better ones leave at least ``LEAST_VISIBLE`` of."""
     kept: list[Segment] = []
-    taken: NDArray[np.bool_] | None = None
+    taken: Optional[NDArray[np.bool_]] = None
     for segment in segments:
         mask = segment.probabilities > threshold
         taken = np.zeros_like(mask) if taken is None else taken

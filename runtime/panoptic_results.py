@@ -8,16 +8,14 @@ from typing import Any, Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import disk_errors
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sinks import FileSink
-
-Image = NDArray[np.uint8]
 
 
 class PanopticResults(FileSink):

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.engines.base import Array, Artefact
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import Metadata, TensorSpec
 

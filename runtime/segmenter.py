@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.drivers import make_driver
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sources import Source, StreamInterruptedError, open_source
-
-Image = NDArray[np.uint8]
 
 
 class VideoSegmenter:

@@ -15,17 +15,14 @@ from pathlib import Path
 from typing import IO, Any, Callable, Optional
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from mobilevis.runtime import rle
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.draw import draw_result
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors
 from mobilevis.runtime.results import FrameResult
-
-Image = NDArray[np.uint8]
 
 # MPEG-4 Part 2 in .mp4 and .mov, VP9 in .webm and Motion JPEG in .avi: what every OpenCV wheel can encode
 # without a GPL encoder.
@@ -202,11 +199,6 @@ class TrackSpool:
         self._size: tuple[int, int] = (0, 0)
         self._places: dict[int, array[int]] = defaultdict(lambda: array("q"))  # frame, offset pairs
         self._scores: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-
-    @property
-    def track_count(self) -> int:
-        """Number of identities seen so far."""
-        return len(self._places)
 
     def add(self, result: FrameResult) -> None:
         """Take the next frame."""

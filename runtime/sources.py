@@ -15,11 +15,9 @@ from typing import Optional, Union
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.errors import UserError
-
-Image = NDArray[np.uint8]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 STILL_FPS = 30.0  # a folder of images has no rate of its own

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "benchmarks.cost": {"benchmarks.latency", "models"},
     "cli": {"models", "runtime", "data", "export", "training", "benchmarks"},
 }
-SHARED = ("mobilevis.runtime.errors", "mobilevis.runtime.files", "mobilevis.runtime.categories")
+SHARED = tuple(f"mobilevis.runtime.{module}" for module in ("arrays", "categories", "errors", "files"))
 TORCH = ("torch", "executorch")
 
 

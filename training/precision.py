@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +68,6 @@ def _in_fp32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     return run
 
 
-def create_scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | None:
+def create_scaler(precision: str, device: torch.device) -> Optional[torch.amp.GradScaler]:
     """The loss scaler that fp16 needs; None for the others."""
     return torch.amp.GradScaler(device.type) if precision == "fp16" else None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +38,8 @@ class TrainingState:
 
     objective: Objective
     optimizer: Optimizer
-    average: WeightAverage | None
-    scaler: torch.amp.GradScaler | None
+    average: Optional[WeightAverage]
+    scaler: Optional[torch.amp.GradScaler]
     iteration: int = 0
 
 

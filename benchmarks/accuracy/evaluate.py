@@ -1,25 +1,14 @@
-"""The evaluators by name, and the JSON record of what one measured."""
+"""Evaluate results by a metric's name, and the JSON record of what was measured."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Union
 
-from mobilevis.benchmarks.accuracy.coco import evaluate_coco
+from mobilevis.benchmarks.accuracy.metrics import find_metric
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
-from mobilevis.benchmarks.accuracy.stq import evaluate_stq
-from mobilevis.benchmarks.accuracy.vpq import evaluate_vpq
-from mobilevis.benchmarks.accuracy.ytvis import evaluate_ytvis
-from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
-
-METRICS: dict[str, Callable[[Path, Path, ProgressBar], AccuracyResult]] = {
-    "coco": evaluate_coco,
-    "stq": evaluate_stq,
-    "vpq": evaluate_vpq,
-    "ytvis": evaluate_ytvis,
-}
+from mobilevis.runtime.versions import tool_versions
 
 
 def evaluate(
@@ -36,9 +25,8 @@ def evaluate(
     Raises:
         UserError: the metric is unknown, a file is malformed, or the two do not belong together.
     """
-    if metric not in METRICS:
-        raise UserError(f"unknown metric {metric}", fix=f"choose one of {', '.join(METRICS)}")
-    return METRICS[metric](Path(gt), Path(results), progress)
+    result: AccuracyResult = find_metric(metric).evaluate(Path(gt), Path(results), progress)
+    return result
 
 
 def result_record(result: AccuracyResult, gt: Path, results: Path, **more: Any) -> dict[str, Any]:
@@ -47,7 +35,7 @@ def result_record(result: AccuracyResult, gt: Path, results: Path, **more: Any) 
         **result.to_dict(),
         "dataset": file_facts(gt),
         "results": file_facts(results),
-        "tools": tool_versions("mobilevis", "numpy"),
+        "tools": tool_versions(["mobilevis", "numpy"]),
         **more,
     }
 
@@ -55,8 +43,3 @@ def result_record(result: AccuracyResult, gt: Path, results: Path, **more: Any) 
 def file_facts(path: Path) -> dict[str, str]:
     """Which file a record holds for."""
     return {"file": path.name, "sha256": sha256_of(path)}
-
-
-def tool_versions(*packages: str) -> dict[str, str]:
-    """Package → installed version."""
-    return {name: importlib.metadata.version(name) for name in packages}

@@ -37,7 +37,7 @@ class AccuracyResult:
     """What an evaluator measured.
 
     Attributes:
-        metric: ``coco``, ``ytvis``, ``vpq`` or ``stq``.
+        metric: a name in ``METRICS``.
         metrics: figure → fraction in [0, 1], or -1 where the ground truth has nothing of that kind.
         per_class: the same of each category.
         counts: how much was evaluated: videos or images, annotations, results.

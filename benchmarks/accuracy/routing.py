@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from mobilevis.benchmarks.accuracy.evaluate import file_facts, tool_versions
+from mobilevis.benchmarks.accuracy.evaluate import file_facts
+from mobilevis.benchmarks.accuracy.metrics import AP_SCORE_THRESHOLD
 from mobilevis.benchmarks.accuracy.result import ProgressBar
-from mobilevis.benchmarks.accuracy.run import AP_SCORE_THRESHOLD, run_accuracy
+from mobilevis.benchmarks.accuracy.run import run_accuracy
 from mobilevis.data.datasets import VideoDataset
 from mobilevis.data.images import image_folder
 from mobilevis.data.ytvis import load_ytvis, save_ytvis
@@ -24,6 +25,7 @@ from mobilevis.runtime.drivers.tar import layers_kept
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import Source
+from mobilevis.runtime.versions import tool_versions
 
 RECORD_KIND, RECORD_SCHEMA = "mobilevis.routing", 1
 GROUPS = 10  # of the record's frames, by how much they changed
@@ -205,6 +207,6 @@ def routing_record(rows: Sequence[LayerRow], gt: Path, **more: Any) -> dict[str,
         ],
         "relation": {"rank_correlation": rank_correlation(routed), "by_change": by_change(routed)},
         "dataset": file_facts(gt),
-        "tools": tool_versions("mobilevis", "numpy", "scipy"),
+        "tools": tool_versions(["mobilevis", "numpy", "scipy"]),
         **more,
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
+from mobilevis.benchmarks.accuracy.metrics import find_metric
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
 from mobilevis.data import panoptic
 from mobilevis.data.coco import load_coco, save_coco_results
@@ -25,9 +26,6 @@ from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
 from mobilevis.runtime.sources import STILL_FPS, Source
-
-# Recall counts for AP: a viewer would not want to see instances of so low a score.
-AP_SCORE_THRESHOLD = 0.05
 
 
 class DatasetFrames(Source):
@@ -55,9 +53,9 @@ def run_accuracy(
 
     Args:
         segmenter: runs the artefact.
-        metric: a name in ``PREDICTORS``.
+        metric: a name in ``METRICS``.
         gt: annotations in the metric's format.
-        results: file to write in the metric's submission format; vpq and stq also write ``pan_pred/`` beside.
+        results: file to write in the metric's submission format; panoptic ones have ``pan_pred/`` beside.
         images: folder of the images; None looks where the published layouts have it.
         progress: wraps the loops over images or videos.
 
@@ -65,17 +63,17 @@ def run_accuracy(
         UserError: the metric is unknown, the artefact's classes are not the data set's, a file is malformed,
             or an image is missing or of another size than the annotations say.
     """
-    if metric not in PREDICTORS:
-        raise UserError(f"unknown metric {metric}", fix=f"choose one of {', '.join(PREDICTORS)}")
+    chosen = find_metric(metric)
     gt, results = Path(gt), Path(results)
     results.parent.mkdir(parents=True, exist_ok=True)
-    PREDICTORS[metric](segmenter, gt, images, results, progress)
+    chosen.predict(segmenter, gt, images, results, progress)
     return evaluate(metric, gt, results, progress)
 
 
 def default_options(metric: str) -> dict[str, Any]:
     """What a metric asks of a driver unless the user chooses: AP, a low score threshold."""
-    return {"score_threshold": AP_SCORE_THRESHOLD} if metric in ("coco", "ytvis") else {}
+    threshold = find_metric(metric).score_threshold
+    return {} if threshold is None else {"score_threshold": threshold}
 
 
 def check_classes(classes: Iterable[Category], categories: Mapping[int, str], gt: Path) -> None:
@@ -163,14 +161,6 @@ def predict_panoptic(
                 records.append({"file_name": frame.name, "segments_info": _segments(ids, tracks)})
             annotations.append({"video_id": video.id, "annotations": records})
     write_json(results, {"annotations": annotations})
-
-
-PREDICTORS: dict[str, Callable[[VideoSegmenter, Path, Optional[Path], Path, ProgressBar], None]] = {
-    "coco": predict_coco,
-    "stq": predict_panoptic,
-    "vpq": predict_panoptic,
-    "ytvis": predict_ytvis,
-}
 
 
 def track(segmenter: VideoSegmenter, frames: Source, beside: Path, video_id: int = 0) -> list[VideoResult]:

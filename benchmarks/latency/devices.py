@@ -1,19 +1,14 @@
-"""Devices by address, ``local``, ``ssh:USER@HOST[:PORT]`` or ``adb[:SERIAL]``: what is there, what it has."""
+"""What a device has: cores, clocks, temperatures, Python and engines."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from mobilevis.benchmarks.latency.session import no_python
-from mobilevis.benchmarks.latency.transports.adb import AdbTransport, list_devices
 from mobilevis.benchmarks.latency.transports.base import Transport
-from mobilevis.benchmarks.latency.transports.local import LocalTransport
-from mobilevis.benchmarks.latency.transports.ssh import SshTransport
 from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, named_masks, parse_topology
 from mobilevis.benchmarks.latency.worker.environment import (
     IDENTITY_GLOBS,
@@ -21,8 +16,9 @@ from mobilevis.benchmarks.latency.worker.environment import (
     parse_identity,
     parse_snapshot,
 )
-from mobilevis.benchmarks.latency.worker.packages import ALL_DISTRIBUTIONS, ENGINE_DISTRIBUTIONS
+from mobilevis.benchmarks.latency.worker.packages import ALL_DISTRIBUTIONS
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
 
 # Old enough for any Python 3: the answer says how old it is.
 PROBE = """\
@@ -52,14 +48,14 @@ class PythonFacts:
     def engines(self) -> dict[str, Optional[str]]:
         """Engine → the distribution and version that serves it; None where it is missing."""
         found: dict[str, Optional[str]] = {}
-        for engine, names in ENGINE_DISTRIBUTIONS.items():
-            installed = [f"{name} {self.packages[name]}" for name in names if name in self.packages]
-            found[engine] = installed[0] if installed else None
+        for name, engine in ENGINES.items():
+            serving = [package for package in engine.distributions if package in self.packages]
+            found[name] = f"{serving[0]} {self.packages[serving[0]]}" if serving else None
         return found
 
     def pip_line(self, engine: str) -> str:
         """The line that installs what the worker needs for an engine and lacks."""
-        wanted = ["numpy", ENGINE_DISTRIBUTIONS[engine][0]]
+        wanted = ["numpy", ENGINES[engine].distributions[0]]
         missing = [name for name in wanted if name not in self.packages]
         return " ".join([self.executable, "-m", "pip", "install", *missing])
 
@@ -81,57 +77,6 @@ class DeviceFacts:
     temperatures_c: Mapping[str, float]
     python: Optional[PythonFacts]
     missing: str = ""
-
-
-def open_device(
-    address: str,
-    python: Optional[str] = None,
-    scratch: Optional[str] = None,
-    ssh_config: Optional[Path] = None,
-) -> Transport:
-    """The transport of an address.
-
-    Args:
-        address: ``local``, ``ssh:USER@HOST[:PORT]`` or ``adb[:SERIAL]``.
-        python: the Python there, where it is not the usual one.
-        scratch: a folder there for temporary folders, where it is not the usual one.
-        ssh_config: for ssh, another configuration than the user's.
-
-    Raises:
-        UserError: the address is none of these, or adb has no such device.
-    """
-    kind, _, rest = address.partition(":")
-    options: dict[str, Any] = {"python": python, "scratch": scratch}
-    options = {name: value for name, value in options.items() if value is not None}
-    if address == "local":
-        return LocalTransport(**options)
-    if kind == "ssh" and rest:
-        return SshTransport(rest, config=ssh_config, **options)
-    if kind == "adb":
-        return AdbTransport(rest or None, **options)
-    raise UserError(f"device {address} is not known", fix="give local, ssh:USER@HOST[:PORT] or adb[:SERIAL]")
-
-
-def list_addresses(
-    ssh_hosts: tuple[str, ...] = (), ssh_config: Optional[Path] = None
-) -> list[tuple[str, str]]:
-    """(address, state) of this machine, of what adb knows, and of the given ssh hosts, each tried once."""
-    found = [("local", "ready")]
-    if shutil.which("adb") is None:
-        found.append(("adb", "adb is not installed"))
-    else:
-        ready = {"device": "ready"}
-        found += [
-            (f"adb:{device.serial}", f"{ready.get(device.state, device.state)} {device.model}".strip())
-            for device in list_devices()
-        ]
-    for host in ssh_hosts:
-        try:
-            SshTransport(host, ssh_config).run(["true"])
-            found.append((f"ssh:{host}", "ready"))
-        except UserError as error:
-            found.append((f"ssh:{host}", error.what))
-    return found
 
 
 def describe_device(transport: Transport) -> DeviceFacts:

@@ -158,14 +158,7 @@ def _local_name(file: str, uploads: Mapping[str, Path]) -> str:
 
 def no_python(transport: Transport) -> UserError:
     """What a device without Python can and cannot do."""
-    if transport.address.startswith("adb"):
-        fix = (
-            "this worker needs Python 3.9; plain Android has none, and an Android worker is another program: "
-            "use a board, or give --python with the path of one"
-        )
-    else:
-        fix = "install Python 3.9 or newer and NumPy there, or give --python"
-    return UserError(f"the device has no {transport.python}", transport.address, fix)
+    return UserError(f"the device has no {transport.python}", transport.address, transport.python_advice)
 
 
 def _clean_up(transport: Transport, folder: str, outcome: Outcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +112,9 @@ class TopFormer(nn.Module):
 
     size_multiple = 64
 
-    def __init__(self, size: TopFormerSize, out_channels: int | None = None, drop_path: float = 0.1) -> None:
+    def __init__(
+        self, size: TopFormerSize, out_channels: Optional[int] = None, drop_path: float = 0.1
+    ) -> None:
         super().__init__()
         out_channels = out_channels or size.injected_channels
         self.split = list(size.channels)

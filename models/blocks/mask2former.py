@@ -9,6 +9,7 @@ scores leaves the softmax as it is without a mask, which is what Mask2Former res
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,7 @@ class DeformableEncoder(nn.Module):
         layers: int,
         points: int,
         hidden: int,
-        between: nn.Module | None = None,
+        between: Optional[nn.Module] = None,
     ) -> None:
         super().__init__()
         self.inputs = nn.ModuleList(
@@ -117,7 +118,7 @@ class PixelDecoder(DeformableEncoder):
         layers: int,
         points: int,
         hidden: int,
-        between: nn.Module | None = None,
+        between: Optional[nn.Module] = None,
     ) -> None:
         super().__init__(channels[1:], dim, heads, layers, points, hidden, between)
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(GROUPS, dim))

@@ -8,6 +8,7 @@ products.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ def interpolation_weights(start: Tensor, end: Tensor, bins: int, cells: int) -> 
     return sum(weights[1:], weights[0]) * (1.0 / SAMPLES)
 
 
-def roi_align(features: Tensor, boxes: Tensor, bins: int, chosen: Tensor | None = None) -> Tensor:
+def roi_align(features: Tensor, boxes: Tensor, bins: int, chosen: Optional[Tensor] = None) -> Tensor:
     """Crop boxes from features to bins × bins.
 
     Args:

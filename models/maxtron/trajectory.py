@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Optional, cast
 
 import numpy as np
 import torch
@@ -44,7 +44,7 @@ class TrajectoryAttention(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, frames: int, positions: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, frames: int, positions: Optional[Tensor] = None) -> Tensor:
         """(B, F·P, D), the P positions of the first of F frames, then the second's … → the same shape.
 
         Args:
@@ -124,7 +124,7 @@ class AxialTrajectoryLayer(nn.Module):
         self.project = nn.Linear(hidden, dim)
         self.last_norm = LayerNorm(dim)
 
-    def forward(self, x: Tensor, frames: int, level: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, frames: int, level: Optional[Tensor] = None) -> Tensor:
         """Frame-level maps of B clips, (B·F, D, H, W), the F frames of a clip together → the same shape.
 
         ``level`` (D,) is added to the positions' embedding.

@@ -47,13 +47,9 @@ ADDITIONS: Mapping[str, Any] = {
     "temporal_positions": True,
     "temporal_self_attention": True,
 }
-# Registry name → what it sets of the configuration.
-SEQFORMERS: Mapping[str, Mapping[str, Any]] = {
-    "seqformer-r50": BASE,
-    "seqformer-tiny": TINY,
-    "taformer-r50": {**BASE, **ADDITIONS},
-    "taformer-tiny": {**TINY, **ADDITIONS},
-}
+# Size → what it sets of the configuration.
+SEQFORMER_SIZES: Mapping[str, Mapping[str, Any]] = {"r50": BASE, "tiny": TINY}
+TAFORMER_SIZES = {size: {**config, **ADDITIONS} for size, config in SEQFORMER_SIZES.items()}
 
 
 @dataclass(frozen=True)

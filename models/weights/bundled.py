@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from mobilevis.models.registry import list_models
+from mobilevis.runtime.errors import suggest
 
 
 def bundled_checkpoint(name: str) -> Optional[Path]:
@@ -19,6 +20,6 @@ def bundled_checkpoint(name: str) -> Optional[Path]:
         ValueError: the name is not known.
     """
     if name not in list_models():
-        raise ValueError(f"no model {name}; known are {', '.join(list_models())}")
+        raise ValueError(f"no model {name}; {suggest(name, list_models())}")
     path = Path(str(files("mobilevis.models.weights"))) / f"{name}.safetensors"
     return path if path.is_file() else None

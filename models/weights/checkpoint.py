@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,19 @@ class Checkpoint:
     classes: tuple[Category, ...]
     record: Mapping[str, Any]
     sha256: str
+
+    @property
+    def input_size(self) -> Optional[tuple[int, int]]:
+        """(height, width) that its training fitted frames into; None where the record does not say."""
+        found: Any = self.record
+        for key in ("config", "data", "canvas"):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if not isinstance(found, (list, tuple)) or len(found) != 2:
+            return None
+        height, width = found
+        if not all(type(side) is int and side > 0 for side in found):
+            return None
+        return height, width
 
 
 @dataclass(frozen=True)
@@ -227,7 +240,7 @@ def _without_wrappers(name: str) -> str:
 
 
 def _match(
-    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: tuple[int, int] | None = None
+    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: Optional[tuple[int, int]] = None
 ) -> LoadReport:
     """Which of the tensors fit the model, all checked: shapes, kinds and values.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.masks import sigmoid, soft_iou
-
-Array = NDArray[np.float32]
 
 
 class OverlapAssociation:

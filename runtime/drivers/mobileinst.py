@@ -14,6 +14,7 @@ from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import Association, OnlineAssociation, SlotAssociation
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.errors import suggest
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, maskness
 from mobilevis.runtime.results import FrameResult, Instance
@@ -28,7 +29,7 @@ class MobileInstOptions(InstanceOptions):
 
     Attributes:
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
-        association: ``slots`` (the paper's), ``online`` or ``appearance``; see
+        association: ``slots`` (the paper's), ``online`` or ``appearance`` (the best measured); see
             ``mobilevis.runtime.association``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         match_cosine: online association: least cosine of a detection's kernel with its track's.
@@ -51,7 +52,9 @@ class MobileInstOptions(InstanceOptions):
         if self.keyframe_interval is not None and self.keyframe_interval < 1:
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
         if self.association not in ASSOCIATIONS:
-            raise ValueError(f"association {self.association} is not one of {', '.join(ASSOCIATIONS)}")
+            raise ValueError(
+                f"unknown association {self.association}; {suggest(self.association, ASSOCIATIONS)}"
+            )
         if not -1.0 <= self.match_cosine <= 1.0 or not -1.0 <= self.match_similarity <= 2.0:
             raise ValueError("match_cosine lies in [-1, 1] and match_similarity in [-1, 2]")
         if not 0.0 <= self.birth_score <= 1.0:

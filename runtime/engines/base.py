@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Optional
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 
-Array = NDArray[np.float32]
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Sequence[int]]
 

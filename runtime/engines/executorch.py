@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from mobilevis.runtime.engines.base import Array, Artefact, check_signature, named, quiet_native
-from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.engines.base import Artefact, check_signature, named, quiet_native
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import parse_metadata
 
 METADATA_METHOD = "metadata"
@@ -142,5 +144,5 @@ def portable_lib() -> Any:
         import torch  # noqa: F401  the extension links against the libraries that this import loads
         from executorch.extension.pybindings import _portable_lib
     except ImportError as error:
-        raise missing_extra("executorch", "executorch") from error
+        raise missing_engine("executorch") from error
     return _portable_lib

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from mobilevis.runtime.engines.base import Array, Artefact, check_signature, os_thread_count, quiet_native
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.engines.base import Artefact, check_signature, os_thread_count, quiet_native
 from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER, read_metadata
-from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import MAX_METADATA_BYTES, METADATA_KEY, parse_metadata
 
 AGAIN = "export the model again, or copy it again"
@@ -93,7 +95,7 @@ def _interpreter_class() -> Any:
         try:
             from tflite_runtime.interpreter import Interpreter
         except ImportError as error:
-            raise missing_extra("ai-edge-litert", "litert") from error
+            raise missing_engine("litert") from error
     return Interpreter
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
 
-from mobilevis.runtime.engines.base import Array, Artefact, check_signature
-from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.engines.base import Artefact, check_signature
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import METADATA_KEY, parse_metadata
 
 LOG_FATAL = 4
@@ -70,7 +72,7 @@ def open_session(file: Path, threads: int, profile_prefix: Optional[Path] = None
     try:
         import onnxruntime
     except ImportError as error:
-        raise missing_extra("onnxruntime", "onnxruntime") from error
+        raise missing_engine("onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 from mobilevis.benchmarks.latency.bench import Plan, run_plan
-from mobilevis.benchmarks.latency.devices import open_device
+from mobilevis.benchmarks.latency.transports.base import Access
+from mobilevis.benchmarks.latency.transports.registry import open_device
 from mobilevis.benchmarks.latency.worker.protocol import Protocol
 
 PORT = 6555
@@ -65,7 +66,7 @@ def main(root: Path, artefact: Path, scratch: str, scenario: str) -> None:
         seconds = 0.0 if scenario == "good" else 30.0
         protocol = Protocol("adbd", 20, seconds, 30.0, warmup_seconds=0.0, max_warmup_seconds=0.5)
         plan = Plan((artefact,), protocol, cpus=str(min(os.sched_getaffinity(0))))
-        transport = open_device("adb", python=sys.executable, scratch=f"{scratch}/device")
+        transport = open_device("adb", Access(python=sys.executable, scratch=f"{scratch}/device"))
         report, error = run_plan(transport, plan, on_event)
         series = report.artefacts[0].workloads.get("entries")
         outcome = {

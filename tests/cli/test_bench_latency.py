@@ -71,7 +71,7 @@ def test_ctrl_c_keeps_the_samples_and_ends_with_one_line(artefacts, tmp_path):
     ("options", "words"),
     [
         (["--cpus", "medium"], "--cpus medium is not known: use one of all, big, prime"),
-        (["--protocol", "fast"], "protocol fast is not known: use one of slow, quick, standard, sustained"),
+        (["--protocol", "fast"], "unknown protocol fast: known are slow, quick, standard, sustained"),
         (["--device", "usb"], "device usb is not known: give local"),
         (["--threads", "999"], "999 threads on"),
         (["--source", "absent.mp4"], "there is no such file or folder (absent.mp4)"),

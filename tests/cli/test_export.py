@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mobilevis.cli.export import export_with_progress, print_report
+from mobilevis.cli.export import _load, export_with_progress, print_report
 from mobilevis.models import create_model
+from mobilevis.models.weights.bundled import bundled_checkpoint
 from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
@@ -59,6 +60,23 @@ def test_configuration_that_is_not_the_checkpoints_is_refused(checkpoint, tmp_pa
     assert what in refusal(MODEL, checkpoint, tmp_path / "out", **config)
 
 
+def test_a_checkpoint_needs_no_name_and_brings_its_input_size(checkpoint):
+    source = _load(str(checkpoint), None, False, {})
+    assert (source.name, source.sha256, source.input_size) == (MODEL, sha256_of(checkpoint), None)
+
+
+def test_a_name_takes_the_weights_that_ship_and_their_size():
+    source = _load(MODEL, None, False, {})
+    assert source.sha256 == sha256_of(bundled_checkpoint(MODEL))
+    assert source.input_size == (256, 512)
+    assert _load(MODEL, None, True, {}).sha256 is None
+    assert _load("mobileinst-topformer-small", None, False, {}).sha256 is None
+
+
+def test_a_checkpoint_is_not_random(checkpoint, tmp_path, refused):
+    assert "leave out --random" in refused("export", checkpoint, "--random", "--output", tmp_path / "out")
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
     line = refused("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
@@ -69,14 +87,14 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--format", "onnx,coreml"), "unknown format coreml: choose from onnx, pte, tflite"),
+        (("--format", "onnx,coreml"), "unknown format coreml: known are onnx, pte, tflite"),
         (("--input-size", "320x600"), "320x600 is no multiple of 64, the nearest are 320x576 and 320x640"),
         (("--max-instances", "101"), "max_instances 101 is not in 1…100"),
         (("--config", "pooling=max7"), "pooling 'max7' is not known"),
     ],
 )
 def test_a_request_that_cannot_be_met_is_refused(refused, tmp_path, arguments, message):
-    assert message in refused("export", MODEL, *arguments, "--output", tmp_path / "out")
+    assert message in refused("export", MODEL, "--random", *arguments, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

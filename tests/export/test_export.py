@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilevis.export import export, export_model, onnx
+from mobilevis.export import export_model, onnx
+from mobilevis.export.converters import CONVERTERS, Converter
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
@@ -96,7 +97,7 @@ def test_a_failed_gate_leaves_nothing(export_toy, toy_model, tmp_path, monkeypat
 
 
 def test_a_later_format_that_fails_takes_the_earlier_ones_back(export_toy, tmp_path, monkeypatch):
-    monkeypatch.setitem(export.CONVERTERS, "pte", "mobilevis.export.no_such_module")
+    monkeypatch.setitem(CONVERTERS, "pte", Converter("mobilevis.export.no_such_module"))
     with pytest.raises(UserError, match="not installed"):
         export_toy(formats=["onnx", "pte"])
     assert contents(tmp_path) == []
@@ -131,7 +132,7 @@ def test_classes_and_checkpoint_are_recorded(export_toy, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"formats": ["onnx", "coreml"]}, "unknown format coreml: choose from onnx, pte, tflite"),
+        ({"formats": ["onnx", "coreml"]}, "unknown format coreml: known are onnx, pte, tflite"),
         ({"formats": []}, "no format"),
         ({"input_size": (64, 100)}, "the nearest are 64x128 and 64x96"),
         ({"classes": [Category(1, "car")]}, "1 classes are named, the model has 3"),

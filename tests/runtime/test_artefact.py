@@ -11,8 +11,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from mobilevis.runtime.artefact import ENGINES, load_artefact
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
 
 FORMATS = ("onnx", "pte", "tflite")
 ENGINE_OF = {info.format: name for name, info in ENGINES.items()}
@@ -37,7 +38,7 @@ def test_one_file_of_an_onnx_folder_is_enough(toy_artefacts):
 
 
 def test_an_unknown_engine_lists_the_known_ones(toy_artefacts):
-    with pytest.raises(UserError, match="unknown engine ncnn: choose one of executorch, litert, onnxruntime"):
+    with pytest.raises(UserError, match="unknown engine ncnn: known are onnxruntime, executorch, litert"):
         load_artefact(toy_artefacts["pte"], engine="ncnn")
 
 
@@ -93,6 +94,7 @@ import sys
 from pathlib import Path
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
 
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
 data = source.read_bytes()

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.training.config import AugmentConfig
 
-Image = NDArray[np.uint8]
 Size = tuple[int, int]
 
 # Predicted masks are at a quarter of the frame.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class BatchSampler(Sampler[list[SampleKey]]):
         return len(self._range)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        order: tuple[int, NDArray[np.int64]] | None = None
+        order: Optional[tuple[int, NDArray[np.int64]]] = None
         for iteration in self._range:
             keys = []
             for place in self._share:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class FrameSource:
     ) -> None:
         self.classes = tuple(classes)
         self._videos = videos
-        self._cache: dict[Path, NDArray[np.uint8]] | None = {} if cache else None
+        self._cache: Optional[dict[Path, NDArray[np.uint8]]] = {} if cache else None
 
     @property
     def lengths(self) -> list[int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from mobilevis.benchmarks.latency.transports.base import (
+    Access,
     Finished,
     OnLine,
     TransportError,
@@ -100,6 +102,11 @@ class AdbTransport:
         UserError: adb is not installed, or the device is not ready.
     """
 
+    python_advice = (
+        "this worker needs Python 3.9; plain Android has none, and an Android worker is another program: "
+        "use a board, or give --python with the path of one"
+    )
+
     def __init__(
         self,
         serial: Optional[str] = None,
@@ -157,3 +164,23 @@ class AdbTransport:
         if own or done.status < 0:
             words = own[0].strip() if own else done.complaint
             raise TransportError(f"device lost: {words}", self.address, "check `adb devices` and the cable")
+
+
+def open_adb(target: str, access: Access) -> AdbTransport:
+    """The device of an address; without a serial the only one.
+
+    Raises:
+        UserError: adb is not installed, or has no such device.
+    """
+    return AdbTransport(target or None, **access.overrides())
+
+
+def list_adb(access: Access) -> list[tuple[str, str]]:
+    """(address, state) of what adb knows."""
+    if shutil.which("adb") is None:
+        return [("adb", "adb is not installed")]
+    ready = {"device": "ready"}
+    return [
+        (f"adb:{device.serial}", f"{ready.get(device.state, device.state)} {device.model}".strip())
+        for device in list_devices()
+    ]

@@ -15,9 +15,9 @@ from mobilevis.runtime.errors import UserError
 
 OnLine = Callable[[str], None]
 MAX_LINE = 1 << 24  # a second's samples of a journal are some kilobytes
-MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 16
 FILE_MARK = "@file "
+INSTALL_PYTHON = "install Python 3.9 or newer and NumPy there, or give --python"
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,28 @@ class TransportError(UserError):
     """The device cannot be reached, or was lost."""
 
 
+@dataclass(frozen=True)
+class Access:
+    """What a user says of devices beside their addresses.
+
+    Attributes:
+        python: the Python there, where it is not the usual one.
+        scratch: a folder there for temporary folders, where it is not the usual one.
+        ssh_config: for ssh, another configuration than the user's.
+        ssh_hosts: hosts to try when devices are listed, ``USER@HOST[:PORT]``.
+    """
+
+    python: Optional[str] = None
+    scratch: Optional[str] = None
+    ssh_config: Optional[Path] = None
+    ssh_hosts: tuple[str, ...] = ()
+
+    def overrides(self) -> dict[str, str]:
+        """Arguments of a transport that differ from its defaults."""
+        given = {"python": self.python, "scratch": self.scratch}
+        return {name: value for name, value in given.items() if value is not None}
+
+
 class Transport(Protocol):
     """One device.
 
@@ -52,11 +74,13 @@ class Transport(Protocol):
         address: as the user gave it, such as ``ssh:pi@board``.
         python: the Python there.
         scratch: where temporary folders may be made there.
+        python_advice: what to do where it has no Python.
     """
 
     address: str
     python: str
     scratch: str
+    python_advice: str
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file, or a folder with what it holds, to the path ``remote``.

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Optional
 
 from mobilevis.benchmarks.latency.transports.base import (
+    INSTALL_PYTHON,
+    Access,
     Finished,
     OnLine,
     TransportError,
@@ -52,6 +54,8 @@ class SshTransport:
     Raises:
         UserError: the target is no such address.
     """
+
+    python_advice = INSTALL_PYTHON
 
     def __init__(
         self, target: str, config: Optional[Path] = None, python: str = "python3", scratch: str = "/tmp"
@@ -131,3 +135,24 @@ def connection_error(address: str, done: Finished) -> TransportError:
     return TransportError(
         f"host lost: {done.complaint}", address, "check the network and the device's power, then run again"
     )
+
+
+def open_ssh(target: str, access: Access) -> SshTransport:
+    """The host of an address.
+
+    Raises:
+        UserError: the target is no host.
+    """
+    return SshTransport(target, config=access.ssh_config, **access.overrides())
+
+
+def list_ssh(access: Access) -> list[tuple[str, str]]:
+    """(address, state) of the given hosts, each tried once."""
+    found = []
+    for host in access.ssh_hosts:
+        try:
+            SshTransport(host, access.ssh_config).run(["true"])
+            found.append((f"ssh:{host}", "ready"))
+        except UserError as error:
+            found.append((f"ssh:{host}", error.what))
+    return found

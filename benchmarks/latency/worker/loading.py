@@ -8,12 +8,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Optional
 
+from mobilevis.benchmarks.latency.worker.engines import find_function
 from mobilevis.benchmarks.latency.worker.job import Target
-from mobilevis.benchmarks.latency.worker.packages import ENGINE_DISTRIBUTIONS, broken_import
-from mobilevis.benchmarks.latency.worker.plain import open_plain
-from mobilevis.runtime.artefact import ENGINES, artefact_format, load_artefact
-from mobilevis.runtime.engines.base import Artefact
+from mobilevis.benchmarks.latency.worker.packages import broken_import
+from mobilevis.benchmarks.latency.worker.plain import PlainModel
+from mobilevis.runtime.artefact import Artefact, artefact_format, load_artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, join_words
 from mobilevis.runtime.parity_vectors import check_parity_vectors, pseudo_random_inputs
 
 
@@ -64,11 +65,29 @@ def load(target: Target, threads: int) -> Loaded:
     return Loaded(runner, inputs, load_ms, runner)
 
 
+def open_plain(path: Path, threads: int) -> PlainModel:
+    """Open a plain model on its format's engine.
+
+    Raises:
+        UserError: not a file of a known format, the engine times no plain models, is missing or cannot read
+            the file, or an input has no fixed shape or an unknown type.
+    """
+    suffix = path.suffix.lower()
+    form = next((name for name, form in FORMATS.items() if form.suffix == suffix), None)
+    if form is None or not path.is_file():
+        suffixes = join_words(form.suffix for form in FORMATS.values())
+        raise UserError("not a plain model", path, f"give a file that ends in {suffixes}")
+    engine = default_engine(form)
+    opener = find_function(engine, "open_plain")
+    if opener is None:
+        raise UserError(f"{engine} times artefacts only", path, "leave out this --baseline")
+    plain: PlainModel = opener(path, threads)
+    return plain
+
+
 def _distribution(target: Target) -> str:
     """What pip calls the engine of a target."""
-    form = artefact_format(target.path)
-    engine = target.engine or next(name for name, info in ENGINES.items() if info.format == form)
-    return ENGINE_DISTRIBUTIONS[engine][0]
+    return ENGINES[target.engine or default_engine(artefact_format(target.path))].distributions[0]
 
 
 def first_runs(loaded: Loaded) -> dict[str, float]:

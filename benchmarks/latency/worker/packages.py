@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
+from mobilevis.runtime.versions import tool_versions
 
-# Engine → distributions that serve it, the one to install first.
-ENGINE_DISTRIBUTIONS = {
-    "onnxruntime": ("onnxruntime",),
-    "litert": ("ai-edge-litert", "tflite-runtime"),
-    "executorch": ("executorch",),
-}
 # Beside NumPy and an engine, for whole frames.
 FRAME_DISTRIBUTIONS = ("opencv-python-headless", "opencv-python", "scipy")
 ALL_DISTRIBUTIONS = (
     "numpy",
     "torch",
     *FRAME_DISTRIBUTIONS,
-    *(name for names in ENGINE_DISTRIBUTIONS.values() for name in names),
+    *(name for engine in ENGINES.values() for name in engine.distributions),
 )
 
 
 def installed_versions() -> dict[str, str]:
     """Python's version and those of the packages that matter here."""
-    versions = {"python": platform.python_version()}
-    for name in ALL_DISTRIBUTIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    return {"python": platform.python_version(), **tool_versions(ALL_DISTRIBUTIONS)}
 
 
 def broken_import(distribution: str, error: BaseException) -> UserError:

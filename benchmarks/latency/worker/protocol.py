@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -91,5 +91,5 @@ def find_protocol(name: str) -> Protocol:
         UserError: no such preset.
     """
     if name not in PROTOCOLS:
-        raise UserError(f"protocol {name} is not known", fix=f"use one of {', '.join(PROTOCOLS)}")
+        raise unknown_name("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]

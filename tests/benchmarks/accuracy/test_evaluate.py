@@ -14,7 +14,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mobilevis.benchmarks.accuracy.average_precision import FIGURES
-from mobilevis.benchmarks.accuracy.evaluate import METRICS, evaluate, result_record
+from mobilevis.benchmarks.accuracy.evaluate import evaluate, result_record
+from mobilevis.benchmarks.accuracy.metrics import METRICS
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from mobilevis.benchmarks.latency.bench import run_plan
-from mobilevis.benchmarks.latency.devices import describe_device, list_addresses, open_device
+from mobilevis.benchmarks.latency.devices import describe_device
 from mobilevis.benchmarks.latency.transports.adb import AdbDevice, parse_devices
+from mobilevis.benchmarks.latency.transports.base import Access
+from mobilevis.benchmarks.latency.transports.registry import list_addresses, open_device
 from mobilevis.runtime.errors import UserError
 
 from .conftest import LONG, SHORT
@@ -62,7 +64,7 @@ class Phone:
         self._install(self.state / "bin" / tool, f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
 
     def transport(self, address: str = "adb", python: str = sys.executable):
-        return open_device(address, python=python, scratch=str(self.scratch))
+        return open_device(address, Access(python=python, scratch=str(self.scratch)))
 
     @staticmethod
     def _install(path: Path, script: str) -> None:

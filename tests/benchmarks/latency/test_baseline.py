@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from mobilevis.benchmarks.latency.bench import Plan, run_plan
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
-from mobilevis.benchmarks.latency.worker.plain import open_plain
+from mobilevis.benchmarks.latency.worker.loading import open_plain
 from mobilevis.runtime.errors import UserError
 
 from .conftest import SHORT
@@ -110,7 +110,7 @@ def test_inputs_that_cannot_be_made_are_refused(tmp_path, shape, dtype, words):
 def test_other_files_are_refused(tmp_path, name):
     if name != "absent.onnx":
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(UserError, match=r"not a plain model.*onnx, .tflite, .pte"):
+    with pytest.raises(UserError, match=r"not a plain model.*onnx, .pte or .tflite"):
         open_plain(tmp_path / name, threads=1)
 
 

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from mobilevis.benchmarks.latency.bench import run_plan
-from mobilevis.benchmarks.latency.devices import describe_device, list_addresses, open_device
+from mobilevis.benchmarks.latency.devices import describe_device
+from mobilevis.benchmarks.latency.transports.base import Access
+from mobilevis.benchmarks.latency.transports.registry import list_addresses, open_device
 from mobilevis.benchmarks.latency.transports.ssh import SshTransport
 from mobilevis.runtime.errors import UserError
 
@@ -242,9 +244,9 @@ def test_show_reads_cores_and_python_over_ssh(board):
 
 def test_devices_lists_the_hosts_that_answer(board, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    found = dict(list_addresses(("board",), board.configs["good"]))
+    found = dict(list_addresses(Access(ssh_config=board.configs["good"], ssh_hosts=("board",))))
     assert found["ssh:board"] == "ready"
-    found = dict(list_addresses(("board",), board.configs["closed port"]))
+    found = dict(list_addresses(Access(ssh_config=board.configs["closed port"], ssh_hosts=("board",))))
     assert "host unreachable" in found["ssh:board"]
 
 

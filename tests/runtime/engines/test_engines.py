@@ -11,8 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from mobilevis.runtime.artefact import ENGINES, load_artefact
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES
 from mobilevis.runtime.parity_vectors import pseudo_random_inputs
 
 FORMATS = ("onnx", "pte", "tflite")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mobilevis.benchmarks.latency.worker.engines.executorch import parse_etdump
+from mobilevis.benchmarks.latency.worker.engines.onnxruntime import parse_profile
 from mobilevis.benchmarks.latency.worker.memory_pass import resident_mib
-from mobilevis.benchmarks.latency.worker.profile_pass import parse_etdump, parse_onnx_profile
 
 
 def test_onnx_runtimes_profile_gives_the_median_of_each_node():
@@ -23,7 +24,7 @@ def test_onnx_runtimes_profile_gives_the_median_of_each_node():
         *(node("stem", "Conv", dur) for dur in (4000, 2000, 3000)),
         node("sum", "Add", 500),
     ]
-    assert parse_onnx_profile(json.dumps(events)) == [
+    assert parse_profile(json.dumps(events)) == [
         {"type": "Conv", "name": "stem", "milliseconds": 3.0},
         {"type": "Add", "name": "sum", "milliseconds": 0.5},
     ]

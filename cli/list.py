@@ -1,0 +1,20 @@
+"""``mobilevis list``: the models and the training configurations by name."""
+
+from __future__ import annotations
+
+
+def list_names() -> None:
+    """List the models, which of them have weights that ship, and the training configurations."""
+    from rich.console import Console
+
+    from mobilevis.cli.tables import make_table
+    from mobilevis.models import list_models
+    from mobilevis.models.weights.bundled import bundled_checkpoint
+    from mobilevis.training.config import shipped_configs
+
+    table = make_table("", ["model", "weights that ship"])
+    for name in list_models():
+        table.add_row(name, "yes" if bundled_checkpoint(name) else "")
+    console = Console()
+    console.print(table)
+    console.print(f"configurations of `mobilevis train`: {shipped_configs()}", highlight=False)

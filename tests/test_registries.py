@@ -1,0 +1,212 @@
+"""One entry in its registry is all that a new format, engine, metric, transport or family needs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mobilevis.benchmarks.accuracy.evaluate import evaluate
+from mobilevis.benchmarks.accuracy.metrics import METRICS, Metric
+from mobilevis.benchmarks.accuracy.run import run_accuracy
+from mobilevis.benchmarks.latency.devices import PythonFacts
+from mobilevis.benchmarks.latency.transports.base import Access
+from mobilevis.benchmarks.latency.transports.registry import (
+    TRANSPORTS,
+    TransportKind,
+    list_addresses,
+    open_device,
+)
+from mobilevis.benchmarks.latency.worker import profile_pass
+from mobilevis.benchmarks.latency.worker.job import Job, Target
+from mobilevis.benchmarks.latency.worker.loading import open_plain
+from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
+from mobilevis.export import export_model
+from mobilevis.export.converters import CONVERTERS, Converter
+from mobilevis.models import registry
+from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import ENGINES, FORMATS, Engine, Format
+from mobilevis.runtime.metadata import parse_metadata
+from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.versions import tool_versions
+
+from .conftest import TOY_SIZE
+
+
+class FakeConverted:
+    """Traced programs in a ZIP archive."""
+
+    def __init__(self, programs: Mapping[str, torch.export.ExportedProgram]) -> None:
+        self._programs = programs
+
+    def write(self, path: Path, metadata: str) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("metadata.json", metadata)
+            for name, program in self._programs.items():
+                content = io.BytesIO()
+                torch.export.save(program, content)
+                archive.writestr(name, content.getvalue())
+
+
+class FakeArtefact(Artefact):
+    """Such an archive on PyTorch."""
+
+    engine = "torcheval"
+    threads = 1
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._programs = {}
+        with zipfile.ZipFile(path) as archive:
+            self.metadata = parse_metadata(archive.read("metadata.json").decode(), str(path))
+            for name in self.metadata.entries:
+                self._programs[name] = torch.export.load(io.BytesIO(archive.read(name))).module()
+
+    def _run(self, entry: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        with torch.inference_mode():
+            outputs = self._programs[entry](
+                **{name: torch.from_numpy(array) for name, array in inputs.items()}
+            )
+        return {name: output.contiguous().numpy() for name, output in outputs.items()}
+
+
+@pytest.fixture
+def fake_format(monkeypatch):
+    """A format ``zip`` and an engine ``torcheval`` for it, each by its one entry."""
+    module = SimpleNamespace(
+        convert=lambda traced: FakeConverted({name: item.program for name, item in traced.items()}),
+        load=lambda path, threads: FakeArtefact(path),
+    )
+    monkeypatch.setitem(sys.modules, "fake_format", module)
+    monkeypatch.setitem(FORMATS, "zip", Format(".zip"))
+    monkeypatch.setitem(ENGINES, "torcheval", Engine("fake_format", "zip", ("torcheval", "oldeval")))
+    monkeypatch.setitem(CONVERTERS, "zip", Converter("fake_format", ("pytest",)))
+
+
+def test_a_format_is_exported_gated_loaded_and_streamed(
+    fake_format, toy_model, toy_frames, toy_driver, tmp_path
+):
+    report = export_model(toy_model, tmp_path, ["zip"], TOY_SIZE, name="toy", frames=toy_frames)
+    path = tmp_path / "toy_64x96_fp32.zip"
+    assert [item.path for item in report.artefacts] == [path.name]
+    artefact = load_artefact(path)
+    assert artefact.engine == "torcheval"
+    assert artefact.metadata.tools["pytest"] == tool_versions(["pytest"])["pytest"]
+    assert VideoSegmenter(artefact).process(toy_frames[0]).frame_index == 0
+
+
+def test_errors_list_a_new_format_and_a_new_engine(fake_format, toy_model, tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"a \.tflite file or a \.zip file"):
+        load_artefact(tmp_path / "model.pt")
+    with pytest.raises(UserError, match="did you mean torcheval"):
+        load_artefact(tmp_path / "model.pt", engine="torchevil")
+    with pytest.raises(UserError, match="unknown format zap: did you mean zip"):
+        export_model(toy_model, tmp_path, ["zap"], TOY_SIZE)
+
+
+def test_a_device_is_asked_for_a_new_engines_packages(fake_format):
+    facts = PythonFacts("3.11", "python3", "aarch64", {"numpy": "2.0"})
+    assert facts.engines["torcheval"] is None
+    assert facts.pip_line("torcheval") == "python3 -m pip install torcheval"
+    older = PythonFacts("3.11", "python3", "aarch64", {"oldeval": "0.1"})
+    assert older.engines["torcheval"] == "oldeval 0.1"
+
+
+class FakeJournal:
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def write(self, event: str, **fields: Any) -> None:
+        self.events.append({"event": event, **fields})
+
+
+def test_an_engine_without_a_profiler_is_refused_in_words(fake_format, toy_model, toy_frames, tmp_path):
+    export_model(toy_model, tmp_path, ["zip"], TOY_SIZE, name="toy", frames=toy_frames)
+    journal: Any = FakeJournal()
+    target = Target("toy", str(tmp_path / "toy_64x96_fp32.zip"))
+    profile_pass.run(Job((target,), "profile", (0,), 1, PROTOCOLS["quick"]), journal)
+    refusal = {"event": "profile", "target": 0, "not_available": "torcheval has no profiler"}
+    assert journal.events == [refusal]
+    with pytest.raises(UserError, match="torcheval times artefacts only"):
+        open_plain(tmp_path / "toy_64x96_fp32.zip", threads=1)
+
+
+def test_every_engine_has_a_pip_extra_of_its_name():
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    for name, engine in ENGINES.items():
+        assert f'{name} = ["{engine.distributions[0]}' in text
+
+
+def test_a_metric_is_predicted_and_evaluated(monkeypatch, toy_artefacts, toy_driver, tmp_path):
+    def predict(segmenter, gt, images, results, progress):
+        result = segmenter.process(np.zeros((*TOY_SIZE, 3), dtype=np.uint8))
+        results.write_text(json.dumps(len(result.instances)))
+
+    def count(gt, results, progress):
+        return json.loads(results.read_text())
+
+    monkeypatch.setitem(sys.modules, "fake_metric", SimpleNamespace(predict=predict, count=count))
+    monkeypatch.setitem(METRICS, "count", Metric("none", "fake_metric:count", "fake_metric:predict"))
+    segmenter = VideoSegmenter(load_artefact(toy_artefacts["onnx"]))
+    assert run_accuracy(segmenter, "count", tmp_path / "gt", tmp_path / "results") >= 0
+    with pytest.raises(UserError, match="did you mean count"):
+        evaluate("cound", tmp_path / "gt", tmp_path / "results")
+
+
+def test_a_transport_is_opened_and_listed_by_its_prefix(monkeypatch):
+    def open_serial(target: str, access: Access) -> Any:
+        return target, access.python
+
+    serial = TransportKind(":PORT", open_serial, lambda access: [("serial:1", "ready")])
+    monkeypatch.setattr(
+        "mobilevis.benchmarks.latency.transports.registry.TRANSPORTS", {**TRANSPORTS, "serial": serial}
+    )
+    opened: Any = open_device("serial:7", Access(python="py"))
+    assert opened == ("7", "py")
+    assert ("serial:1", "ready") in list_addresses()
+    with pytest.raises(UserError, match=r"adb\[:SERIAL\] or serial:PORT"):
+        open_device("usb:7")
+
+
+@pytest.mark.parametrize("address", ["local:here", "ssh", "ssh:", "serial:1", ""])
+def test_an_address_that_no_transport_takes_is_refused(address):
+    with pytest.raises(UserError, match=r"give local, ssh:USER@HOST\[:PORT\] or adb\[:SERIAL\]"):
+        open_device(address)
+
+
+@dataclass(frozen=True)
+class FakeConfig:
+    backbone: str
+    width: int = 8
+
+
+def test_a_family_is_one_row_of_sizes():
+    family: Any = registry.Family("fake", lambda config: config, FakeConfig, {"tiny": {"backbone": "x"}})
+    assert family.create("tiny", width=4) == FakeConfig("x", 4)
+    with pytest.raises(ValueError, match="fake-tiny has no backbone y"):
+        family.create("tiny", backbone="y")
+    with pytest.raises(ValueError, match="no configuration widht; did you mean width"):
+        family.create("tiny", widht=4)
+
+
+def test_every_family_names_its_models_by_prefix_and_size():
+    names = [f"{family.prefix}-{size}" for family in registry.FAMILIES for size in family.sizes]
+    assert len(set(names)) == len(names)
+    assert sorted(names) == registry.list_models()
+
+
+def test_a_misspelt_model_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean mobileinst-topformer-tiny"):
+        registry.create_model("mobileinst-topfomer-tiny")
