@@ -32,8 +32,7 @@ def synth(
 
     from mobilevis.cli.options import parse_size
     from mobilevis.cli.stream import progress_bar
-    from mobilevis.data.synth.generate import generate
-    from mobilevis.data.synth.sources import SynthOptions
+    from mobilevis.data.synth import SynthOptions, generate
 
     options = SynthOptions(videos, frames, parse_size(size), seed, textures, mode, sprites, images, mp4)
     console = Console()

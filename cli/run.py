@@ -8,11 +8,14 @@ from typing import Annotated, Any, Optional
 import typer
 
 from mobilevis.cli.options import DriverOption, EngineOption, driver_options
+from mobilevis.runtime.errors import UserError
 
 
 def run(
     artefact: Annotated[Path, typer.Argument(help="A .pte or .tflite file, or a folder of .onnx files.")],
-    source: Annotated[str, typer.Argument(help="Video file, image, folder of images, camera index or URL.")],
+    source: Annotated[
+        str, typer.Argument(help="Video, image, folder of images, camera index, URL, or - for a pipe.")
+    ],
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="Overlay video: .mp4, .mov, .webm or .avi.")
     ] = None,
@@ -36,6 +39,9 @@ def run(
     score_threshold: Annotated[Optional[float], typer.Option(help="Least score of an instance.")] = None,
     classes: Annotated[Optional[str], typer.Option(help="Categories to keep: person,dog,…")] = None,
     option: DriverOption = None,
+    stills: Annotated[
+        bool, typer.Option("--stills", help="A folder's images are pictures of their own, of any size.")
+    ] = False,
     video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
@@ -44,10 +50,10 @@ def run(
     from rich.console import Console
 
     from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
-    from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
     from mobilevis.runtime.sources import open_source
+    from mobilevis.runtime.vipseg import PanopticResults
 
     cv2.setNumThreads(threads)
     named: dict[str, Any] = {
@@ -58,7 +64,9 @@ def run(
         "classes": classes.split(",") if classes else None,
     }
     segmenter = VideoSegmenter(artefact, engine, threads, **driver_options(named, option))
-    opened = open_source(source)
+    if stills and (output or results or panoptic):
+        raise UserError("stills make no video", source, "write them with --json-lines")
+    opened = open_source(source, stills)
     categories = segmenter.metadata.classes
     sinks: list[Sink] = []
     if output is not None:
@@ -66,7 +74,9 @@ def run(
     if results is not None:
         sinks.append(YoutubeVisResults(results, categories, video_id))
     if panoptic is not None:
-        sinks.append(PanopticResults(panoptic, categories, Path(source).stem, opened.frame_name))
+        sinks.append(
+            PanopticResults(panoptic, categories, Path(source).stem.strip(".") or "video", opened.frame_name)
+        )
     if json_lines is not None:
         sinks.append(JsonLines(json_lines, categories))
     console = Console()

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.panoptic import FramePair, Tubes, joint_histogram, pair_frames
+from mobilevis.benchmarks.accuracy.frame_pairs import FramePair, SegmentAreas, joint_histogram, pair_frames
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
-from mobilevis.data.panoptic import VOID, load_submission, load_truth
+from mobilevis.data.vipseg import VOID, load_submission, load_truth
 
 Labels = NDArray[np.integer]
 ID_BITS = 24  # of a panoptic PNG's ids
@@ -125,7 +125,7 @@ def label_pixels(pair: FramePair, class_index: Mapping[int, int], void: int) -> 
         void: the class of void pixels.
     """
 
-    def label(identity: int, tubes: Tubes) -> int:
+    def label(identity: int, tubes: SegmentAreas) -> int:
         if identity == VOID:
             return void << ID_BITS
         return (class_index[tubes[identity].category_id] << ID_BITS) + identity

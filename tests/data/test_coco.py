@@ -103,7 +103,7 @@ def test_a_malformed_file_is_refused_with_the_record_named(raw, write_json, faul
         place[last] = value
     path = write_json(broken)
     with pytest.raises(UserError) as refusal:
-        load_coco(path)
+        load_coco(path, strict=True)
     assert words in refusal.value.what
     assert refusal.value.file == path
     if len(parents) > 1:

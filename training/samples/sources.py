@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from mobilevis.data.coco import load_coco
 from mobilevis.data.datasets import ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
-from mobilevis.data.panoptic import PanopticDataset, load_truth, read_ids
+from mobilevis.data.vipseg import PanopticDataset, load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
