@@ -16,6 +16,7 @@ from mobilevis.cli.options import (
     EngineOption,
     ImagesOption,
     InputSizeOption,
+    StrictOption,
     ThreadsOption,
     driver_options,
 )
@@ -48,6 +49,7 @@ def accuracy(
         typer.Option(min=0, max=1, help="Least score of an instance; by default low for coco and ytvis."),
     ] = None,
     option: DriverOption = None,
+    strict: StrictOption = False,
     results: Annotated[
         Optional[Path], typer.Option(help="Keep the results here; vpq and stq write pan_pred/ beside.")
     ] = None,
@@ -77,7 +79,7 @@ def accuracy(
         if results is None:
             results = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "results.json"
         result = run_accuracy(
-            segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric)
+            segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric), strict
         )
         record = result_record(result, dataset, results, artefact=facts, options=options)
     if loaded.metadata.has_random_weights:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.options import StrictOption
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,7 @@ def evaluate(
     metric: Annotated[str, typer.Option(help="coco, ytvis, vpq or stq.")],
     gt: Annotated[Path, typer.Option(help="Annotations; PNGs of vpq and stq in panomasksRGB/ beside them.")],
     results: Annotated[Path, typer.Option(help="Results; PNGs of vpq and stq in pan_pred/ beside them.")],
+    strict: StrictOption = False,
     json_path: Annotated[
         Optional[Path], typer.Option("--json", help="Write all figures as JSON, fractions in [0, 1].")
     ] = None,
@@ -32,7 +35,7 @@ def evaluate(
     from mobilevis.benchmarks.accuracy.evaluate import result_record
 
     console = Console()
-    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"))
+    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"), strict)
     print_accuracy(console, result)
     if json_path is not None:
         write_json(console, json_path, result_record(result, gt, results))

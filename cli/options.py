@@ -28,6 +28,10 @@ ArtefactArgument = Annotated[
 CheckpointOption = Annotated[
     Optional[Path], typer.Option(help="Instead of an artefact: a trained model, in eager PyTorch.")
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse annotations that are a box alone, or have null or broken fields."),
+]
 InputSizeOption = Annotated[str, typer.Option(help="HEIGHTxWIDTH of a checkpoint's input.")]
 
 
@@ -83,7 +87,7 @@ def driver_options(named: Mapping[str, Any], pairs: Optional[Sequence[str]]) -> 
 def _scalar(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # ten thousand brackets are no list either
         return text
     except RecursionError as error:
         fix = "give a number, true, false or a text"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 import cv2
 import numpy as np
@@ -71,11 +71,16 @@ class _Clip:
     objects: list[_Marked]
 
 
+_Clips = tuple[list[_Clip], tuple[str, ...]]  # and the set's notes
+
+
 def contact_sheet(
     path: Union[str, Path],
     images: Optional[Path] = None,
     ground_truth: Optional[Path] = None,
     layout: Optional[SheetLayout] = None,
+    strict: bool = False,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Sheet:
     """Draw a sheet: a row for each of the first videos, or the first images in reading order.
 
@@ -85,6 +90,8 @@ def contact_sheet(
         images: the folder of images; by default where the published layouts have it.
         ground_truth: the annotation file that a results file refers to.
         layout: how much is shown.
+        strict: refuse annotations that would be mended.
+        on_note: called with what there is to say about the annotations.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -102,15 +109,17 @@ def contact_sheet(
         path, results = Path(ground_truth), path
         raw = read_json(path)
     read = _videos if isinstance(raw, dict) and "videos" in raw else _images
-    clips = read(path, results, layout.min_score)
+    clips, notes = read(path, results, layout.min_score, strict)
+    for note in notes:
+        on_note(note)
     if not clips:
         raise UserError("the set is empty", path, "give a set with images")
     folder = images or image_folder(path, clips[0].files[0])
     return _draw_sheet(_tiles(clips, layout), folder, layout)
 
 
-def _videos(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
-    dataset = load_ytvis(path)
+def _videos(path: Path, results: Optional[Path], min_score: float, strict: bool) -> _Clips:
+    dataset = load_ytvis(path, strict=strict)
     names = {category.id: category.name for category in dataset.categories}
     marked: dict[int, list[_Marked]] = defaultdict(list)
     if results is None:
@@ -122,11 +131,11 @@ def _videos(path: Path, results: Optional[Path], min_score: float) -> list[_Clip
             if result.score >= min_score:
                 label = f"{number} {names[result.category_id]} {result.score:.2f}"
                 marked[result.video_id].append(_Marked(number, label, result.segmentations))
-    return [_Clip(v.file_names, (v.height, v.width), marked[v.id]) for v in dataset.videos]
+    return [_Clip(v.file_names, (v.height, v.width), marked[v.id]) for v in dataset.videos], dataset.notes
 
 
-def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
-    dataset = load_coco(path)
+def _images(path: Path, results: Optional[Path], min_score: float, strict: bool) -> _Clips:
+    dataset = load_coco(path, strict=strict)
     names = {category.id: category.name for category in dataset.categories}
     marked: dict[int, list[_Marked]] = defaultdict(list)
     if results is None:
@@ -138,7 +147,7 @@ def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip
             if result.score >= min_score:
                 label = f"{number} {names[result.category_id]} {result.score:.2f}"
                 marked[result.image_id].append(_Marked(number, label, (result.segmentation,)))
-    return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images]
+    return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images], dataset.notes
 
 
 def _tiles(clips: list[_Clip], layout: SheetLayout) -> list[tuple[_Clip, int]]:

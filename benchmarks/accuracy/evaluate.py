@@ -14,7 +14,7 @@ from mobilevis.benchmarks.accuracy.ytvis import evaluate_ytvis
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
 
-METRICS: dict[str, Callable[[Path, Path, ProgressBar], AccuracyResult]] = {
+METRICS: dict[str, Callable[[Path, Path, ProgressBar, bool], AccuracyResult]] = {
     "coco": evaluate_coco,
     "stq": evaluate_stq,
     "vpq": evaluate_vpq,
@@ -23,7 +23,11 @@ METRICS: dict[str, Callable[[Path, Path, ProgressBar], AccuracyResult]] = {
 
 
 def evaluate(
-    metric: str, gt: Union[str, Path], results: Union[str, Path], progress: ProgressBar = iter
+    metric: str,
+    gt: Union[str, Path],
+    results: Union[str, Path],
+    progress: ProgressBar = iter,
+    strict: bool = False,
 ) -> AccuracyResult:
     """Hold results against the ground truth.
 
@@ -32,13 +36,14 @@ def evaluate(
         gt: annotations in the metric's format.
         results: results in the metric's submission format.
         progress: wraps the longest loop, for a progress bar.
+        strict: refuse annotations that are read in part otherwise, as the result's notes then say.
 
     Raises:
         UserError: the metric is unknown, a file is malformed, or the two do not belong together.
     """
     if metric not in METRICS:
         raise UserError(f"unknown metric {metric}", fix=f"choose one of {', '.join(METRICS)}")
-    return METRICS[metric](Path(gt), Path(results), progress)
+    return METRICS[metric](Path(gt), Path(results), progress, strict)
 
 
 def result_record(result: AccuracyResult, gt: Path, results: Path, **more: Any) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def run_accuracy(
     results: Union[str, Path],
     images: Optional[Path] = None,
     progress: ProgressBar = iter,
+    strict: bool = False,
 ) -> AccuracyResult:
     """Segment a data set, write the results and evaluate them.
 
@@ -63,6 +64,7 @@ def run_accuracy(
         results: file to write in the metric's submission format; vpq and stq also write ``pan_pred/`` beside.
         images: folder of the images; None looks where the published layouts have it.
         progress: wraps the loops over images or videos.
+        strict: see ``evaluate``.
 
     Raises:
         UserError: the metric is unknown, the artefact's classes are not the data set's, a file is malformed,
@@ -73,7 +75,7 @@ def run_accuracy(
     gt, results = Path(gt), Path(results)
     results.parent.mkdir(parents=True, exist_ok=True)
     PREDICTORS[metric](segmenter, gt, images, results, progress)
-    return evaluate(metric, gt, results, progress)
+    return evaluate(metric, gt, results, progress, strict)
 
 
 def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -139,13 +139,16 @@ def label_pixels(pair: FramePair, class_index: Mapping[int, int], void: int) -> 
     return pixels
 
 
-def evaluate_stq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_stq(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = True
+) -> AccuracyResult:
     """STQ, AQ and IoU of a VIPSeg submission, and the IoU of each class.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
         progress: wraps the loop over the videos.
+        strict: as for the other metrics; nothing of this format is mended.
 
     Raises:
         UserError: a file is malformed, or the two do not belong together.

@@ -90,13 +90,16 @@ def mean_quality(tallies: Tallies, categories: Iterable[int]) -> float:
     return sum(qualities) / len(qualities) if qualities else ABSENT
 
 
-def evaluate_vpq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_vpq(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = True
+) -> AccuracyResult:
     """VPQ of a VIPSeg submission: over all classes, things and stuff, for each window and their mean.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
         progress: wraps the loop over the videos.
+        strict: as for the other metrics; nothing of this format is mended.
 
     Raises:
         UserError: a file is malformed, the two do not belong together, or every video is shorter than the
