@@ -193,7 +193,7 @@ def _draw(clip: _Clip, frame: int, folder: Path, tile_width: int) -> Sheet:
     tile = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     # The mask's pixels under the tile's, as a resize to the nearest takes them.
     at = [np.arange(n) * full // n for n, full in zip((height, width), clip.size)]
-    visible = [(marked, mask) for marked in clip.objects if (mask := marked.masks[frame]) is not None]
+    visible = [(marked, found) for marked in clip.objects if (found := marked.masks[frame]) is not None]
     labels = []
     for marked, segmentation in visible[:MAX_OBJECTS]:
         mask = rle.sample(segmentation, *at)

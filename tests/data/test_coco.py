@@ -160,7 +160,7 @@ def test_results_must_be_a_list(image_set, write_json):
 
 POLYGON = [2.0, 2.0, 20.0, 2.0, 20.0, 18.0, 2.0, 18.0]
 
-# how a careless writer spells an annotation → the fields that differ, what a reader finds, (dropped, repaired)
+# how a careless writer spells an annotation → the fields that differ, the polygons read, (dropped, repaired)
 CARELESS = {
     "a box alone": ({"segmentation": ...}, None, (1, 0)),
     "a box with an empty mask": ({"segmentation": []}, None, (1, 0)),
