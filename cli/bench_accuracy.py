@@ -22,6 +22,7 @@ from mobilevis.cli.options import (
     InputSizeOption,
     JsonOption,
     KeyframeOption,
+    StrictOption,
     ThreadsOption,
     default_association,
     driver_options,
@@ -51,6 +52,7 @@ def accuracy(
         typer.Option(min=0, max=1, metavar="P", help="Least score; by default the metric's or the driver's."),
     ] = None,
     option: DriverOption = None,
+    strict: StrictOption = False,
     results: Annotated[
         Optional[Path],
         typer.Option(
@@ -81,7 +83,7 @@ def accuracy(
         if results is None:
             results = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "results.json"
         result = run_accuracy(
-            segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric)
+            segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric), strict
         )
         record = result_record(result, dataset, results, artefact=facts, options=segmenter.options)
     if loaded.metadata.has_random_weights:

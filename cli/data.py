@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from mobilevis.cli.choices import choice
-from mobilevis.cli.options import SIZE
+from mobilevis.cli.options import SIZE, StrictOption
 
 
 def synth(
@@ -38,8 +38,7 @@ def synth(
 
     from mobilevis.cli.options import parse_size
     from mobilevis.cli.stream import progress_bar
-    from mobilevis.data.synth.generate import generate
-    from mobilevis.data.synth.sources import SynthOptions
+    from mobilevis.data.synth import SynthOptions, generate
 
     options = SynthOptions(videos, frames, parse_size(size), seed, textures, mode, sprites, images, mp4)
     console = Console()
@@ -68,6 +67,7 @@ def show(
     rows: Annotated[int, typer.Option(min=1, help="Rows: videos, or rows of images.")] = 8,
     columns: Annotated[int, typer.Option(min=1, help="Columns: frames of a video, or images.")] = 5,
     tile_width: Annotated[int, typer.Option(help="Width of a tile in pixels.")] = 320,
+    strict: StrictOption = False,
     min_score: Annotated[float, typer.Option(help="Least score of a result that is shown.")] = 0.3,
 ) -> None:
     """Write a contact sheet of a data set or of results: frames with masks, ids and classes."""
@@ -76,8 +76,11 @@ def show(
     from mobilevis.data.contact_sheet import SheetLayout, contact_sheet
     from mobilevis.data.images import write_png
 
-    console = Console()
+    console, notes = Console(), list[str]()
     with console.status("drawing"):
-        sheet = contact_sheet(path, images, gt, SheetLayout(rows, columns, tile_width, min_score))
+        layout = SheetLayout(rows, columns, tile_width, min_score)
+        sheet = contact_sheet(path, images, gt, layout, strict, notes.append)
         write_png(output, sheet)
+    for note in notes:
+        console.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(f"wrote {output}", soft_wrap=True)

@@ -11,7 +11,7 @@ import typer
 
 from mobilevis.benchmarks.accuracy.metrics import METRICS
 from mobilevis.cli.choices import choice
-from mobilevis.cli.options import JsonOption
+from mobilevis.cli.options import JsonOption, StrictOption
 from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def evaluate(
     results: Annotated[
         Path, typer.Option(metavar="FILE", help=f"Results; of {PANOPTIC} with pan_pred/ beside.")
     ],
+    strict: StrictOption = False,
     json_path: JsonOption = None,
 ) -> None:
     """Evaluate results as the field's own evaluators do."""
@@ -39,7 +40,7 @@ def evaluate(
     from mobilevis.benchmarks.accuracy.evaluate import result_record
 
     console = Console()
-    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"))
+    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"), strict)
     print_accuracy(console, result)
     if json_path is not None:
         write_json(console, json_path, result_record(result, gt, results))

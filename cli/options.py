@@ -83,6 +83,10 @@ CheckpointOption = Annotated[
     Optional[Path],
     typer.Option(metavar="FILE", help="Instead of an artefact: a trained model, in eager PyTorch."),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse annotations that are a box alone, or have null or broken fields."),
+]
 InputSizeOption = Annotated[
     Optional[str], typer.Option(metavar=SIZE, help="Of a checkpoint's input; by default its own.")
 ]

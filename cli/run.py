@@ -17,13 +17,16 @@ from mobilevis.cli.options import (
     default_association,
     driver_options,
 )
+from mobilevis.runtime.errors import UserError
 
 
 def run(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=ARTEFACT_HELP)],
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="Video file, image, folder of images, camera index or URL."),
+        typer.Argument(
+            metavar="SOURCE", help="Video, image, folder of images, camera index, URL, or - for a pipe."
+        ),
     ],
     output: Annotated[
         Optional[Path],
@@ -54,6 +57,9 @@ def run(
         Optional[str], typer.Option(metavar="NAME,NAME…", help="Categories to keep, such as person,dog.")
     ] = None,
     option: DriverOption = None,
+    stills: Annotated[
+        bool, typer.Option("--stills", help="A folder's images are pictures of their own, of any size.")
+    ] = False,
     video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
 ) -> None:
@@ -63,10 +69,10 @@ def run(
 
     from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
     from mobilevis.runtime.artefact import load_artefact
-    from mobilevis.runtime.panoptic_results import PanopticResults
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
     from mobilevis.runtime.sources import open_source
+    from mobilevis.runtime.vipseg import PanopticResults
 
     cv2.setNumThreads(threads)
     named: dict[str, Any] = {
@@ -79,7 +85,9 @@ def run(
     loaded = load_artefact(artefact, engine, threads)
     options = {**default_association(loaded.metadata), **driver_options(named, option)}
     segmenter = VideoSegmenter(loaded, **options)
-    opened = open_source(source)
+    if stills and (output or results or panoptic):
+        raise UserError("stills make no video", source, "write them with --json-lines")
+    opened = open_source(source, stills)
     categories = segmenter.metadata.classes
     sinks: list[Sink] = []
     if output is not None:
@@ -87,7 +95,9 @@ def run(
     if results is not None:
         sinks.append(YoutubeVisResults(results, categories, video_id))
     if panoptic is not None:
-        sinks.append(PanopticResults(panoptic, categories, Path(source).stem, opened.frame_name))
+        sinks.append(
+            PanopticResults(panoptic, categories, Path(source).stem.strip(".") or "video", opened.frame_name)
+        )
     if json_lines is not None:
         sinks.append(JsonLines(json_lines, categories))
     console = Console()

@@ -6,6 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.options import StrictOption
+
 
 def train(
     config: Annotated[
@@ -17,6 +19,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the state saved in the run's folder.")
     ] = False,
+    strict: StrictOption = False,
     overrides: Annotated[
         Optional[list[str]],
         typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Change one value; repeatable."),
@@ -37,8 +40,10 @@ def train(
 
     loaded = load_config(config, overrides or [])
     with distributed.process_group(choose_device(loaded.run.device)):
-        trainer = Trainer(loaded, resume)
+        trainer = Trainer(loaded, resume, strict)
         console = Console(quiet=distributed.rank() > 0)
+        for note in trainer.notes:
+            console.print(note, style="yellow", markup=False, soft_wrap=True)
         if trainer.initial_weights is not None and not resume:
             console.print(f"{loaded.model.checkpoint}: {trainer.initial_weights.summary()}", soft_wrap=True)
         with show_progress(console, trainer) as show:

@@ -6,49 +6,28 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from mobilevis.data.annotations import ItemFormat
 from mobilevis.data.datasets import Annotation, Image, ImageDataset, ImageResult
-from mobilevis.data.records import (
-    Record,
-    check_files,
-    read_categories,
-    read_json,
-    records,
-    top_level,
-    unique_id,
-    write_json,
-)
+from mobilevis.data.records import Record, write_json
 from mobilevis.data.segmentations import bounding_box, read_segmentation
 from mobilevis.runtime import rle
 
 
-def load_coco(path: Union[str, Path], images: Optional[Union[str, Path]] = None) -> ImageDataset:
+def load_coco(
+    path: Union[str, Path], images: Optional[Union[str, Path]] = None, strict: bool = False
+) -> ImageDataset:
     """Read an annotation file.
 
     Args:
         path: such as ``annotations/instances_val2017.json``; without ``annotations`` it is a test split.
         images: the folder of images; if given, every image must lie there.
+        strict: refuse an annotation that is a box alone, has null fields or a polygon of less than three
+            points; else it is read as pycocotools reads it, and the set's ``notes`` say how many there were.
 
     Raises:
         UserError: the file or a record of it is malformed; the record is named.
     """
-    path = Path(path)
-    file = top_level(read_json(path), path)
-    categories = {category.id: category for category in read_categories(file)}
-    stills: dict[int, Image] = {}
-    files: dict[str, str] = {}
-    for record in records(file.items("images"), "images", path):
-        still = _image(record, unique_id(record, stills))
-        stills[still.id] = still
-        files[still.file_name] = record.label
-    if images is not None:
-        check_files(files, Path(images), path)
-    annotations: dict[int, Annotation] = {}
-    for record in records(file.fields.get("annotations") or [], "annotations", path):
-        identity = unique_id(record, annotations)
-        still = record.reference("image_id", stills)
-        category = record.reference("category_id", categories)
-        annotations[identity] = _annotation(record, identity, still, category.id)
-    return ImageDataset(tuple(categories.values()), tuple(stills.values()), tuple(annotations.values()))
+    return ImageDataset(*FORMAT.load(Path(path), None if images is None else Path(images), strict))
 
 
 def _image(record: Record, identity: int) -> Image:
@@ -69,6 +48,9 @@ def _annotation(record: Record, identity: int, image: Image, category_id: int) -
         x, y, width, height = bounding_box(segmentation)
     crowd = record.flag("iscrowd")
     return Annotation(identity, image.id, category_id, segmentation, area, (x, y, width, height), crowd)
+
+
+FORMAT = ItemFormat("images", _image, _annotation, lambda image: [image.file_name])
 
 
 def save_coco(dataset: ImageDataset, path: Union[str, Path]) -> None:
@@ -101,11 +83,8 @@ def load_coco_results(path: Union[str, Path], dataset: ImageDataset) -> list[Ima
     Raises:
         UserError: the file or a record of it is malformed, or names what the data set lacks.
     """
-    path = Path(path)
     results = []
-    for record in records(read_json(path), "results", path):
-        image = record.reference("image_id", dataset.image_by_id)
-        category = record.reference("category_id", dataset.category_by_id)
+    for record, image, category in FORMAT.results(Path(path), dataset.image_by_id, dataset.category_by_id):
         raw = record.fields.get("segmentation")
         segmentation = read_segmentation(raw, (image.height, image.width), record)
         results.append(ImageResult(image.id, category.id, record.number("score"), segmentation))

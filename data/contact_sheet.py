@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 import cv2
 import numpy as np
@@ -18,11 +18,14 @@ from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.draw import draw_label, draw_mask, track_color
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.images import MAX_PIXELS
 from mobilevis.runtime.rle import Rle
 
 Sheet = NDArray[np.uint8]
 
 GAP = 4  # white pixels between tiles
+MAX_TILE_RATIO = 2  # height to width: a tower is drawn narrower
+MAX_OBJECTS = 200  # in a tile: nobody could tell more apart
 CAPTION_COLOR = (40, 40, 40)
 
 
@@ -68,11 +71,16 @@ class _Clip:
     objects: list[_Marked]
 
 
+_Clips = tuple[list[_Clip], tuple[str, ...]]  # and the set's notes
+
+
 def contact_sheet(
     path: Union[str, Path],
     images: Optional[Path] = None,
     ground_truth: Optional[Path] = None,
     layout: Optional[SheetLayout] = None,
+    strict: bool = False,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Sheet:
     """Draw a sheet: a row for each of the first videos, or the first images in reading order.
 
@@ -82,6 +90,8 @@ def contact_sheet(
         images: the folder of images; by default where the published layouts have it.
         ground_truth: the annotation file that a results file refers to.
         layout: how much is shown.
+        strict: refuse annotations that would be mended.
+        on_note: called with what there is to say about the annotations.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -99,15 +109,17 @@ def contact_sheet(
         path, results = Path(ground_truth), path
         raw = read_json(path)
     read = _videos if isinstance(raw, dict) and "videos" in raw else _images
-    clips = read(path, results, layout.min_score)
+    clips, notes = read(path, results, layout.min_score, strict)
+    for note in notes:
+        on_note(note)
     if not clips:
         raise UserError("the set is empty", path, "give a set with images")
     folder = images or image_folder(path, clips[0].files[0])
-    return _paste(_tiles(clips, folder, layout), layout.columns)
+    return _draw_sheet(_tiles(clips, layout), folder, layout)
 
 
-def _videos(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
-    dataset = load_ytvis(path)
+def _videos(path: Path, results: Optional[Path], min_score: float, strict: bool) -> _Clips:
+    dataset = load_ytvis(path, strict=strict)
     names = {category.id: category.name for category in dataset.categories}
     marked: dict[int, list[_Marked]] = defaultdict(list)
     if results is None:
@@ -119,11 +131,11 @@ def _videos(path: Path, results: Optional[Path], min_score: float) -> list[_Clip
             if result.score >= min_score:
                 label = f"{number} {names[result.category_id]} {result.score:.2f}"
                 marked[result.video_id].append(_Marked(number, label, result.segmentations))
-    return [_Clip(v.file_names, (v.height, v.width), marked[v.id]) for v in dataset.videos]
+    return [_Clip(v.file_names, (v.height, v.width), marked[v.id]) for v in dataset.videos], dataset.notes
 
 
-def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip]:
-    dataset = load_coco(path)
+def _images(path: Path, results: Optional[Path], min_score: float, strict: bool) -> _Clips:
+    dataset = load_coco(path, strict=strict)
     names = {category.id: category.name for category in dataset.categories}
     marked: dict[int, list[_Marked]] = defaultdict(list)
     if results is None:
@@ -135,34 +147,56 @@ def _images(path: Path, results: Optional[Path], min_score: float) -> list[_Clip
             if result.score >= min_score:
                 label = f"{number} {names[result.category_id]} {result.score:.2f}"
                 marked[result.image_id].append(_Marked(number, label, (result.segmentation,)))
-    return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images]
+    return [_Clip((i.file_name,), (i.height, i.width), marked[i.id]) for i in dataset.images], dataset.notes
 
 
-def _tiles(clips: list[_Clip], folder: Path, layout: SheetLayout) -> list[Sheet]:
-    """The tiles in reading order: every clip fills a row, but images stand side by side."""
+def _tiles(clips: list[_Clip], layout: SheetLayout) -> list[tuple[_Clip, int]]:
+    """Clip and frame of each tile in reading order: every clip fills a row, but images stand side by side."""
     if all(len(clip.files) == 1 for clip in clips):
-        shown = [(clip, 0) for clip in clips[: layout.rows * layout.columns]]
-    else:
-        shown = [
-            (clip, int(frame))
-            for clip in clips[: layout.rows]
-            for frame in np.linspace(0, len(clip.files) - 1, layout.columns).round()
-        ]
-    return [_draw(clip, frame, folder, layout.tile_width) for clip, frame in shown]
+        return [(clip, 0) for clip in clips[: layout.rows * layout.columns]]
+    return [
+        (clip, int(frame))
+        for clip in clips[: layout.rows]
+        for frame in np.linspace(0, len(clip.files) - 1, layout.columns).round()
+    ]
 
 
-def _draw(clip: _Clip, frame: int, folder: Path, width: int) -> Sheet:
+def _tile_size(size: tuple[int, int], tile_width: int) -> tuple[int, int]:
+    """(height, width) of a tile: as wide as it may be, unless the image is a tower."""
+    height, width = size
+    scale = min(tile_width / width, MAX_TILE_RATIO * tile_width / height)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _draw_sheet(tiles: list[tuple[_Clip, int]], folder: Path, layout: SheetLayout) -> Sheet:
+    """Tiles in columns of one width, each row as high as its highest tile."""
+    rows = [tiles[start : start + layout.columns] for start in range(0, len(tiles), layout.columns)]
+    heights = [max(_tile_size(clip.size, layout.tile_width)[0] for clip, _ in row) + GAP for row in rows]
+    size = (sum(heights), layout.columns * (layout.tile_width + GAP))
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UserError(
+            f"the sheet would be {size[0]}x{size[1]}, more than {MAX_PIXELS >> 20} megapixels",
+            fix="give fewer --rows and --columns, or a smaller --tile-width",
+        )
+    sheet = np.full((*size, 3), 255, dtype=np.uint8)
+    for row, height, bottom in zip(rows, heights, np.cumsum(heights).tolist()):
+        for column, (clip, frame) in enumerate(row):
+            tile = _draw(clip, frame, folder, layout.tile_width)
+            x, y = column * (layout.tile_width + GAP), bottom - height
+            sheet[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
+    return sheet
+
+
+def _draw(clip: _Clip, frame: int, folder: Path, tile_width: int) -> Sheet:
     image = read_image(folder / clip.files[frame], clip.size)
-    scale = width / image.shape[1]
-    size = (width, max(1, round(image.shape[0] * scale)))
-    tile = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    height, width = _tile_size(clip.size, tile_width)
+    tile = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    # The mask's pixels under the tile's, as a resize to the nearest takes them.
+    at = [np.arange(n) * full // n for n, full in zip((height, width), clip.size)]
+    visible = [(marked, found) for marked in clip.objects if (found := marked.masks[frame]) is not None]
     labels = []
-    for marked in clip.objects:
-        segmentation = marked.masks[frame]
-        if segmentation is None:
-            continue
-        full = rle.decode(segmentation).astype(np.uint8)
-        mask = cv2.resize(full, size, interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+    for marked, segmentation in visible[:MAX_OBJECTS]:
+        mask = rle.sample(segmentation, *at)
         if mask.any():
             color = track_color(marked.identity)
             draw_mask(tile, mask, (0, 0), color)
@@ -170,20 +204,6 @@ def _draw(clip: _Clip, frame: int, folder: Path, width: int) -> Sheet:
             labels.append((marked.label, (int(columns.min()), int(rows.min())), color))
     for label, corner, color in labels:
         draw_label(tile, label, corner, color)
-    draw_label(tile, clip.files[frame], (0, size[1]), CAPTION_COLOR)
+    more = f" (+ {len(visible) - MAX_OBJECTS} objects)" if len(visible) > MAX_OBJECTS else ""
+    draw_label(tile, clip.files[frame] + more, (0, height), CAPTION_COLOR)
     return tile
-
-
-def _paste(tiles: list[Sheet], columns: int) -> Sheet:
-    """Tiles of one width in rows, each row as high as its highest tile."""
-    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
-    bands = []
-    for row in rows:
-        height = max(tile.shape[0] for tile in row) + GAP
-        width = columns * (row[0].shape[1] + GAP)
-        band = np.full((height, width, 3), 255, dtype=np.uint8)
-        for column, tile in enumerate(row):
-            x = column * (tile.shape[1] + GAP)
-            band[: tile.shape[0], x : x + tile.shape[1]] = tile
-        bands.append(band)
-    return np.concatenate(bands)

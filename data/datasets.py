@@ -7,7 +7,7 @@ a set is small in memory and equal masks are equal values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Optional
 
@@ -121,11 +121,15 @@ class VideoResult:
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Images with their objects; ids are unique and refer to records of the set."""
+    """Images with their objects; ids are unique and refer to records of the set.
+
+    ``notes`` tell a person what of the file was mended or left out.
+    """
 
     categories: tuple[Category, ...]
     images: tuple[Image, ...]
     annotations: tuple[Annotation, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def image_by_id(self) -> Mapping[int, Image]:
@@ -148,11 +152,15 @@ class ImageDataset:
 
 @dataclass(frozen=True)
 class VideoDataset:
-    """Videos with their tracks; ids are unique and refer to records of the set."""
+    """Videos with their tracks; ids are unique and refer to records of the set.
+
+    ``notes`` tell a person what of the file was mended or left out.
+    """
 
     categories: tuple[Category, ...]
     videos: tuple[Video, ...]
     tracks: tuple[Track, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def video_by_id(self) -> Mapping[int, Video]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Optional
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.images import read_rgb
+from mobilevis.runtime.reading import path_status
 
 
 def image_folder(annotations: Path, first: str) -> Path:
@@ -39,18 +42,17 @@ def read_image(path: Path, size: Optional[tuple[int, int]] = None) -> NDArray[np
         size: (height, width) that its annotations were made for.
 
     Raises:
-        UserError: it is missing, no image, or of another size.
+        UserError: it is missing, no image, cut off, too large, or of another size.
     """
-    if not path.is_file():
+    status = path_status(path)
+    if status is None or stat.S_ISDIR(status.st_mode):
         raise UserError("the image is missing", path, "check the folder of images")
     # Annotations are made for the stored pixels: an orientation flag in the file must not turn them.
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise UserError("the file is not an image", path, "restore it from its source")
+    image = read_rgb(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if size is not None and image.shape[:2] != size:
         found, wanted = ("x".join(map(str, s)) for s in (image.shape[:2], size))
         raise UserError(f"the image is {found}, its annotations say {wanted}", path, "check the set")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:

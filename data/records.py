@@ -12,8 +12,10 @@ from typing import Any, Optional, TypeVar, Union
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.reading import read_bounded
 
 MAX_FILE_BYTES = 4 << 30  # the largest published annotation file, LVIS, is 1.2 GB
+MAX_INTEGER = (1 << 63) - 1  # ids become NumPy's, and each evaluator's, 64-bit integers
 FIX = "mend this record, or write the file again"
 
 T = TypeVar("T")
@@ -42,9 +44,11 @@ class Record:
         value = self._required(key)
         # Some writers store ids and sizes as 640.0.
         if isinstance(value, float) and value.is_integer():
-            return int(value)
+            value = int(value)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.fault(f"{key} {value!r:.60} is not a whole number")
+        if abs(value) > MAX_INTEGER:
+            raise self.fault(f"{key} does not fit a 64-bit integer")
         return value
 
     def number(self, key: str) -> float:
@@ -66,7 +70,7 @@ class Record:
     def text(self, key: str) -> str:
         """A string that is not empty."""
         value = self._required(key)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not _is_unicode(value):
             raise self.fault(f"{key} {value!r:.60} is not a text")
         return value
 
@@ -95,7 +99,7 @@ class Record:
 
     def path(self, name: Any) -> str:
         """A relative path of forward slashes that stays inside its folder."""
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or not _is_unicode(name):
             raise self.fault(f"file name {name!r:.60} is not a text")
         windows = PureWindowsPath(name)  # splits at both kinds of slash
         if windows.drive or windows.root or ".." in windows.parts or "\0" in name:
@@ -108,19 +112,20 @@ class Record:
         return self.fields[key]
 
 
+def _is_unicode(text: str) -> bool:
+    """JSON can spell half a surrogate pair, which no file and no terminal can."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def read_json(path: Path) -> Any:
     """The content of a JSON file of at most ``MAX_FILE_BYTES``.
 
     Raises:
-        UserError: the file is missing, too large or no JSON.
+        UserError: the file is missing, no regular file, too large or no JSON.
     """
+    data = read_bounded(path, MAX_FILE_BYTES)
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UserError(f"{size >> 20} MiB is larger than any annotation file", path, "check the path")
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"cannot read: {error.strerror}", path, "check the path") from error
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UserError(f"not a JSON file: {str(error)[:120]}", path, "write the file again") from error
 

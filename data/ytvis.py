@@ -10,52 +10,28 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from mobilevis.data.annotations import ItemFormat
 from mobilevis.data.datasets import Track, Video, VideoDataset, VideoResult
-from mobilevis.data.records import (
-    Record,
-    check_files,
-    read_categories,
-    read_json,
-    records,
-    top_level,
-    unique_id,
-    write_json,
-)
+from mobilevis.data.records import Record, write_json
 from mobilevis.data.segmentations import bounding_box, read_segmentation
 from mobilevis.runtime import rle
 from mobilevis.runtime.rle import Rle
 
 
-def load_ytvis(path: Union[str, Path], frames: Optional[Union[str, Path]] = None) -> VideoDataset:
+def load_ytvis(
+    path: Union[str, Path], frames: Optional[Union[str, Path]] = None, strict: bool = False
+) -> VideoDataset:
     """Read an annotation file.
 
     Args:
         path: such as ``instances.json``; without ``annotations`` it is a test split.
         frames: the folder ``JPEGImages``; if given, every frame must lie there.
+        strict: refuse what ``load_coco`` mends otherwise.
 
     Raises:
         UserError: the file or a record of it is malformed; the record is named.
     """
-    path = Path(path)
-    file = top_level(read_json(path), path)
-    categories = {category.id: category for category in read_categories(file)}
-    videos: dict[int, Video] = {}
-    files: dict[str, str] = {}
-    for record in records(file.items("videos"), "videos", path):
-        video = _video(record, unique_id(record, videos))
-        videos[video.id] = video
-        files.update(dict.fromkeys(video.file_names, record.label))
-    if frames is not None:
-        check_files(files, Path(frames), path)
-    tracks: dict[int, Track] = {}
-    for record in records(file.fields.get("annotations") or [], "annotations", path):
-        identity = unique_id(record, tracks)
-        video = record.reference("video_id", videos)
-        category = record.reference("category_id", categories)
-        masks = _segmentations(record, video)
-        areas = _areas(record, masks)
-        tracks[identity] = Track(identity, video.id, category.id, masks, areas, record.flag("iscrowd"))
-    return VideoDataset(tuple(categories.values()), tuple(videos.values()), tuple(tracks.values()))
+    return VideoDataset(*FORMAT.load(Path(path), None if frames is None else Path(frames), strict))
 
 
 def _video(record: Record, identity: int) -> Video:
@@ -66,6 +42,12 @@ def _video(record: Record, identity: int) -> Video:
         return Video(identity, record.integer("height"), record.integer("width"), names)
     except ValueError as error:
         raise record.fault(str(error)) from error
+
+
+def _track(record: Record, identity: int, video: Video, category_id: int) -> Track:
+    masks = _segmentations(record, video)
+    areas = _areas(record, masks)
+    return Track(identity, video.id, category_id, masks, areas, record.flag("iscrowd"))
 
 
 def _segmentations(record: Record, video: Video) -> tuple[Optional[Rle], ...]:
@@ -83,6 +65,9 @@ def _areas(record: Record, masks: tuple[Optional[Rle], ...]) -> tuple[Optional[f
         None if area is None else record.check_number(area, f"areas[{frame}]")
         for frame, area in enumerate(record.items("areas", len(masks)))
     )
+
+
+FORMAT = ItemFormat("videos", _video, _track, lambda video: video.file_names)
 
 
 def save_ytvis(dataset: VideoDataset, path: Union[str, Path]) -> None:
@@ -124,11 +109,8 @@ def load_ytvis_results(path: Union[str, Path], dataset: VideoDataset) -> list[Vi
     Raises:
         UserError: the file or a record of it is malformed, or names what the data set lacks.
     """
-    path = Path(path)
     results = []
-    for record in records(read_json(path), "results", path):
-        video = record.reference("video_id", dataset.video_by_id)
-        category = record.reference("category_id", dataset.category_by_id)
+    for record, video, category in FORMAT.results(Path(path), dataset.video_by_id, dataset.category_by_id):
         masks = _segmentations(record, video)
         results.append(VideoResult(video.id, category.id, record.number("score"), masks))
     return results

@@ -35,7 +35,7 @@ def encode_in_box(
         box: (x0, y0, x1, y1) in pixels of the frame, ends exclusive.
         frame_size: (H, W).
     """
-    height, width = frame_size
+    height = frame_size[0]
     x0, y0 = box[:2]
     columns = np.pad(box_mask.T.astype(np.int8), ((0, 0), (1, 1)))
     edges = np.diff(columns, axis=1)
@@ -43,16 +43,18 @@ def encode_in_box(
     starts = (x0 + column) * height + y0 + row
     column, row = np.nonzero(edges == -1)
     ends = (x0 + column) * height + y0 + row
-    if starts.size:
-        # A run that reaches the bottom of one column and the top of the next is one run.
-        apart = starts[1:] != ends[:-1]
-        starts = starts[np.concatenate([[True], apart])]
-        ends = ends[np.concatenate([apart, [True]])]
-    bounds = np.stack([starts, ends], axis=1).ravel()
-    counts = np.diff(np.concatenate([[0], bounds, [height * width]]))
-    if counts.size > 1 and counts[-1] == 0:
-        counts = counts[:-1]
-    return {"size": [height, width], "counts": _pack(counts)}
+    return _encode_runs(starts, ends, frame_size)
+
+
+def compress(rle: Mapping[str, Any]) -> Rle:
+    """The mask with its counts as a string, whichever way they were written; no pixel is touched.
+
+    Raises:
+        ValueError: sizes or runs are not those of a mask.
+    """
+    starts, ends = foreground(rle)
+    filled = starts < ends
+    return _encode_runs(starts[filled], ends[filled], (rle["size"][0], rle["size"][1]))
 
 
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -65,6 +67,24 @@ def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
     height, width = rle["size"]
     values = np.arange(counts.size) % 2 == 1
     return np.repeat(values, counts).reshape(width, height).T
+
+
+def sample(rle: Mapping[str, Any], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """The mask at some rows and columns only, (rows, columns) bool, without making the others."""
+    ends = np.cumsum(run_lengths(rle))
+    positions = rows[:, None] + columns[None, :] * rle["size"][0]
+    return np.asarray(np.searchsorted(ends, positions, side="right") % 2 == 1)
+
+
+def foreground(rle: Mapping[str, Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Starts and ends of the foreground's runs, in column-major pixel positions, ends exclusive.
+
+    Raises:
+        ValueError: the record is malformed.
+    """
+    counts = run_lengths(rle)
+    ends = np.cumsum(counts)[1::2]
+    return ends - counts[1::2], ends
 
 
 def area(rle: Mapping[str, Any]) -> int:
@@ -97,6 +117,20 @@ def _as_counts(counts: Any) -> NDArray[np.int64]:
     if not isinstance(counts, list) or any(not isinstance(n, int) or abs(n) > MAX_PIXELS for n in counts):
         raise ValueError("RLE counts are neither a string nor a list of integers")
     return np.asarray(counts, dtype=np.int64)
+
+
+def _encode_runs(starts: NDArray[np.int64], ends: NDArray[np.int64], frame_size: tuple[int, int]) -> Rle:
+    height, width = frame_size
+    if starts.size:
+        # A run that reaches the bottom of one column and the top of the next is one run.
+        apart = starts[1:] != ends[:-1]
+        starts = starts[np.concatenate([[True], apart])]
+        ends = ends[np.concatenate([apart, [True]])]
+    bounds = np.stack([starts, ends], axis=1).ravel()
+    counts = np.diff(np.concatenate([[0], bounds, [height * width]]))
+    if counts.size > 1 and counts[-1] == 0:
+        counts = counts[:-1]
+    return {"size": [height, width], "counts": _pack(counts)}
 
 
 def _pack(counts: NDArray[np.int64]) -> str:

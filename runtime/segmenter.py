@@ -119,10 +119,19 @@ class VideoSegmenter:
                 if frame is None:
                     break
                 waiting.append((frame, (time.perf_counter() - start) * 1e3))
-                if results := self._push(frame):
+                if results := self._push_still(frame) if opened.stills else self._push(frame):
                     yield _pair(waiting, results)
             if results := self._driver.flush():
                 yield _pair(waiting, results)
+
+    def _push_still(self, frame: Image) -> list[FrameResult]:
+        """The answer to a picture that has nothing to do with those before it."""
+        index = self._frames
+        self.reset()
+        results = self._push(frame) or self._driver.flush()
+        self._driver.reset()
+        self._frames = index + 1
+        return [replace(result, frame_index=index) for result in results]
 
     def _push(self, frame: Image) -> list[FrameResult]:
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:

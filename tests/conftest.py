@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 import numpy as np
 import pytest
@@ -115,6 +115,27 @@ class ToyDriver:
         result = FrameResult(self._index, (size[0], size[1]), tuple(instances), is_keyframe=True)
         self._index += 1
         return [result]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--data-root",
+        type=Path,
+        help="folder with real data sets (coco_tiny/); tests that need one skip without",
+    )
+
+
+@pytest.fixture
+def data_root(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Name of a real data set → its folder; skips where --data-root does not lead to it."""
+
+    def find(name: str) -> Path:
+        root = request.config.getoption("--data-root")
+        if root is None or not (root / name).is_dir():
+            pytest.skip(f"give --data-root with {name}/ in it")
+        return Path(root / name)
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,9 @@ MAY_IMPORT = {
     "benchmarks.cost": {"benchmarks.latency", "models"},
     "cli": {"models", "runtime", "data", "export", "training", "benchmarks"},
 }
-SHARED = tuple(f"mobilevis.runtime.{module}" for module in ("arrays", "categories", "errors", "files"))
+SHARED = tuple(
+    f"mobilevis.runtime.{module}" for module in ("arrays", "categories", "errors", "files", "reading")
+)
 TORCH = ("torch", "executorch")
 
 
@@ -60,6 +62,13 @@ def test_a_package_imports_only_what_it_may(package):
             assert any(owner == a or owner.startswith(f"{a}.") for a in allowed), (
                 f"{file.relative_to(ROOT)} imports {name}"
             )
+
+
+def test_the_procedural_set_is_entered_by_its_door():
+    for file in [f for package in MAY_IMPORT for f in modules(package)]:
+        if "data/synth" not in file.as_posix():
+            inner = [name for name in imports(file) if name.startswith("mobilevis.data.synth.")]
+            assert not inner, f"{file.relative_to(ROOT)} imports {inner}"
 
 
 @pytest.mark.parametrize("package", ["runtime", "data"])

@@ -73,7 +73,7 @@ class Trainer:
             replace an earlier one.
     """
 
-    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+    def __init__(self, config: TrainConfig, resume: bool = False, strict: bool = False) -> None:
         self.config = config
         self.folder = Path(config.run.output)
         if not resume and any((self.folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
@@ -84,7 +84,8 @@ class Trainer:
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.run.seed)
-        source = open_source(config.data)
+        source = open_source(config.data, strict)
+        self.notes = source.notes
         self.classes = source.classes
         model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
         objective = create_objective(model, config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from mobilevis.runtime import rle
 from mobilevis.runtime.errors import missing_extra
 
 
-def evaluate_coco(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_coco(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = False
+) -> AccuracyResult:
     """Mask AP and AR of a COCO results file.
 
     A ``bbox`` in a result is not looked at: pycocotools would take the box's area for the mask's.
@@ -24,11 +27,12 @@ def evaluate_coco(gt: Path, results: Path, progress: ProgressBar = iter) -> Accu
         gt: the annotations.
         results: the results.
         progress: wraps the only step; pycocotools does not say how far it is.
+        strict: refuse annotations that would be mended.
 
     Raises:
         UserError: a file is malformed, or a result is of an unknown image or category.
     """
-    dataset = load_coco(gt)
+    dataset = load_coco(gt, strict=strict)
     answers = load_coco_results(results, dataset)
     for _ in progress([answers]):
         precision, recall = _evaluate(dataset, answers)
@@ -42,7 +46,8 @@ def evaluate_coco(gt: Path, results: Path, progress: ProgressBar = iter) -> Accu
         "results": len(answers),
     }
     ids = [annotation.id for annotation in dataset.annotations]
-    return average_precision_result("coco", curves, dataset.categories, counts, ids)
+    result = average_precision_result("coco", curves, dataset.categories, counts, ids)
+    return replace(result, notes=(*result.notes, *dataset.notes))
 
 
 def _evaluate(dataset: ImageDataset, answers: list[ImageResult]) -> tuple[Any, Any]:

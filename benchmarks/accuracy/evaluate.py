@@ -12,7 +12,11 @@ from mobilevis.runtime.versions import tool_versions
 
 
 def evaluate(
-    metric: str, gt: Union[str, Path], results: Union[str, Path], progress: ProgressBar = iter
+    metric: str,
+    gt: Union[str, Path],
+    results: Union[str, Path],
+    progress: ProgressBar = iter,
+    strict: bool = False,
 ) -> AccuracyResult:
     """Hold results against the ground truth.
 
@@ -21,11 +25,12 @@ def evaluate(
         gt: annotations in the metric's format.
         results: results in the metric's submission format.
         progress: wraps the longest loop, for a progress bar.
+        strict: refuse annotations that are read in part otherwise, as the result's notes then say.
 
     Raises:
         UserError: the metric is unknown, a file is malformed, or the two do not belong together.
     """
-    result: AccuracyResult = find_metric(metric).evaluate(Path(gt), Path(results), progress)
+    result: AccuracyResult = find_metric(metric).evaluate(Path(gt), Path(results), progress, strict)
     return result
 
 

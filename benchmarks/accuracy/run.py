@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -12,20 +13,20 @@ from numpy.typing import NDArray
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.metrics import find_metric
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
-from mobilevis.data import panoptic
 from mobilevis.data.coco import load_coco, save_coco_results
 from mobilevis.data.datasets import ImageResult, VideoResult
-from mobilevis.data.images import image_folder, read_image, write_png
+from mobilevis.data.images import image_folder, read_image
 from mobilevis.data.records import write_json
+from mobilevis.data.vipseg import load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
-from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
 from mobilevis.runtime.sources import STILL_FPS, Source
+from mobilevis.runtime.vipseg import SUBMISSION_FOLDER, write_video
 
 
 class DatasetFrames(Source):
@@ -48,6 +49,7 @@ def run_accuracy(
     results: Union[str, Path],
     images: Optional[Path] = None,
     progress: ProgressBar = iter,
+    strict: bool = False,
 ) -> AccuracyResult:
     """Segment a data set, write the results and evaluate them.
 
@@ -58,6 +60,7 @@ def run_accuracy(
         results: file to write in the metric's submission format; panoptic ones have ``pan_pred/`` beside.
         images: folder of the images; None looks where the published layouts have it.
         progress: wraps the loops over images or videos.
+        strict: see ``evaluate``.
 
     Raises:
         UserError: the metric is unknown, the artefact's classes are not the data set's, a file is malformed,
@@ -67,7 +70,7 @@ def run_accuracy(
     gt, results = Path(gt), Path(results)
     results.parent.mkdir(parents=True, exist_ok=True)
     chosen.predict(segmenter, gt, images, results, progress)
-    return evaluate(metric, gt, results, progress)
+    return evaluate(metric, gt, results, progress, strict)
 
 
 def default_options(metric: str) -> dict[str, Any]:
@@ -133,7 +136,11 @@ def predict_ytvis(
     for video in progress(dataset.videos):
         files = [folder / name for name in video.file_names]
         frames = DatasetFrames(f"video {video.id}", files, (video.height, video.width))
-        found += track(segmenter, frames, results, video.id)
+        with track(segmenter, frames, results) as tracks:
+            found += [
+                VideoResult(**{**record, "segmentations": tuple(record["segmentations"])})
+                for record in tracks.records(video.id)
+            ]
     save_ytvis_results(found, results)
 
 
@@ -142,65 +149,40 @@ def predict_panoptic(
 ) -> None:
     """Segment and track every video, and write a VIPSeg submission.
 
-    Of two tracks on a pixel the one of higher score has it; what no track covers is void. The frames are
+    The files are those that ``mobilevis run --panoptic`` writes. The frames are
     ``images/<video>/<frame>.jpg`` beside the annotations.
     """
-    dataset = panoptic.load_truth(gt)
+    dataset = load_truth(gt)
     check_classes(segmenter.metadata.classes, _names(dataset.categories.values()), gt)
     annotations = []
     with atomic_path(results.parent / SUBMISSION_FOLDER, directory=True) as target:
         for video in progress(dataset.videos):
             folder = (images or gt.parent / "images") / video.id
             files = [(folder / frame.name).with_suffix(".jpg") for frame in video.frames]
-            height, width = panoptic.read_ids(video.frames[0].png).shape
-            tracks = track(segmenter, DatasetFrames(video.id, files, (height, width)), results)
-            records = []
-            for index, frame in enumerate(video.frames):
-                ids = _paint(tracks, index, (height, width))
-                write_png(target / video.id / frame.name, id_colors(ids))
-                records.append({"file_name": frame.name, "segments_info": _segments(ids, tracks)})
+            height, width = read_ids(video.frames[0].png).shape
+            with track(segmenter, DatasetFrames(video.id, files, (height, width)), results) as tracks:
+                records = write_video(tracks, [frame.name for frame in video.frames], target / video.id)
             annotations.append({"video_id": video.id, "annotations": records})
     write_json(results, {"annotations": annotations})
 
 
-def track(segmenter: VideoSegmenter, frames: Source, beside: Path, video_id: int = 0) -> list[VideoResult]:
-    """The tracks of one video, with the scores and classes of the runtime's YouTube-VIS results.
+@contextmanager
+def track(segmenter: VideoSegmenter, frames: Source, beside: Path) -> Iterator[TrackSpool]:
+    """The tracks of one video, as the runtime's own results files hold them.
 
     Args:
         segmenter: runs the artefact.
         frames: the video.
         beside: masks wait in a temporary file beside this one.
-        video_id: for the results.
     """
-    spool = TrackSpool(segmenter.metadata.classes, beside)
+    tracks = TrackSpool(segmenter.metadata.classes, beside)
     try:
         for _, result in segmenter.stream(frames):
-            spool.add(result)
-        return [
-            VideoResult(**{**record, "segmentations": tuple(record["segmentations"])})
-            for record in spool.records(video_id)
-        ]
+            tracks.add(result)
+        yield tracks
     finally:
-        spool.close()
+        tracks.close()
 
 
 def _names(categories: Iterable[Category]) -> dict[int, str]:
     return {category.id: category.name for category in categories}
-
-
-def _paint(tracks: Sequence[VideoResult], frame: int, size: tuple[int, int]) -> NDArray[np.int32]:
-    """The map of one frame: 1 + index of the track, 0 where there is none."""
-    ids = np.zeros(size, dtype=np.int32)
-    for index in sorted(range(len(tracks)), key=lambda index: tracks[index].score):
-        segmentation = tracks[index].segmentations[frame]
-        if segmentation is not None:
-            ids[rle.decode(segmentation)] = 1 + index
-    return ids
-
-
-def _segments(ids: NDArray[np.int32], tracks: Sequence[VideoResult]) -> list[dict[str, int]]:
-    present, areas = np.unique(ids[ids > 0], return_counts=True)
-    return [
-        {"id": identity, "category_id": tracks[identity - 1].category_id, "iscrowd": 0, "area": area}
-        for identity, area in zip(present.tolist(), areas.tolist())
-    ]

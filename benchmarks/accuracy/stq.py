@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.benchmarks.accuracy.panoptic import FramePair, Tubes, joint_histogram, pair_frames
+from mobilevis.benchmarks.accuracy.frame_pairs import FramePair, SegmentAreas, joint_histogram, pair_frames
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
-from mobilevis.data.panoptic import VOID, load_submission, load_truth
+from mobilevis.data.vipseg import VOID, load_submission, load_truth
 
 Labels = NDArray[np.integer]
 ID_BITS = 24  # of a panoptic PNG's ids
@@ -125,7 +125,7 @@ def label_pixels(pair: FramePair, class_index: Mapping[int, int], void: int) -> 
         void: the class of void pixels.
     """
 
-    def label(identity: int, tubes: Tubes) -> int:
+    def label(identity: int, tubes: SegmentAreas) -> int:
         if identity == VOID:
             return void << ID_BITS
         return (class_index[tubes[identity].category_id] << ID_BITS) + identity
@@ -139,13 +139,16 @@ def label_pixels(pair: FramePair, class_index: Mapping[int, int], void: int) -> 
     return pixels
 
 
-def evaluate_stq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_stq(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = True
+) -> AccuracyResult:
     """STQ, AQ and IoU of a VIPSeg submission, and the IoU of each class.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
         progress: wraps the loop over the videos.
+        strict: as for the other metrics; nothing of this format is mended.
 
     Raises:
         UserError: a file is malformed, or the two do not belong together.

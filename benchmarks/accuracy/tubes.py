@@ -34,9 +34,7 @@ def make_tube(segmentations: Sequence[Optional[Mapping[str, Any]]]) -> Tube:
     Raises:
         ValueError: an RLE is malformed.
     """
-    return Tube(
-        tuple(None if segmentation is None else _runs(segmentation) for segmentation in segmentations)
-    )
+    return Tube(tuple(None if item is None else rle.foreground(item) for item in segmentations))
 
 
 def mean_area(areas: Sequence[Optional[float]]) -> float:
@@ -64,12 +62,6 @@ def tube_iou(detections: Sequence[Tube], truths: Sequence[Tube]) -> NDArray[np.f
     sizes = np.array([tube.areas.sum() for tube in detections], dtype=np.int64)[:, None]
     union = sizes + np.array([tube.areas.sum() for tube in truths], dtype=np.int64) - overlap
     return np.divide(overlap, union, out=np.zeros(overlap.shape), where=union > 0)
-
-
-def _runs(segmentation: Mapping[str, Any]) -> Runs:
-    counts = rle.run_lengths(segmentation)
-    ends = np.cumsum(counts)[1::2]
-    return ends - counts[1::2], ends
 
 
 def _covered(foreground: Runs, positions: Ints) -> Ints:

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobilevis.benchmarks.accuracy.panoptic import FramePair, Tubes, pair_frames
+from mobilevis.benchmarks.accuracy.frame_pairs import FramePair, SegmentAreas, pair_frames
 from mobilevis.benchmarks.accuracy.result import ABSENT, AccuracyResult, ClassAccuracy, ProgressBar
-from mobilevis.data.panoptic import VOID, load_submission, load_truth
+from mobilevis.data.vipseg import VOID, load_submission, load_truth
 from mobilevis.runtime.errors import UserError
 
 WINDOWS = (1, 2, 4, 6)
@@ -38,9 +38,9 @@ class Tally:
 Tallies = defaultdict[int, Tally]
 
 
-def join(frames: Iterable[Tubes]) -> Tubes:
+def join(frames: Iterable[SegmentAreas]) -> SegmentAreas:
     """Join the segments of one id over frames; class and crowd flag are those of its first frame."""
-    joined: Tubes = {}
+    joined: SegmentAreas = {}
     for segments in frames:
         for identity, segment in segments.items():
             tube = joined.get(identity)
@@ -90,13 +90,16 @@ def mean_quality(tallies: Tallies, categories: Iterable[int]) -> float:
     return sum(qualities) / len(qualities) if qualities else ABSENT
 
 
-def evaluate_vpq(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_vpq(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = True
+) -> AccuracyResult:
     """VPQ of a VIPSeg submission: over all classes, things and stuff, for each window and their mean.
 
     Args:
         gt: the panoptic annotations, with ``panomasksRGB/`` beside them.
         results: the submission's ``pred.json``, with ``pan_pred/`` beside it.
         progress: wraps the loop over the videos.
+        strict: as for the other metrics; nothing of this format is mended.
 
     Raises:
         UserError: a file is malformed, the two do not belong together, or every video is shorter than the

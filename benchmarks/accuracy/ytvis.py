@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,19 +29,22 @@ from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 AREA_RANGES = np.array([(0, 1e5**2), (0, 128**2), (128**2, 256**2), (256**2, 1e5**2)])
 
 
-def evaluate_ytvis(gt: Path, results: Path, progress: ProgressBar = iter) -> AccuracyResult:
+def evaluate_ytvis(
+    gt: Path, results: Path, progress: ProgressBar = iter, strict: bool = False
+) -> AccuracyResult:
     """AP and AR of a YouTube-VIS or OVIS results file.
 
     Args:
         gt: the annotations.
         results: ``results.json``.
         progress: wraps the loop over the videos.
+        strict: refuse annotations that would be mended.
 
     Raises:
         UserError: a file is malformed, or a result is of an unknown video or category, or has not one
             segmentation or null for every frame.
     """
-    dataset = load_ytvis(gt)
+    dataset = load_ytvis(gt, strict=strict)
     answers = load_ytvis_results(results, dataset)
     truths, detections = defaultdict(list), defaultdict(list)
     for track in dataset.tracks:
@@ -63,7 +67,8 @@ def evaluate_ytvis(gt: Path, results: Path, progress: ProgressBar = iter) -> Acc
         "results": len(answers),
     }
     ids = [track.id for track in dataset.tracks]
-    return average_precision_result("ytvis", curves, dataset.categories, counts, ids)
+    result = average_precision_result("ytvis", curves, dataset.categories, counts, ids)
+    return replace(result, notes=(*result.notes, *dataset.notes))
 
 
 def candidates(detections: Sequence[VideoResult], truths: Sequence[Track]) -> Candidates:

@@ -9,7 +9,7 @@ import numpy as np
 from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.frames import Array
 from mobilevis.runtime.drivers.maxtron import MaXTronDriver, MaXTronOptions, Tubes
-from mobilevis.runtime.panoptic import (
+from mobilevis.runtime.query_segments import (
     gather_segments,
     mask_scores,
     paint,

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mobilevis.data.synth.generate import generate
-from mobilevis.data.synth.sources import SynthOptions
+from mobilevis.data.synth import SynthOptions, generate
 from mobilevis.models import create_model
 from mobilevis.models.weights.checkpoint import save_checkpoint
 

@@ -120,3 +120,17 @@ def test_a_sheet_of_no_or_endless_size_is_refused(wrong):
 def test_a_picture_is_written_as_png_only(tmp_path):
     with pytest.raises(UserError, match=r"name it \.png"):
         write_png(tmp_path / "sheet.bmp", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_tower_is_drawn_small(write_json, tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((16384, 1, 3), np.uint8))
+    image = {"id": 1, "file_name": "0.png", "height": 16384, "width": 1}
+    path = write_json({"categories": [], "images": [image], "annotations": []})
+    assert contact_sheet(path, tmp_path).shape[0] < 1000
+
+
+def test_a_sheet_too_large_to_look_at_is_refused(write_json, tmp_path):
+    images = [{"id": i, "file_name": "0.png", "height": 64, "width": 32} for i in range(64 * 64)]
+    path = write_json({"categories": [], "images": images, "annotations": []})
+    with pytest.raises(UserError, match="more than 64 megapixels"):
+        contact_sheet(path, tmp_path, layout=SheetLayout(64, 64, 2048))

@@ -66,6 +66,7 @@ def test_polygons_are_rasterised_as_pycocotools_does(polygons):
         ([[1, 1, 2, 2, 3, float("nan")]], "not finite"),
         ([[1, 1, 2, 2, 3, 1e9]], "far outside"),
         ([7], "three x, y pairs"),
+        ([[-8, -8, 72, 56] * 10_000], "pixels long"),
     ],
 )
 def test_a_broken_polygon_is_refused(polygons, words):

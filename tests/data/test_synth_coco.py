@@ -93,7 +93,7 @@ def test_objects_that_the_border_cuts_off_are_not_cut_out(tmp_path):
 
 def test_an_image_that_is_no_image_is_named(options):
     (options.images / "still.png").write_bytes(b"not a picture")
-    with pytest.raises(UserError, match=r"not an image .*still\.png"):
+    with pytest.raises(UserError, match=r"is broken.*still\.png"):
         video_source(pseudo(options)).video(0)
 
 

@@ -103,7 +103,7 @@ def test_a_malformed_file_is_refused_with_the_record_named(raw, write_json, faul
     place[last] = value
     path = write_json(broken)
     with pytest.raises(UserError) as refusal:
-        load_ytvis(path)
+        load_ytvis(path, strict=True)
     assert words in refusal.value.what
     assert f"{parents[0]}[{[*parents, last][1]}]" in refusal.value.what
     assert refusal.value.file == path

@@ -9,8 +9,7 @@ from typing import Any, Callable, Optional
 import pytest
 
 from mobilevis.benchmarks.accuracy.run import run_accuracy
-from mobilevis.data.synth.generate import generate
-from mobilevis.data.synth.sources import SynthOptions
+from mobilevis.data.synth import SynthOptions, generate
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.models.weights.checkpoint import load_checkpoint

@@ -14,7 +14,7 @@ from pycocotools import mask as coco_mask
 from mobilevis.data.coco import load_coco
 from mobilevis.data.datasets import ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
-from mobilevis.data.panoptic import PanopticDataset, load_truth, read_ids
+from mobilevis.data.vipseg import PanopticDataset, load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
@@ -57,9 +57,14 @@ class FrameSource:
     """
 
     def __init__(
-        self, classes: Sequence[Category], videos: Sequence[Sequence[FrameRecord]], cache: bool = False
+        self,
+        classes: Sequence[Category],
+        videos: Sequence[Sequence[FrameRecord]],
+        cache: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.classes = tuple(classes)
+        self.notes = notes
         self._videos = videos
         self._cache: Optional[dict[Path, NDArray[np.uint8]]] = {} if cache else None
 
@@ -141,8 +146,8 @@ class PanopticSource(FrameSource):
         )
 
 
-def open_source(config: DataConfig) -> FrameSource:
-    """The data set that a configuration names.
+def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
+    """The data set that a configuration names; ``strict`` refuses annotations that would be mended.
 
     Raises:
         UserError: a file is missing or malformed, or there is nothing to learn from.
@@ -150,18 +155,18 @@ def open_source(config: DataConfig) -> FrameSource:
     if config.format == "vipseg":
         return PanopticSource(load_truth(config.annotations), Path(config.images))
     read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
-    classes, videos = read(Path(config.annotations), Path(config.images))
+    classes, videos, notes = read(Path(config.annotations), Path(config.images), strict)
     if not videos:
         raise UserError("the set has no annotated frames", config.annotations, "check data.annotations")
-    return FrameSource(classes, videos, config.cache)
+    return FrameSource(classes, videos, config.cache, notes)
 
 
-Contents = tuple[list[Category], list[list[FrameRecord]]]
+Contents = tuple[list[Category], list[list[FrameRecord]], tuple[str, ...]]
 
 
-def _read_coco(annotations: Path, images: Path) -> Contents:
+def _read_coco(annotations: Path, images: Path, strict: bool) -> Contents:
     """One-frame videos. Crowds are no instances; images without any are left out, as in detectron2."""
-    dataset = load_coco(annotations, images)
+    dataset = load_coco(annotations, images, strict)
     indices = class_indices(dataset)
     videos = []
     for image in dataset.images:
@@ -172,12 +177,12 @@ def _read_coco(annotations: Path, images: Path) -> Contents:
         )
         if instances:
             videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
-    return ordered(dataset), videos
+    return ordered(dataset), videos, dataset.notes
 
 
-def _read_youtube_vis(annotations: Path, images: Path) -> Contents:
+def _read_youtube_vis(annotations: Path, images: Path, strict: bool) -> Contents:
     """Every frame of every video, also those that show nothing."""
-    dataset = load_ytvis(annotations, images)
+    dataset = load_ytvis(annotations, images, strict)
     indices = class_indices(dataset)
     videos = []
     for video in dataset.videos:
@@ -190,7 +195,7 @@ def _read_youtube_vis(annotations: Path, images: Path) -> Contents:
             )
             frames.append(FrameRecord(images / name, (video.height, video.width), instances))
         videos.append(frames)
-    return ordered(dataset), videos
+    return ordered(dataset), videos, dataset.notes
 
 
 def ordered(dataset: ImageDataset | VideoDataset) -> list[Category]:

@@ -18,6 +18,7 @@ import numpy as np
 from mobilevis.benchmarks.latency.report.stats import Samples, Summary, summarise
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.reading import read_bounded
 
 SCHEMA = "mobilevis.latency/1"
 MAX_JSON_BYTES = 1 << 28
@@ -194,12 +195,8 @@ def load_report(path: Union[str, Path]) -> LatencyReport:
     path = Path(path)
     fix = "give a JSON file that `mobilevis bench latency --json` wrote"
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise UserError("the file is too large to be a latency report", path, fix)
-        return parse_report(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(f"cannot read: {error.strerror}", path, fix) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return parse_report(json.loads(read_bounded(path, MAX_JSON_BYTES, fix)))
+    except (RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not a latency report: {error}", path, fix) from error
 
 

@@ -20,8 +20,7 @@ from mobilevis.benchmarks.accuracy.routing import (
     routing_record,
 )
 from mobilevis.data.datasets import VideoDataset
-from mobilevis.data.synth.generate import generate
-from mobilevis.data.synth.sources import SynthOptions
+from mobilevis.data.synth import SynthOptions, generate
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.models import create_model

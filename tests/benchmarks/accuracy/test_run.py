@@ -15,6 +15,9 @@ from mobilevis.data.images import write_png
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sources import open_source
+from mobilevis.runtime.streaming import run_stream
+from mobilevis.runtime.vipseg import PanopticResults
 from tests.runtime.conftest import ColorArtefact
 
 from .vipseg import save_ids
@@ -122,6 +125,22 @@ def test_panoptic(segmenter: VideoSegmenter, vipseg: Path, tmp_path: Path, metri
     # Masks of a quarter of the network's resolution are off by a pixel along their edges.
     assert 0.5 < result.metrics[figure] < 1.0
     assert len(list((tmp_path / "out" / "pan_pred" / "v").glob("*.png"))) == LENGTH
+
+
+def test_the_vpq_is_that_of_the_files_that_run_writes(vipseg: Path, tmp_path: Path) -> None:
+    # The network of the tests orders its queries anew for every call, so each run has its own.
+    segmenter, again = (VideoSegmenter(ColorArtefact(), keyframe_interval=3) for _ in range(2))
+    measured, written = tmp_path / "measured", tmp_path / "written"
+    run_accuracy(segmenter, "vpq", vipseg, measured / "pred.json")
+    for t in range(LENGTH):
+        write_png(tmp_path / "v" / f"{t:05d}.png", frame(t))
+    source = open_source(tmp_path / "v")
+    sink = PanopticResults(written, again.metadata.classes, "v", source.frame_name)
+    run_stream(again, source, [sink])
+    assert json.loads((measured / "pred.json").read_text()) == json.loads((written / "pred.json").read_text())
+    for t in range(LENGTH):
+        png = f"pan_pred/v/{t:05d}.png"
+        assert (measured / png).read_bytes() == (written / png).read_bytes()
 
 
 def test_other_classes_are_refused(segmenter: VideoSegmenter, ytvis: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.panoptic import id_colors
+from mobilevis.runtime.vipseg import id_colors
 from mobilevis.training.build import create_network
 from mobilevis.training.config import DataConfig, ModelConfig
 from mobilevis.training.samples.sources import open_source

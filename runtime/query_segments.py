@@ -14,14 +14,12 @@ from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import to_frame
 from mobilevis.runtime.results import Instance
 
-SUBMISSION_FOLDER = "pan_pred"  # of VIPSeg's panoptic PNGs, beside pred.json
-
 # A segment of which the better ones leave less than this is dropped (kMaX-DeepLab's and MaXTron's value).
 LEAST_VISIBLE = 0.8
 
 
 @dataclass(frozen=True)
-class Segment:
+class QuerySegment:
     """A thing, or all of a class of stuff, in the frames of a clip.
 
     Attributes:
@@ -53,7 +51,7 @@ def mask_scores(probabilities: Array, threshold: float) -> Array:
 
 def gather_segments(
     probabilities: Array, classes: NDArray[np.intp], scores: Array, stuff: Sequence[int]
-) -> list[Segment]:
+) -> list[QuerySegment]:
     """Queries as segments, by falling score: a thing is one query, stuff all queries of its class.
 
     Args:
@@ -67,19 +65,19 @@ def gather_segments(
     wanted = np.flatnonzero(scores > 0)
     is_stuff = np.isin(classes, np.asarray(stuff, dtype=np.intp))
     segments = [
-        Segment(int(n) + 1, int(classes[n]), float(scores[n]), probabilities[:, n])
+        QuerySegment(int(n) + 1, int(classes[n]), float(scores[n]), probabilities[:, n])
         for n in wanted[~is_stuff[wanted]]
     ]
     for c in sorted({int(classes[n]) for n in wanted[is_stuff[wanted]]}):
         own = wanted[classes[wanted] == c]
         joined = probabilities[:, own].sum(axis=1)
-        segments.append(Segment(count + 1 + c, c, float(scores[own].max()), joined))
+        segments.append(QuerySegment(count + 1 + c, c, float(scores[own].max()), joined))
     return sorted(segments, key=lambda segment: -segment.score)
 
 
-def visible_segments(segments: Sequence[Segment], threshold: float) -> list[Segment]:
+def visible_segments(segments: Sequence[QuerySegment], threshold: float) -> list[QuerySegment]:
     """Those segments that the better ones leave at least ``LEAST_VISIBLE`` of."""
-    kept: list[Segment] = []
+    kept: list[QuerySegment] = []
     taken: Optional[NDArray[np.bool_]] = None
     for segment in segments:
         mask = segment.probabilities > threshold
@@ -92,7 +90,7 @@ def visible_segments(segments: Sequence[Segment], threshold: float) -> list[Segm
 
 
 def paint(
-    segments: Sequence[Segment], frame: int, letterbox: Letterbox, stride: int, threshold: float
+    segments: Sequence[QuerySegment], frame: int, letterbox: Letterbox, stride: int, threshold: float
 ) -> Iterator[Instance]:
     """The segments in one frame of the clip, as instances that do not overlap: a pixel is the first one's.
 
@@ -120,9 +118,3 @@ def paint(
                 mask,
                 letterbox.frame_size,
             )
-
-
-def id_colors(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Segment ids, (H, W) below 2^24, as the colours (H, W, 3) uint8 RGB of a panoptic PNG: R + 256 G +
-    65536 B, 0 for void."""
-    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)

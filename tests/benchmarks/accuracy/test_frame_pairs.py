@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.panoptic import joint_histogram, pair_frames
-from mobilevis.data.panoptic import load_submission, load_truth
+from mobilevis.benchmarks.accuracy.frame_pairs import joint_histogram, pair_frames
+from mobilevis.data.vipseg import load_submission, load_truth
 from mobilevis.runtime.errors import UserError
 
 from .vipseg import save_ids, write
@@ -117,10 +117,10 @@ def test_a_png_of_another_size_is_refused(files: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "cannot be read"),
+        (None, "cannot read: No such file"),
         (b"GIF89a", "no PNG"),
         (b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0\1\0\0" * 2, "megapixels"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0\0\0\1" * 2, "broken"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0\0\0\1" * 2, "cut off"),
     ],
 )
 def test_a_bad_png_is_refused(files: tuple[Path, Path], data: bytes | None, message: str) -> None:

@@ -13,7 +13,6 @@ it. A PNG is 8-bit RGB and holds id = R + 256 G + 65536 B, 0 for void.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -26,8 +25,9 @@ from numpy.typing import NDArray
 from mobilevis.data.records import Record, read_json, records, top_level, unique_id
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.panoptic import SUBMISSION_FOLDER
-from mobilevis.runtime.sources import MAX_PIXELS
+from mobilevis.runtime.images import MAX_FILE_BYTES, PNG_SIGNATURE, decode
+from mobilevis.runtime.reading import read_bounded
+from mobilevis.runtime.vipseg import SUBMISSION_FOLDER
 
 VOID = 0
 TRUTH_FOLDER = "panomasksRGB"
@@ -41,7 +41,7 @@ class PanopticCategory(Category):
 
 
 @dataclass(frozen=True)
-class Segment:
+class SegmentRecord:
     """The record of a segment in one frame; its area in pixels, if the record says it."""
 
     category_id: int
@@ -55,7 +55,7 @@ class PanopticFrame:
 
     name: str
     png: Path
-    segments: Mapping[int, Segment]
+    segments: Mapping[int, SegmentRecord]
 
 
 @dataclass(frozen=True)
@@ -147,14 +147,14 @@ def _load_frame(
 ) -> PanopticFrame:
     if "file_name" in record.fields and PurePath(record.text("file_name")).stem != PurePath(name).stem:
         raise record.fault(f"file_name {record.text('file_name')} where frame {name} is due")
-    segments: dict[int, Segment] = {}
+    segments: dict[int, SegmentRecord] = {}
     for segment in records(record.items("segments_info"), f"{record.label}: segments_info", record.file):
         identity = unique_id(segment, segments)
         if not VOID < identity < 1 << 24:
             raise segment.fault("the id is void, or no colour")
         category = segment.reference("category_id", categories)
         area = segment.integer("area") if "area" in segment.fields else None
-        segments[identity] = Segment(category.id, area, segment.flag("iscrowd"))
+        segments[identity] = SegmentRecord(category.id, area, segment.flag("iscrowd"))
     return PanopticFrame(name, folder / name, segments)
 
 
@@ -164,16 +164,10 @@ def read_ids(png: Path) -> NDArray[np.int32]:
     Raises:
         UserError: the file is missing, broken, too large, or no 8-bit RGB PNG.
     """
-    try:
-        data = png.read_bytes()
-    except OSError as error:
-        raise UserError("the PNG cannot be read", png, "the folder lies beside the JSON file") from error
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 24:
+    data = read_bounded(png, MAX_FILE_BYTES, "the folder lies beside the JSON file")
+    if not data.startswith(PNG_SIGNATURE):
         raise UserError("the file is no PNG", png, "write it again")
-    width, height = struct.unpack(">II", data[16:24])
-    if width * height > MAX_PIXELS:
-        raise UserError(f"the PNG has more than {MAX_PIXELS >> 20} megapixels", png, "make it smaller")
-    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise UserError("the PNG is broken, or not 8-bit RGB", png, "write ids as R + 256 G + 65536 B")
+    image = decode(data, cv2.IMREAD_UNCHANGED, png)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UserError("the PNG is not 8-bit RGB", png, "write ids as R + 256 G + 65536 B")
     return image.astype(np.int32) @ np.array([65536, 256, 1], dtype=np.int32)

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from mobilevis.benchmarks.accuracy.vpq import evaluate_vpq
-from mobilevis.data.panoptic import read_ids
+from mobilevis.data.vipseg import read_ids
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.panoptic import id_colors
-from mobilevis.runtime.panoptic_results import PanopticResults
 from mobilevis.runtime.results import FrameResult, Instance
+from mobilevis.runtime.vipseg import PanopticResults, id_colors
 
 SIZE = (8, 12)
 CLASSES = (Category(4, "person"), Category(7, "sky"))
@@ -77,7 +76,30 @@ def test_a_png_holds_the_track_ids(tmp_path):
     assert (ids == PERSON).sum() == 12
 
 
-def test_of_two_instances_on_a_pixel_the_better_one_has_it(tmp_path):
+def overlapping(index, first, second, second_class):
+    """Two tracks of 16 pixels, of which they share four."""
+    mask = np.ones((4, 4), dtype=bool)
+    instances = [
+        Instance(1, 0, first, (0, 0, 4, 4), mask, SIZE),
+        Instance(2, second_class, second, (3, 0, 7, 4), mask, SIZE),
+    ]
+    instances.sort(key=lambda item: -item.score)
+    return FrameResult(index, SIZE, tuple(instances), True)
+
+
+def test_a_track_has_one_class_and_one_rank_in_all_frames(tmp_path):
+    sink = PanopticResults(tmp_path / "out", CLASSES, "walk", str)
+    # Track 2 is a worse sky, then a better person: over both frames a person, and the better track.
+    for result in (overlapping(0, 0.9, 0.8, second_class=1), overlapping(1, 0.5, 0.95, second_class=0)):
+        sink.write(np.zeros((*SIZE, 3), dtype=np.uint8), result)
+    sink.close()
+    frames = json.loads((tmp_path / "out" / "pred.json").read_text())["annotations"][0]["annotations"]
+    for frame in frames:
+        found = [(s["id"], s["category_id"], s["area"]) for s in frame["segments_info"]]
+        assert found == [(1, 4, 12), (2, 4, 16)]
+
+
+def test_a_track_that_others_cover_is_in_no_record(tmp_path):
     sink = PanopticResults(tmp_path / "out", CLASSES, "walk", str)
     whole = np.ones(SIZE, dtype=bool)
     box = (0, 0, SIZE[1], SIZE[0])
@@ -86,6 +108,16 @@ def test_of_two_instances_on_a_pixel_the_better_one_has_it(tmp_path):
     sink.close()
     (frame,) = json.loads((tmp_path / "out" / "pred.json").read_text())["annotations"][0]["annotations"]
     assert [segment["id"] for segment in frame["segments_info"]] == [1]
+
+
+def test_an_id_that_is_no_colour_is_refused(tmp_path):
+    mask = np.ones((4, 4), dtype=bool)
+    sink = PanopticResults(tmp_path / "out", CLASSES, "walk", str)
+    instance = Instance(1 << 24, 0, 0.9, (0, 0, 4, 4), mask, SIZE)
+    sink.write(np.zeros((*SIZE, 3), dtype=np.uint8), FrameResult(0, SIZE, (instance,), True))
+    with pytest.raises(UserError, match="no colour"):
+        sink.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_given_up_leaves_nothing(tmp_path):

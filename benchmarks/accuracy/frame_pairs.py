@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.data.panoptic import VOID, PanopticFrame, PanopticVideo, read_ids
+from mobilevis.data.vipseg import VOID, PanopticFrame, PanopticVideo, read_ids
 from mobilevis.runtime.errors import UserError
 
 Ids = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Tube:
+class SegmentArea:
     """A segment over one frame or many; its area in pixels is counted in the PNGs."""
 
     category_id: int
@@ -27,15 +27,15 @@ class Tube:
     is_crowd: bool
 
 
-Tubes = dict[int, Tube]
+SegmentAreas = dict[int, SegmentArea]
 
 
 @dataclass(frozen=True)
 class FramePair:
     """One frame of truth and prediction: the segments and {(true id, predicted id): pixels}."""
 
-    truth: Tubes
-    prediction: Tubes
+    truth: SegmentAreas
+    prediction: SegmentAreas
     overlaps: Mapping[tuple[int, int], int]
 
 
@@ -74,11 +74,11 @@ def _pair(truth: PanopticFrame, prediction: PanopticFrame) -> FramePair:
     return FramePair(_tubes(truth, true_areas), _tubes(prediction, predicted_areas), overlaps)
 
 
-def _tubes(frame: PanopticFrame, areas: Counter[int]) -> Tubes:
+def _tubes(frame: PanopticFrame, areas: Counter[int]) -> SegmentAreas:
     for identity in areas.keys() - frame.segments.keys() - {VOID}:
         raise _disagreement(frame, f"segment {identity} is in the PNG and not in the JSON")
     return {
-        identity: Tube(segment.category_id, areas[identity], segment.is_crowd)
+        identity: SegmentArea(segment.category_id, areas[identity], segment.is_crowd)
         for identity, segment in frame.segments.items()
     }
 
