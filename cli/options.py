@@ -87,7 +87,7 @@ def driver_options(named: Mapping[str, Any], pairs: Optional[Sequence[str]]) -> 
 def _scalar(text: str) -> Any:
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):  # ten thousand brackets are no list either
+    except ValueError:
         return text
     except RecursionError as error:
         fix = "give a number, true, false or a text"
