@@ -69,5 +69,5 @@ def test_a_frame_without_its_map_is_named(config):
     png = Path(config.annotations).parent / "panomasksRGB" / "walk" / "00000.png"
     source = open_source(config)
     png.unlink()
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="cannot read"):
         source.read(0, 0)
