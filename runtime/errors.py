@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Optional, Union
 
+MAX_LINE = 2000  # characters of a message: what a file says of itself has no bound
+
 
 class UserError(Exception):
-    """A fault that the user can mend; the command line prints it as one line and exits with 2.
+    """A fault that the user can mend; the command line prints it as one line and exits with ``exit_code``.
 
     Args:
         what: what is wrong, in a few words.
         file: the file, folder or address concerned; None where there is none.
         fix: what to do about it.
     """
+
+    exit_code = 2
 
     def __init__(self, what: str, file: Optional[Union[str, Path]] = None, fix: str = "") -> None:
         self.what = what
@@ -26,3 +30,16 @@ class UserError(Exception):
 def missing_extra(package: str, extra: str) -> UserError:
     """The error for a package that an optional part of mobilevis needs and that is not installed."""
     return UserError(f"{package} is not installed", fix=f'pip install "mobilevis[{extra}]"')
+
+
+def printable(text: object) -> str:
+    """Text of unknown origin as one line that a terminal may print.
+
+    Line ends, escape sequences and whatever else ``str.isprintable`` refuses show as Python's escapes, so
+    that a file cannot write lines of ours, move the cursor or name the window.
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in str(text)[: MAX_LINE + 1]
+    )
+    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"

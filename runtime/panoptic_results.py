@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import disk_errors
+from mobilevis.runtime.files import disk_errors, file_exists
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sinks import FileSink
@@ -38,14 +38,15 @@ class PanopticResults(FileSink):
     def __init__(
         self, target: Path, classes: tuple[Category, ...], video: str, frame_name: Callable[[int], str]
     ) -> None:
-        if target.exists() and not (target / "pred.json").is_file():
+        if file_exists(target) and not (target / "pred.json").is_file():
             raise UserError("this is there already, and no submission", target, "name a new folder")
         super().__init__(target, directory=True)
         self._classes = classes
         self._video = video
         self._frame_name = frame_name
         self._records: list[dict[str, Any]] = []
-        (self._temporary / SUBMISSION_FOLDER / video).mkdir(parents=True)
+        with disk_errors(target):
+            (self._temporary / SUBMISSION_FOLDER / video).mkdir(parents=True)
 
     def write(self, frame: Image, result: FrameResult) -> None:
         """Write the frame's PNG, and keep its record."""
