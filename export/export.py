@@ -25,7 +25,9 @@ from mobilevis.models.entries import Entry, StreamingModel
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
+from mobilevis.runtime.digests import UNKNOWN, digest_around, digest_files
 from mobilevis.runtime.engines.base import quiet_native
+from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import UserError, missing_extra
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.metadata import Metadata
@@ -206,7 +208,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         )
     record = {**asdict(parity), "vectors": job.vectors}
     with quiet_tools():
-        converted.write(path, replace(job.eager.metadata, parity=record).to_json())
+        _write_sealed(converted, path, replace(job.eager.metadata, parity=record))
     # The gate saw the artefact without its record; the vectors show that the final one computes the same.
     artefact = load_artefact(path)
     check_parity_vectors(artefact)
@@ -223,7 +225,19 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
     return report, artefact
 
 
+def _write_sealed(converted: Converted, path: Path, metadata: Metadata) -> None:
+    """Write the artefact with the SHA-256 of its files in its metadata (``mobilevis.runtime.digests``)."""
+    files = digest_files(path, metadata.entries)
+    draft = replace(metadata, digests=dict.fromkeys(files, UNKNOWN)).to_json()
+    converted.write(path, draft)
+    digests = {name: digest_around(file, draft) for name, file in files.items()}
+    final = replace(metadata, digests=digests).to_json()
+    for file in files.values():
+        file.write_bytes(file.read_bytes().replace(draft.encode(), final.encode(), 1))
+
+
 def _convert(job: _Job, form: str) -> Converted:
+    switch_off_telemetry()  # exporters import ONNX Runtime, too
     with quiet_tools():
         try:
             module = import_module(CONVERTERS[form])
