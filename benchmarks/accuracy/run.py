@@ -21,8 +21,9 @@ from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
 from mobilevis.runtime import drivers, rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
 from mobilevis.runtime.metadata import Metadata
+from mobilevis.runtime.outputs import check_outputs
 from mobilevis.runtime.panoptic import SUBMISSION_FOLDER, id_colors
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
@@ -70,9 +71,28 @@ def run_accuracy(
     if metric not in PREDICTORS:
         raise UserError(f"unknown metric {metric}", fix=f"choose one of {', '.join(PREDICTORS)}")
     gt, results = Path(gt), Path(results)
-    results.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs({"--results": results}, {"the annotations": gt})
+    if PREDICTORS[metric] is predict_panoptic:
+        refuse_foreign_folder(results.parent / SUBMISSION_FOLDER)
+    with disk_errors(results):
+        results.parent.mkdir(parents=True, exist_ok=True)
     PREDICTORS[metric](segmenter, gt, images, results, progress)
     return evaluate(metric, gt, results, progress)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Refuse to replace a folder that holds something else than a submission's videos of PNGs.
+
+    Raises:
+        UserError: a file or a folder of another kind is there.
+    """
+    if not file_exists(folder):
+        return
+    with disk_errors(folder):
+        videos = list(folder.iterdir()) if folder.is_dir() else [folder]
+        ours = all(v.is_dir() and all(f.suffix == ".png" for f in v.iterdir()) for v in videos)
+    if not ours:
+        raise UserError("this is there already, and no submission", folder, "name another --results")
 
 
 def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +111,10 @@ def measured_options(metadata: Metadata, metric: str, given: Mapping[str, Any]) 
     if metric in ("coco", "ytvis") and "score_threshold" in known:
         options.setdefault("score_threshold", AP_SCORE_THRESHOLD)
     if "keyframe_interval" in known:
+        if "keyframe_interval" not in metadata.options:
+            raise UserError(
+                "broken mobilevis metadata: keyframe_interval is missing", metadata.model, "export again"
+            )
         options.setdefault("keyframe_interval", metadata.options["keyframe_interval"])
     return {**asdict(options_class()), **options}
 
