@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.console import print_written
+
 
 def synth(
     output: Annotated[Path, typer.Argument(help="A new folder.")],
@@ -71,4 +73,4 @@ def show(
     with console.status("drawing"):
         sheet = contact_sheet(path, images, gt, SheetLayout(rows, columns, tile_width, min_score))
         write_png(output, sheet)
-    console.print(f"wrote {output}", soft_wrap=True)
+    print_written(console, [output])

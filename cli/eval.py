@@ -50,6 +50,8 @@ def print_accuracy(console: Console, result: AccuracyResult) -> None:
     """Print the figures, over all classes and for each; a dash where there is nothing to find."""
     from rich.table import Table
 
+    from mobilevis.cli.console import plain
+
     names = [name for name in HEADLINE if name in result.metrics] or list(result.metrics)
     table = Table(title=f"{result.metric}, fractions in [0, 1]", title_justify="left")
     table.add_column("class")
@@ -57,11 +59,11 @@ def print_accuracy(console: Console, result: AccuracyResult) -> None:
         table.add_column(name, justify="right")
     table.add_row("[bold]all[/]", *(_cell(result.metrics.get(name)) for name in names), end_section=True)
     for item in result.per_class:
-        table.add_row(item.name, *(_cell(item.metrics.get(name)) for name in names))
+        table.add_row(plain(item.name), *(_cell(item.metrics.get(name)) for name in names))
     console.print(table)
     console.print(", ".join(f"{count} {what}" for what, count in result.counts.items()))
     for note in result.notes:
-        console.print(f"[yellow]{note}[/]")
+        console.print(f"[yellow]{plain(note)}[/]")
 
 
 def _cell(value: Optional[float]) -> str:
@@ -70,8 +72,9 @@ def _cell(value: Optional[float]) -> str:
 
 def write_json(console: Console, path: Path, record: dict[str, Any]) -> None:
     """Write a JSON file and say so."""
+    from mobilevis.cli.console import print_written
     from mobilevis.runtime.files import atomic_path
 
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    console.print(f"wrote {path}", soft_wrap=True)
+    print_written(console, [path])

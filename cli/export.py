@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from mobilevis.cli.console import plain, print_written
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -62,8 +64,7 @@ def export(
         **options,
     )
     print_report(console, report)
-    for artefact in report.artefacts:
-        console.print(f"wrote {output / artefact.path}", soft_wrap=True)
+    print_written(console, [output / artefact.path for artefact in report.artefacts])
 
 
 def export_with_progress(
@@ -139,7 +140,9 @@ def _build(
 def print_report(console: Console, report: ExportReport) -> None:
     """Show what an export made and what the gate measured."""
     height, width = report.input_size
-    console.print(f"[bold]{report.model}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s")
+    console.print(
+        f"[bold]{plain(report.model)}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s"
+    )
     if report.checkpoint_sha256 is None:
         console.print("[bold yellow]The weights are random.[/]")
     console.print(_artefact_table(report))

@@ -6,6 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.console import print_written
+
 
 def train(
     config: Annotated[
@@ -46,4 +48,4 @@ def train(
                 progress.update(task, completed=report.iteration, description=losses)
 
             path = trainer.run(show)
-        console.print(f"wrote {path}", soft_wrap=True)
+        print_written(console, [path])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-# As many processes as cores run the tests: a second thread in each, or in what they start, only spins.
-# Read when NumPy and PyTorch are loaded.
+# Tests run in as many processes as there are cores: a second thread in each, and in those that they start, only
+# spins. Read when NumPy and PyTorch are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
