@@ -176,4 +176,5 @@ def find_python(transport: Transport) -> PythonFacts:
             raise TypeError("a fact is no text")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{transport.python} does not answer as Python does", transport.address) from error
-    return PythonFacts(*texts, raw["packages"])
+    version, executable, machine = texts
+    return PythonFacts(version, executable, machine, raw["packages"])
