@@ -147,7 +147,7 @@ def progress_of(console: Console) -> Progress:
     """Drawn once a second: on this very machine, a livelier bar would be among the other CPU users."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     hidden = not console.is_terminal
     return Progress(*columns, console=console, transient=True, refresh_per_second=1, disable=hidden)
 

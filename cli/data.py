@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from mobilevis.cli.choices import choice
+from mobilevis.cli.console import print_written
 from mobilevis.cli.options import SIZE, StrictOption
 
 
@@ -83,4 +84,4 @@ def show(
         write_png(output, sheet)
     for note in notes:
         console.print(note, style="yellow", markup=False, soft_wrap=True)
-    console.print(f"wrote {output}", soft_wrap=True)
+    print_written(console, [output])

@@ -36,12 +36,15 @@ def demo(
     import cv2
     from rich.console import Console
 
+    from mobilevis.cli.console import print_written
     from mobilevis.cli.stream import run_with_progress
     from mobilevis.runtime.artefact import load_artefact
     from mobilevis.runtime.bundled_clip import bundled_clip
+    from mobilevis.runtime.engines.base import check_threads
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sources import open_source
 
+    check_threads(threads)
     cv2.setNumThreads(threads)
     console = Console()
     report = _export(console, output)
@@ -57,10 +60,12 @@ def demo(
         source = open_source(bundled_clip())
         sinks = _sinks(segmenter, output, source.fps, overlay=not summaries)
         written += [sink.target for sink in sinks]
-        summaries[segmenter.artefact.engine] = run_with_progress(console, segmenter, source, sinks)
+        summary = run_with_progress(console, segmenter, source, sinks)
+        if summary.interrupted is not None:
+            raise summary.interrupted
+        summaries[segmenter.artefact.engine] = summary
     console.print(_stage_table(summaries, threads, keyframe_interval))
-    for path in written:
-        console.print(f"wrote {path}", soft_wrap=True)
+    print_written(console, written)
     if report.checkpoint_sha256 is None:
         console.print("[bold yellow]The weights are random: the masks show that everything runs, no more.[/]")
 

@@ -9,6 +9,7 @@ import typer
 
 from mobilevis.benchmarks.latency.transports.registry import describe_addresses
 from mobilevis.cli.commands import Group, add_command
+from mobilevis.cli.console import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def list_devices(
 
     table = Table("device", "state")
     for address, state in list_addresses(Access(ssh_config=ssh_config, ssh_hosts=tuple(ssh or ()))):
-        table.add_row(address, state)
+        table.add_row(plain(address), plain(state))
     Console().print(table)
 
 
@@ -70,7 +71,7 @@ def _print_facts(console: Console, facts: DeviceFacts) -> None:
     from mobilevis.benchmarks.latency.worker.cpus import cpus_to_mask, format_cpus
 
     model = ", ".join(facts.identity[key] for key in ("model", "cpu") if key in facts.identity)
-    console.print(f"[bold]{facts.address}[/]: {model or 'model not shown by this device'}")
+    console.print(f"[bold]{plain(facts.address)}[/]: {plain(model or 'model not shown by this device')}")
     table = Table("CPUs", "mask", "highest clock", "capacity", "governor", "--cpus")
     for cluster in reversed(facts.topology.clusters):
         governors = {facts.governors.get(str(cpu), "not shown") for cpu in cluster.cpus}
@@ -80,16 +81,17 @@ def _print_facts(console: Console, facts: DeviceFacts) -> None:
             hex(cpus_to_mask(cluster.cpus)),
             f"{cluster.max_khz / 1e6:.2f} GHz" if cluster.max_khz else "not shown",
             str(cluster.capacity or "not shown"),
-            ", ".join(sorted(governors)),
+            plain(", ".join(sorted(governors))),
             ", ".join(names),
         )
     console.print(table)
     heat = [f"{zone} {degrees:.1f} °C" for zone, degrees in facts.temperatures_c.items()]
-    console.print(f"temperatures: {', '.join(heat) or 'not shown by this device'}")
+    console.print(f"temperatures: {plain(', '.join(heat) or 'not shown by this device')}")
     if facts.python is None:
-        console.print(facts.missing, soft_wrap=True)
+        console.print(plain(facts.missing), soft_wrap=True)
         return
-    console.print(f"Python {facts.python.version} on {facts.python.machine}: {facts.python.executable}")
+    found = facts.python
+    console.print(plain(f"Python {found.version} on {found.machine}: {found.executable}"))
     for engine, installed in facts.python.engines.items():
         words = installed or f"missing; install it there with: {facts.python.pip_line(engine)}"
-        console.print(f"  {engine}: {words}", soft_wrap=True)
+        console.print(plain(f"  {engine}: {words}"), soft_wrap=True)

@@ -56,16 +56,18 @@ def tracked(console: Console, items: Sequence[Any], what: str) -> Iterable[Any]:
 
 def print_accuracy(console: Console, result: AccuracyResult) -> None:
     """Print the figures, over all classes and for each; a dash where there is nothing to find."""
+    from mobilevis.cli.console import plain
+
     headline = METRICS[result.metric].headline
     names = [name for name in result.metrics if not headline or name in headline]
     table = make_table(f"{result.metric}, fractions in [0, 1]", ["class"], names)
     table.add_row("[bold]all[/]", *(_cell(result.metrics.get(name)) for name in names), end_section=True)
     for item in result.per_class:
-        table.add_row(item.name, *(_cell(item.metrics.get(name)) for name in names))
+        table.add_row(plain(item.name), *(_cell(item.metrics.get(name)) for name in names))
     console.print(table)
     console.print(", ".join(f"{count} {what}" for what, count in result.counts.items()))
     for note in result.notes:
-        console.print(f"[yellow]{note}[/]")
+        console.print(f"[yellow]{plain(note)}[/]")
 
 
 def _cell(value: Optional[float]) -> str:
@@ -74,8 +76,9 @@ def _cell(value: Optional[float]) -> str:
 
 def write_json(console: Console, path: Path, record: dict[str, Any]) -> None:
     """Write a JSON file and say so."""
+    from mobilevis.cli.console import print_written
     from mobilevis.runtime.files import atomic_path
 
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    console.print(f"wrote {path}", soft_wrap=True)
+    print_written(console, [path])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from mobilevis.cli.choices import complete, complete_list, names_at
+from mobilevis.cli.console import plain, print_written
 from mobilevis.cli.options import DEFAULT_INPUT_SIZE, SIZE, ConfigOption, parse_config, parse_size
 from mobilevis.cli.tables import make_table
 from mobilevis.runtime.formats import FORMATS
@@ -87,8 +88,7 @@ def export(
         **({} if max_instances is None else {"max_instances": max_instances}),
     )
     print_report(console, report)
-    for artefact in report.artefacts:
-        console.print(f"wrote {output / artefact.path}", soft_wrap=True)
+    print_written(console, [output / artefact.path for artefact in report.artefacts])
 
 
 def export_with_progress(
@@ -202,7 +202,9 @@ def _load_checkpoint(name: Optional[str], path: Path, config: dict[str, Any]) ->
 def print_report(console: Console, report: ExportReport) -> None:
     """Show what an export made and what the gate measured."""
     height, width = report.input_size
-    console.print(f"[bold]{report.model}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s")
+    console.print(
+        f"[bold]{plain(report.model)}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s"
+    )
     if report.checkpoint_sha256 is None:
         console.print("[bold yellow]The weights are random.[/]")
     console.print(_artefact_table(report))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import logging
 import os
+import re
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from mobilevis.cli import (
     bench_accuracy,
@@ -29,7 +30,11 @@ from mobilevis.cli import (
 )
 from mobilevis.cli import list as list_command
 from mobilevis.cli.commands import Group, add_command
-from mobilevis.runtime.errors import UserError
+from mobilevis.cli.signals import interrupt_on_signals
+from mobilevis.runtime.engines.telemetry import switch_off_telemetry
+from mobilevis.runtime.errors import UserError, missing_extra, printable
+
+INTERRUPTED = 130  # Typer's exit code for KeyboardInterrupt
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,22 +125,58 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """Run the command line; a ``UserError`` becomes one line on stderr and exit code 2."""
+    """Run the command line; a ``UserError`` becomes one line on stderr and its exit code, mostly 2."""
     # FFmpeg inside OpenCV writes its own lines about broken videos; ours names the file and the remedy.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    switch_off_telemetry()
     # torchao comes with ExecuTorch: it warns of CUDA kernels that nothing here uses, PyTorch of its enums.
     for chatty in ("torchao", "torch.utils._pytree"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that is not UTF-8 shows escapes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    try:
-        app(args=arguments)
-    except UserError as error:
-        if debug:
+    with interrupt_on_signals() as request:
+        try:
+            app(args=arguments)
+        except SystemExit as end:
+            if end.code == INTERRUPTED and request.number is not None:
+                sys.exit(128 + request.number)
             raise
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"mobilevis: {escape(str(error))}")
-        sys.exit(2)
+        except Exception as error:
+            fault = as_user_error(error, arguments)
+            if debug or fault is None:
+                raise
+            print(f"mobilevis: {printable(fault)}", file=sys.stderr)
+            sys.exit(fault.exit_code)
+
+
+def as_user_error(error: Exception, arguments: Sequence[str] = ()) -> Optional[UserError]:
+    """What a user can do about an exception that reached the top; None for a fault of ours."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, MemoryError):
+        return UserError("the memory is not enough", fix="give a smaller input, or close other programs")
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        extras = _extras_with(error.name.partition(".")[0])
+        if extras:
+            return missing_extra(error.name, next((a for a in arguments if a in extras), extras[0]))
+    if isinstance(error, OSError) and error.errno is not None:
+        return UserError(os.strerror(error.errno), error.filename, "check the path and its permissions")
+    return None
+
+
+def _extras_with(module: str) -> list[str]:
+    """The extras of this package that install a module, by the package's own metadata."""
+    wanted = module.lower().replace("_", "-")
+    found = []
+    for requirement in importlib.metadata.requires("mobilevis") or ():
+        match = re.match(r"([\w.-]+).*extra == .(\w+)", requirement)
+        if match and match[1].lower().replace("_", "-") == wanted:
+            found.append(match[2])
+    return found
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Callable, Optional
 
 import typer
 
@@ -62,19 +62,32 @@ def run(
     ] = False,
     video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
+    verify: Annotated[
+        bool, typer.Option(help="Compare the artefact's SHA-256 with the one in its metadata.")
+    ] = True,
 ) -> None:
     """Classify, segment and track the objects of a video."""
     import cv2
-    from rich.console import Console
 
+    from mobilevis.cli.console import console_beside, print_written
     from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
     from mobilevis.runtime.artefact import load_artefact
+    from mobilevis.runtime.engines.base import check_threads
+    from mobilevis.runtime.outputs import check_outputs
     from mobilevis.runtime.segmenter import VideoSegmenter
-    from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults
+    from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults, open_sinks
     from mobilevis.runtime.sources import open_source
     from mobilevis.runtime.vipseg import PanopticResults
 
+    check_threads(threads)
     cv2.setNumThreads(threads)
+    outputs = {
+        "--output": output,
+        "--results": results,
+        "--panoptic": panoptic,
+        "--json-lines": json_lines,
+    }
+    check_outputs(outputs, {"the artefact": artefact, "the source": Path(source)}, folders={"--panoptic"})
     named: dict[str, Any] = {
         "keyframe_interval": keyframe_interval,
         "association": association,
@@ -82,32 +95,30 @@ def run(
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
-    loaded = load_artefact(artefact, engine, threads)
+    loaded = load_artefact(artefact, engine, threads, verify=verify)
     options = {**default_association(loaded.metadata), **driver_options(named, option)}
     segmenter = VideoSegmenter(loaded, **options)
     if stills and (output or results or panoptic):
         raise UserError("stills make no video", source, "write them with --json-lines")
     opened = open_source(source, stills)
     categories = segmenter.metadata.classes
-    sinks: list[Sink] = []
+    makers: list[Callable[[], Sink]] = []
     if output is not None:
-        sinks.append(OverlayVideo(output, opened.fps, categories))
+        makers.append(lambda: OverlayVideo(output, opened.fps, categories))
     if results is not None:
-        sinks.append(YoutubeVisResults(results, categories, video_id))
+        makers.append(lambda: YoutubeVisResults(results, categories, video_id))
     if panoptic is not None:
-        sinks.append(
-            PanopticResults(panoptic, categories, Path(source).stem.strip(".") or "video", opened.frame_name)
-        )
+        video = Path(source).resolve().stem.strip(".") or "video"
+        makers.append(lambda: PanopticResults(panoptic, categories, video, opened.frame_name))
     if json_lines is not None:
-        sinks.append(JsonLines(json_lines, categories))
-    console = Console()
+        makers.append(lambda: JsonLines(json_lines, categories))
+    sinks = open_sinks(makers)
+    console = console_beside(outputs.values())
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
     if segmenter.metadata.has_random_weights:
         console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
     print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
     print_delay(console, segmenter.delay, summary.frames)
-    for path in (output, results, panoptic, json_lines):
-        if path is not None:
-            console.print(f"wrote {path}", soft_wrap=True)
+    print_written(console, outputs.values())
     if summary.interrupted is not None:
         raise summary.interrupted

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mobilevis.cli.signals import StoppedError, stop_on_signals
+from mobilevis.runtime.errors import printable
+
 if TYPE_CHECKING:
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import Sink
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 def progress_bar(console: Console) -> Progress:
     """The one look of every progress bar."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -35,12 +38,28 @@ def run_with_progress(
     sinks: Sequence[Sink],
     max_frames: Optional[int] = None,
 ) -> StreamSummary:
-    """``run_stream`` under a progress bar."""
+    """``run_stream`` under a progress bar, until its end, ``max_frames`` or a signal.
+
+    Raises:
+        StoppedError: a signal came before the first answer.
+    """
     from mobilevis.runtime.streaming import run_stream
 
-    with progress_bar(console) as progress:
-        task = progress.add_task(source.name, total=max_frames or source.frame_count)
-        return run_stream(segmenter, source, sinks, lambda _: progress.advance(task), max_frames)
+    with progress_bar(console) as progress, stop_on_signals() as request:
+        task = progress.add_task(printable(source.name), total=max_frames or source.frame_count)
+        summary = run_stream(
+            segmenter,
+            source,
+            sinks,
+            lambda _: progress.advance(task),
+            max_frames,
+            lambda: request.number is not None,
+        )
+    if summary.stopped and request.number is not None:
+        summary.interrupted = StoppedError(request.number, source.name, summary.frames)
+        if summary.frames == 0:
+            raise summary.interrupted
+    return summary
 
 
 def print_stages(console: Console, summary: StreamSummary, setup: str) -> None:

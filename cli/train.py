@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from mobilevis.cli.console import print_written
 from mobilevis.cli.options import StrictOption
 
 
@@ -48,4 +49,4 @@ def train(
             console.print(f"{loaded.model.checkpoint}: {trainer.initial_weights.summary()}", soft_wrap=True)
         with show_progress(console, trainer) as show:
             path = trainer.run(show)
-        console.print(f"wrote {path}", soft_wrap=True)
+        print_written(console, [path])

@@ -10,6 +10,7 @@ from typing import Any, Optional, Protocol, runtime_checkable
 
 from mobilevis.export.delegation import EntryDelegation
 from mobilevis.export.trace import TracedEntry
+from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import missing_extra
 
 
@@ -59,6 +60,7 @@ def convert(form: str, traced: Mapping[str, TracedEntry], simplify: bool = False
     Raises:
         UserError: a package is missing, or the tool fails.
     """
+    switch_off_telemetry()  # exporters import ONNX Runtime, too
     try:
         module: Any = import_module(CONVERTERS[form].module)
     except ImportError as error:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
-from mobilevis.export.converters import CONVERTERS, convert, delegation_of
+from mobilevis.export.converters import CONVERTERS, Converted, convert, delegation_of
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.parity import Reference, compare, make_reference
@@ -26,6 +26,7 @@ from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.artefact import Artefact, load_artefact
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
+from mobilevis.runtime.digests import UNKNOWN, digest_around, digest_files
 from mobilevis.runtime.engines.base import quiet_native
 from mobilevis.runtime.errors import UserError, unknown_name
 from mobilevis.runtime.files import atomic_path, sha256_of
@@ -196,7 +197,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         )
     record = {**asdict(parity), "vectors": job.vectors}
     with quiet_tools():
-        converted.write(path, replace(job.eager.metadata, parity=record).to_json())
+        _write_sealed(converted, path, replace(job.eager.metadata, parity=record))
     # The gate saw the artefact without its record; the vectors show that the final one computes the same.
     artefact = load_artefact(path)
     check_parity_vectors(artefact)
@@ -211,6 +212,17 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         delegation=delegation_of(converted),
     )
     return report, artefact
+
+
+def _write_sealed(converted: Converted, path: Path, metadata: Metadata) -> None:
+    """Write the artefact with the SHA-256 of its files in its metadata (``mobilevis.runtime.digests``)."""
+    files = digest_files(path, metadata.entries)
+    draft = replace(metadata, digests=dict.fromkeys(files, UNKNOWN)).to_json()
+    converted.write(path, draft)
+    digests = {name: digest_around(file, draft) for name, file in files.items()}
+    final = replace(metadata, digests=digests).to_json()
+    for file in files.values():
+        file.write_bytes(file.read_bytes().replace(draft.encode(), final.encode(), 1))
 
 
 @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Optional, Union
 
+from mobilevis.runtime.digests import check_digests
 from mobilevis.runtime.engines.base import Artefact, check_threads
 from mobilevis.runtime.errors import UserError, unknown_name
+from mobilevis.runtime.files import file_exists
 from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, describe_formats
 
 __all__ = ["Artefact", "artefact_format", "load_artefact"]
@@ -20,7 +23,7 @@ def artefact_format(path: Union[str, Path]) -> str:
         UserError: nothing is there, the file is empty, or it is of no known format.
     """
     path = Path(path)
-    if not path.exists():
+    if not file_exists(path):
         raise UserError("there is no such artefact", path, "check the path, or export a model first")
     if path.is_dir():
         folders = {name: form.suffix for name, form in FORMATS.items() if form.is_folder}
@@ -38,7 +41,13 @@ def artefact_format(path: Union[str, Path]) -> str:
     )
 
 
-def load_artefact(path: Union[str, Path], engine: Optional[str] = None, threads: int = 1) -> Artefact:
+# Engines count their threads and set process-wide pools while they load.
+_loading = threading.Lock()
+
+
+def load_artefact(
+    path: Union[str, Path], engine: Optional[str] = None, threads: int = 1, *, verify: bool = True
+) -> Artefact:
     """Load an artefact.
 
     Args:
@@ -46,6 +55,7 @@ def load_artefact(path: Union[str, Path], engine: Optional[str] = None, threads:
         engine: a name in ``ENGINES``; None takes the engine of the artefact's format.
         threads: threads that compute an entry. ExecuTorch has one pool for the whole process: a second .pte
             must be loaded with the first one's count.
+        verify: compare the files' SHA-256 with the digests in the metadata.
 
     Raises:
         UserError: the artefact cannot be loaded; the message says why and what to do.
@@ -61,4 +71,8 @@ def load_artefact(path: Union[str, Path], engine: Optional[str] = None, threads:
         raise UserError(
             f"{engine} reads {FORMATS[info.format].description}", path, "give another engine or artefact"
         )
-    return import_module(info.module).load(Path(path), threads)
+    with _loading:
+        artefact: Artefact = import_module(info.module).load(Path(path), threads)
+    if verify:
+        check_digests(artefact.path, artefact.metadata, artefact.metadata_text)
+    return artefact

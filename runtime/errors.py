@@ -7,15 +7,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Optional, Union
 
+MAX_LINE = 2000  # characters of a message: what a file says of itself has no bound
+
 
 class UserError(Exception):
-    """A fault that the user can mend; the command line prints it as one line and exits with 2.
+    """A fault that the user can mend; the command line prints it as one line and exits with ``exit_code``.
 
     Args:
         what: what is wrong, in a few words.
         file: the file, folder or address concerned; None where there is none.
         fix: what to do about it.
     """
+
+    exit_code = 2
 
     def __init__(self, what: str, file: Optional[Union[str, Path]] = None, fix: str = "") -> None:
         self.what = what
@@ -44,3 +48,16 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+
+
+def printable(text: object) -> str:
+    """Text of unknown origin as one line that a terminal may print.
+
+    Line ends, escape sequences and whatever else ``str.isprintable`` refuses show as Python's escapes, so
+    that a file cannot write lines of ours, move the cursor or name the window.
+    """
+    line = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in str(text)[: MAX_LINE + 1]
+    )
+    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"

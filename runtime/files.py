@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,10 @@ from pathlib import Path
 from typing import Union
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.special_files import copy_to_stream, is_stream, open_stream
+from mobilevis.runtime.workspaces import replace_folder, workspace_beside
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -21,34 +24,69 @@ def atomic_path(target: Union[str, Path], *, directory: bool = False) -> Iterato
     """A temporary path beside ``target`` that takes its place on success and is removed on failure.
 
     Args:
-        target: the file, or the folder, to be written; an existing one is replaced.
+        target: the file, or the folder, to be written; an existing one is replaced, in one step. What a
+            symbolic link names is replaced, not the link. A pipe or a device is written to; ``-`` is standard
+            output.
         directory: make a folder instead of a file.
 
     Raises:
-        UserError: the place cannot be written, or the disk is full.
+        UserError: the place cannot be written, it is a folder where a file is wanted or the other way round,
+            or the disk is full.
     """
     target = Path(target)
     with disk_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    temporary = workspace / target.name
-    try:
-        with disk_errors(target):
+        if is_stream(target):
+            if directory:
+                raise UserError("this is no folder", target, "choose another output")
+            with _stream_path(target) as temporary:
+                yield temporary
+            return
+        final = prepare_place(target, directory=directory)
+        with workspace_beside(final) as workspace:
+            temporary = workspace / final.name
             if directory:
                 temporary.mkdir()
             yield temporary
-            if directory and target.is_dir():
-                # A folder cannot be replaced by a rename while it holds files.
-                target.rename(workspace / "replaced")
-            if not directory:
-                # Some libraries, safetensors among them, write files that only their owner may read.
-                ordinary = workspace / f"{target.name}-mode"
-                ordinary.touch()
-                modes = stat.S_IMODE(ordinary.stat().st_mode) | stat.S_IMODE(temporary.stat().st_mode)
-                temporary.chmod(modes)
-            temporary.replace(target)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+            if directory:
+                replace_folder(temporary, final)
+            else:
+                _give_ordinary_mode(temporary)
+                temporary.replace(final)
+
+
+@contextmanager
+def _stream_path(target: Path) -> Iterator[Path]:
+    with open_stream(target) as stream, tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder, f"output{target.suffix}")
+        yield temporary
+        copy_to_stream(temporary, stream)
+
+
+def prepare_place(target: Path, *, directory: bool = False) -> Path:
+    """The name that links from ``target`` lead to, in a folder that exists.
+
+    Raises:
+        UserError: a folder has this name where a file is wanted, or the other way round.
+        OSError: the folder cannot be made.
+    """
+    if target.name in ("", ".."):
+        raise UserError("this is no name for an output", str(target), "choose another output")
+    if target.is_dir() and not directory:
+        raise UserError("cannot write: this is a folder", target, "give the name of a file")
+    if directory and target.exists() and not target.is_dir():
+        raise UserError("cannot write: this is no folder", target, "choose another output")
+    final = Path(os.path.realpath(target))
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final
+
+
+def _give_ordinary_mode(temporary: Path) -> None:
+    """Some libraries, safetensors among them, write files that only their owner may read."""
+    ordinary = temporary.with_name("mode")
+    if ordinary == temporary:
+        ordinary = temporary.with_name("mode-")
+    ordinary.touch()
+    temporary.chmod(stat.S_IMODE(ordinary.stat().st_mode) | stat.S_IMODE(temporary.stat().st_mode))
 
 
 @contextmanager
@@ -57,15 +95,28 @@ def disk_errors(target: Union[str, Path]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise UserError(
                 "the disk is full", target, "free some space, or choose another output"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-            raise UserError(
-                f"cannot write: {os.strerror(error.errno)}", target, "choose another output"
-            ) from error
-        raise
+        if error.errno is None:  # a library's own, such as of an image that it cannot identify
+            raise
+        raise UserError(
+            f"cannot write: {os.strerror(error.errno)}", target, "choose another output"
+        ) from error
+    except ValueError as error:
+        # What the operating system never sees: a name with a null byte, or one that is no valid text.
+        if "null byte" not in str(error) and not isinstance(error, UnicodeEncodeError):
+            raise
+        raise UserError("cannot write: this is no name of a file", target, "choose another output") from error
+
+
+def file_exists(path: Path) -> bool:
+    """Whether something is there; a name that cannot be a file's is none, where ``Path.exists`` raises."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def sha256_of(path: Union[str, Path]) -> str:

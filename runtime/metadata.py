@@ -28,9 +28,11 @@ class TensorSpec:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"a tensor is called {self.name!r:.40}")
         if self.dtype != "float32":
             raise ValueError(f"tensor {self.name}: dtype {self.dtype} is not float32")
-        if not self.shape or any(not isinstance(n, int) or n < 1 for n in self.shape):
+        if not self.shape or any(type(n) is not int or n < 1 for n in self.shape):
             raise ValueError(f"tensor {self.name}: shape {self.shape} is not a list of positive integers")
         if prod(self.shape) > MAX_TENSOR_ELEMENTS:
             raise ValueError(f"tensor {self.name}: shape {self.shape} is larger than any known model's")
@@ -63,6 +65,8 @@ class Metadata:
         parity: what the parity gate measured, and vectors to check the artefact on a device
             (see ``mobilevis.runtime.parity_vectors``).
         tools: versions of the packages that made the artefact.
+        digests: SHA-256 of each file without its metadata text (see ``mobilevis.runtime.digests``); empty in
+            older exports.
     """
 
     model: str
@@ -77,15 +81,20 @@ class Metadata:
     checkpoint_sha256: Optional[str] = None
     parity: Mapping[str, Any] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         if self.color_order != "RGB" or self.resize != "letterbox":
             raise ValueError(f"colour order {self.color_order} with resize rule {self.resize} is not known")
         if not self.entries:
             raise ValueError("an artefact has at least one entry")
-        if len(self.input_size) != 2 or any(n < 1 for n in self.input_size):
+        if not self.classes:
+            raise ValueError("an artefact has at least one class")
+        if len(self.input_size) != 2 or any(type(n) is not int or n < 1 for n in self.input_size):
             raise ValueError(f"input size {self.input_size} is not (height, width)")
+        _check_frame_size(self)
 
     @property
     def has_random_weights(self) -> bool:
@@ -95,6 +104,30 @@ class Metadata:
     def to_json(self) -> str:
         """The metadata as one JSON object, keys sorted, so that equal metadata are equal bytes."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _check_kinds(metadata: Metadata) -> None:
+    for name in ("model", "driver", "precision"):
+        if not isinstance(getattr(metadata, name), str):
+            raise TypeError(f"{name} is no text")
+    for name in ("options", "parity", "tools", "digests"):
+        if not isinstance(getattr(metadata, name), Mapping):
+            raise TypeError(f"{name} is no object")
+    for name in ("tools", "digests"):
+        if not all(isinstance(value, str) for value in getattr(metadata, name).values()):
+            raise TypeError(f"{name} holds something else than texts")
+    if not isinstance(metadata.checkpoint_sha256, (str, type(None))):
+        raise TypeError("checkpoint_sha256 is no text")
+
+
+def _check_frame_size(metadata: Metadata) -> None:
+    """Every frame is resized to ``input_size`` before an entry sees it: both must agree, and be small."""
+    if prod(metadata.input_size) > MAX_TENSOR_ELEMENTS:
+        raise ValueError(f"input size {metadata.input_size} is larger than any known model's")
+    for entry in metadata.entries.values():
+        for tensor in entry.inputs:
+            if tensor.name == "frame" and tensor.shape[-2:] != tuple(metadata.input_size):
+                raise ValueError(f"input size {metadata.input_size}, but the frame is {tensor.shape}")
 
 
 def _tensors(items: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
@@ -116,6 +149,8 @@ def parse_metadata(text: str, file: str) -> Metadata:
         raise UserError("the metadata are too large to be mobilevis metadata", file, again)
     try:
         raw = json.loads(text)
+        if not isinstance(raw, dict):
+            raise TypeError("they are no object")
         if raw["schema"] not in READABLE_SCHEMAS:
             known = ", ".join(map(str, READABLE_SCHEMAS))
             raise UserError(f"metadata schema {raw['schema']}, this version reads {known}", file, again)
@@ -126,5 +161,9 @@ def parse_metadata(text: str, file: str) -> Metadata:
         classes = tuple(Category(int(c["id"]), str(c["name"])) for c in raw["classes"])
         height, width = raw["input_size"]
         return Metadata(**{**raw, "entries": entries, "classes": classes, "input_size": (height, width)})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except KeyError as error:
+        raise UserError(f"broken mobilevis metadata: {error} is missing", file, again) from error
+    except RecursionError as error:
+        raise UserError("broken mobilevis metadata: nested too deeply", file, again) from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise UserError(f"broken mobilevis metadata: {error}", file, again) from error

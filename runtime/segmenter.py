@@ -27,6 +27,7 @@ class VideoSegmenter:
         artefact: path of a .pte or .tflite file or an ONNX folder, or an artefact already loaded.
         engine: ``onnxruntime``, ``executorch`` or ``litert``; None takes the format's own.
         threads: CPU threads of the engine.
+        verify: compare the files' SHA-256 with the digests in the metadata.
         options: the driver's options, such as ``keyframe_interval=3``, ``association="online"``,
             ``score_threshold=0.3`` and ``classes=["person"]`` for MobileInst
             (``mobilevis.runtime.drivers.mobileinst.MobileInstOptions``).
@@ -46,11 +47,14 @@ class VideoSegmenter:
         artefact: Union[str, Path, Artefact],
         engine: Optional[str] = None,
         threads: int = 1,
+        *,
+        verify: bool = True,
         **options: Any,
     ) -> None:
-        loaded = load_artefact(artefact, engine, threads) if isinstance(artefact, (str, Path)) else artefact
-        self.artefact: Artefact = loaded
-        self._driver = make_driver(loaded, options)
+        if isinstance(artefact, (str, Path)):
+            artefact = load_artefact(artefact, engine, threads, verify=verify)
+        self.artefact: Artefact = artefact
+        self._driver = make_driver(artefact, options)
         self._frame_size: Optional[tuple[int, int]] = None
         self._frames = 0
 
@@ -84,7 +88,8 @@ class VideoSegmenter:
         """
         if self.delay:
             raise UserError(f"{self.metadata.model} answers {self.delay} frames late", fix="use stream()")
-        return self._push(frame)[0]
+        self._check_frame(frame)
+        return self._driver.push(frame)[0]
 
     def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
         """Run a whole video from its start; see ``answers``.
@@ -111,29 +116,37 @@ class VideoSegmenter:
         self.reset()
         opened = source if isinstance(source, Source) else open_source(source)
         waiting: deque[tuple[Image, float]] = deque()
+        interruption: Optional[StreamInterruptedError] = None
         with opened:
             frames = iter(opened)
             while True:
                 start = time.perf_counter()
-                frame = next(frames, None)
-                if frame is None:
+                try:
+                    frame = next(frames, None)
+                    if frame is None:
+                        break
+                    self._check_frame(frame)
+                except StreamInterruptedError as error:
+                    interruption = error
                     break
                 waiting.append((frame, (time.perf_counter() - start) * 1e3))
-                if results := self._push_still(frame) if opened.stills else self._push(frame):
+                if results := self._push_still(frame) if opened.stills else self._driver.push(frame):
                     yield _pair(waiting, results)
             if results := self._driver.flush():
                 yield _pair(waiting, results)
+        if interruption is not None:
+            raise interruption
 
     def _push_still(self, frame: Image) -> list[FrameResult]:
         """The answer to a picture that has nothing to do with those before it."""
-        index = self._frames
-        self.reset()
-        results = self._push(frame) or self._driver.flush()
+        index = self._frames - 1
         self._driver.reset()
-        self._frames = index + 1
+        results = self._driver.push(frame) or self._driver.flush()
+        self._driver.reset()
+        self._frame_size = None
         return [replace(result, frame_index=index) for result in results]
 
-    def _push(self, frame: Image) -> list[FrameResult]:
+    def _check_frame(self, frame: Image) -> None:
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise UserError(
                 f"frame {self._frames} is {frame.shape} {frame.dtype}", fix="give (H, W, 3) uint8 RGB"
@@ -147,7 +160,6 @@ class VideoSegmenter:
             )
         self._frame_size = size
         self._frames += 1
-        return self._driver.push(frame)
 
 
 def _pair(waiting: deque[tuple[Image, float]], results: list[FrameResult]) -> list[tuple[Image, FrameResult]]:

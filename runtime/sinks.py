@@ -1,17 +1,19 @@
 """Where results go: an overlay video, YouTube-VIS results, JSON lines or a callback.
 
-A file appears under its name only when ``close`` has succeeded; ``discard`` leaves nothing behind.
+A file appears under its name only when ``close`` has succeeded; ``discard`` leaves nothing behind. JSON lines
+alone grow under their own name, so that they can be followed.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from io import SEEK_END
 from itertools import groupby
@@ -26,10 +28,17 @@ from mobilevis.runtime.categories import Category
 from mobilevis.runtime.draw import draw_result
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors
+from mobilevis.runtime.growing_files import GrowingFile
 from mobilevis.runtime.results import FrameResult
+from mobilevis.runtime.special_files import is_stream
 
 # MPEG-4 Part 2 in .mp4 and .mov, VP9 in .webm and Motion JPEG in .avi: what every OpenCV wheel can encode
 # without a GPL encoder.
+# Below it, OpenCV's Motion JPEG writer corrupts the heap (2 pixels), and VP9 refuses the frame.
+LEAST_SIDE = 16
+# MPEG-4 Part 2 holds a rate as a fraction whose parts have 16 bits; OpenCV makes it one of powers of ten.
+MAX_RATE_PART = 65535
+LEAST_RATE = 0.002
 VIDEO_CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".webm": "VP90", ".avi": "MJPG"}
 
 
@@ -84,25 +93,27 @@ class OverlayVideo(FileSink):
         if target.suffix.lower() not in VIDEO_CODECS:
             raise UserError("unknown kind of video", target, f"name it {', '.join(VIDEO_CODECS)}")
         super().__init__(target)
-        self._fps = fps
+        self._fps = container_rate(fps)
         self._names = [info.name for info in classes]
         self._writer: Optional[cv2.VideoWriter] = None
         self._frames = 0
 
     def write(self, frame: Image, result: FrameResult) -> None:
-        """Draw the result and encode the frame; odd sizes get one more row or column, as codecs need."""
-        height, width = frame.shape[:2]
+        """Draw the result and encode the frame; odd and tiny sizes grow, as codecs need."""
+        bottom, right = (max(n % 2, LEAST_SIDE - n) for n in frame.shape[:2])
         if self._writer is None:
-            self._writer = self._open(width + width % 2, height + height % 2)
+            self._writer = self._open(frame.shape[1] + right, frame.shape[0] + bottom)
         drawn = cv2.cvtColor(draw_result(frame, result, self._names), cv2.COLOR_RGB2BGR)
-        even = cv2.copyMakeBorder(drawn, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        self._writer.write(even)
+        self._writer.write(cv2.copyMakeBorder(drawn, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
         self._frames += 1
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         codec = cv2.VideoWriter.fourcc(*VIDEO_CODECS[self.target.suffix.lower()])
-        writer = cv2.VideoWriter(str(self._temporary), codec, self._fps, (width, height))
+        # FFmpeg alone: OpenCV's other writers take a % in a name for a series of images.
+        writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, codec, self._fps, (width, height))
         if not writer.isOpened():
+            if shutil.disk_usage(self._temporary.parent).free < width * height:
+                raise UserError("the disk is full", self.target, "free some space, or choose another output")
             raise UserError("cannot encode this video", self.target, f"name it {', '.join(VIDEO_CODECS)}")
         return writer
 
@@ -111,9 +122,7 @@ class OverlayVideo(FileSink):
             raise UserError("no frame to write", self.target, "check the source")
         self._writer.release()
         # OpenCV reports no error of a write: the frames that can be read back say whether the disk was full.
-        check = cv2.VideoCapture(str(self._temporary))
-        written = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
-        check.release()
+        written = _count_frames(str(self._temporary), self._frames)
         if written < self._frames - 1:
             raise UserError(
                 f"only {written} of {self._frames} frames reached the disk, it may be full",
@@ -126,13 +135,34 @@ class OverlayVideo(FileSink):
             self._writer.release()
 
 
-class JsonLines(FileSink):
-    """One JSON object a frame, with RLE masks; each line is complete when the next frame begins."""
+def container_rate(fps: float) -> float:
+    """The frame rate nearest to ``fps`` that every container holds: 143.856 becomes 143.86."""
+    fps = min(max(fps, LEAST_RATE), MAX_RATE_PART)
+    decimals = next(n for n in (3, 2, 1, 0) if round(fps * 10**n) <= MAX_RATE_PART)
+    return round(fps, decimals)
+
+
+def _count_frames(path: str, expected: int) -> int:
+    """Frames that can be read back, counted one by one where the container's own count says fewer."""
+    check = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    if not check.isOpened():
+        return 0
+    count = int(check.get(cv2.CAP_PROP_FRAME_COUNT))
+    if count < expected:
+        count = 0
+        while count < expected and check.grab():
+            count += 1
+    check.release()
+    return count
+
+
+class JsonLines(Sink):
+    """One JSON object a frame, with RLE masks; each line is there when the next frame begins."""
 
     def __init__(self, target: Path, classes: tuple[Category, ...]) -> None:
-        super().__init__(target)
+        self.target = target
         self._classes = classes
-        self._stream: IO[str] = self._temporary.open("w", encoding="utf-8")
+        self._file = GrowingFile(target)
 
     def write(self, frame: Image, result: FrameResult) -> None:
         """Append the frame's instances."""
@@ -152,14 +182,15 @@ class JsonLines(FileSink):
                 for item in result.instances
             ],
         }
-        with disk_errors(self.target):
-            self._stream.write(json.dumps(record) + "\n")
+        self._file.append(json.dumps(record) + "\n")
 
-    def _finish(self) -> None:
-        self._stream.close()
+    def close(self) -> None:
+        """Complete the file."""
+        self._file.close()
 
-    def _abandon(self) -> None:
-        self._stream.close()
+    def discard(self) -> None:
+        """Remove the lines; a file that they replaced comes back."""
+        self._file.discard()
 
 
 class YoutubeVisResults(FileSink):
@@ -211,7 +242,9 @@ class TrackSpool:
 
     def __init__(self, classes: tuple[Category, ...], beside: Path) -> None:
         self._classes = classes
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=beside.parent)  # noqa: SIM115 - open until close()
+        folder = None if is_stream(beside) else beside.parent
+        with disk_errors(beside):
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open until close()
         self._frames = 0
         self._size: tuple[int, int] = (0, 0)
         self._places: dict[int, array[int]] = defaultdict(lambda: array("q"))  # frame, offset pairs
@@ -267,7 +300,25 @@ class TrackSpool:
 
     def close(self) -> None:
         """Remove the temporary file."""
-        self._file.close()
+        with suppress(OSError):  # what waits in memory for a full disk: it is not needed any more
+            self._file.close()
+
+
+def open_sinks(makers: Iterable[Callable[[], Sink]]) -> list[Sink]:
+    """Make every sink, or none: those that are open are discarded when another cannot be made.
+
+    Raises:
+        UserError: an output cannot be written.
+    """
+    sinks: list[Sink] = []
+    try:
+        for make in makers:
+            sinks.append(make())
+    except BaseException:
+        for sink in sinks:
+            sink.discard()
+        raise
+    return sinks
 
 
 class Callback(Sink):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from mobilevis.runtime import rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import disk_errors
+from mobilevis.runtime.files import disk_errors, file_exists
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sinks import FileSink, TrackSpool
 
@@ -89,7 +89,7 @@ class PanopticResults(FileSink):
     def __init__(
         self, target: Path, classes: tuple[Category, ...], video: str, frame_name: Callable[[int], str]
     ) -> None:
-        if target.exists() and not (target / "pred.json").is_file():
+        if file_exists(target) and not (target / "pred.json").is_file():
             raise UserError("this is there already, and no submission", target, "name a new folder")
         super().__init__(target, directory=True)
         self._tracks = TrackSpool(classes, target)

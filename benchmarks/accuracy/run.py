@@ -22,7 +22,8 @@ from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
+from mobilevis.runtime.outputs import check_outputs
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sinks import TrackSpool
 from mobilevis.runtime.sources import STILL_FPS, Source
@@ -68,9 +69,28 @@ def run_accuracy(
     """
     chosen = find_metric(metric)
     gt, results = Path(gt), Path(results)
-    results.parent.mkdir(parents=True, exist_ok=True)
+    check_outputs({"--results": results}, {"the annotations": gt})
+    if chosen.is_panoptic:
+        refuse_foreign_folder(results.parent / SUBMISSION_FOLDER)
+    with disk_errors(results):
+        results.parent.mkdir(parents=True, exist_ok=True)
     chosen.predict(segmenter, gt, images, results, progress)
     return evaluate(metric, gt, results, progress, strict)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Refuse to replace a folder that holds something else than a submission's videos of PNGs.
+
+    Raises:
+        UserError: a file or a folder of another kind is there.
+    """
+    if not file_exists(folder):
+        return
+    with disk_errors(folder):
+        videos = list(folder.iterdir()) if folder.is_dir() else [folder]
+        ours = all(v.is_dir() and all(f.suffix == ".png" for f in v.iterdir()) for v in videos)
+    if not ours:
+        raise UserError("this is there already, and no submission", folder, "name another --results")
 
 
 def default_options(metric: str) -> dict[str, Any]:

@@ -113,9 +113,13 @@ def find_python(transport: Transport) -> PythonFacts:
     """
     try:
         done = transport.run([transport.python, "-c", PROBE, *ALL_DISTRIBUTIONS])
-        raw = json.loads(done.stdout) if done.status == 0 else None
-    except ValueError as error:
+        raw = json.loads((done.stdout.strip().splitlines() or [""])[-1]) if done.status == 0 else None
+        if raw is None:
+            raise no_python(transport)
+        texts = [raw[name] for name in ("python", "executable", "machine")]
+        if not all(isinstance(text, str) for text in [*texts, *raw["packages"].values()]):
+            raise TypeError("a fact is no text")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{transport.python} does not answer as Python does", transport.address) from error
-    if raw is None:
-        raise no_python(transport)
-    return PythonFacts(raw["python"], raw["executable"], raw["machine"], raw["packages"])
+    version, executable, machine = texts
+    return PythonFacts(version, executable, machine, raw["packages"])

@@ -23,6 +23,7 @@ from mobilevis.benchmarks.latency.worker.job import JOURNAL, Job
 from mobilevis.runtime.errors import UserError
 
 JOB = "job.json"
+MAX_JOURNAL = 1 << 28  # bytes; a thousand times a standard run's
 SPARE_BYTES = 1 << 20  # the journal of a standard run takes some hundred kilobytes
 OnEvent = Callable[[Event], None]
 
@@ -50,6 +51,8 @@ def python_worker(file: Path) -> Worker:
 
 class InterruptedRunError(UserError):
     """Ctrl-C."""
+
+    exit_code = 130
 
 
 @dataclass
@@ -87,8 +90,12 @@ def run_job(
     outcome = Outcome()
     folder = None
 
+    received = 0
+
     def on_line(line: str) -> None:
-        event = parse_event(line)
+        nonlocal received
+        received += len(line)
+        event = _checked(line, received, len(job.targets))
         outcome.events.append(event)
         on_event(event)
 
@@ -103,7 +110,9 @@ def run_job(
             _check_end(transport, transport.run(command, on_line), outcome, uploads)
             journal = Path(local, JOURNAL)
             transport.pull(f"{folder}/{JOURNAL}", journal)
-            outcome.events = [parse_event(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+            size = journal.stat().st_size
+            with journal.open(encoding="utf-8", errors="replace") as lines:
+                outcome.events = [_checked(line, size, len(job.targets)) for line in lines]
     except UserError as error:
         outcome.error = error
     except KeyboardInterrupt:
@@ -112,6 +121,15 @@ def run_job(
         if folder is not None:
             _clean_up(transport, folder, outcome)
     return outcome
+
+
+def _checked(line: str, size: int, targets: int) -> Event:
+    if size > MAX_JOURNAL:
+        raise UserError("the worker's journal is too large", fix="run again, or check the device")
+    event = parse_event(line)
+    if not 0 <= event.get("target", 0) < targets:
+        raise UserError("the worker's journal is broken: it names a target that is none", fix="run again")
+    return event
 
 
 def _push_all(transport: Transport, folder: str, uploads: Mapping[str, Path]) -> None:
@@ -165,7 +183,7 @@ def _clean_up(transport: Transport, folder: str, outcome: Outcome) -> None:
     """Stop the worker if it may still run, and remove the folder; a worker without a host does so itself."""
     try:
         pid = first_event(outcome.events, "start").get("pid")
-        if outcome.error is not None and isinstance(pid, int):
+        if outcome.error is not None and isinstance(pid, int) and pid > 1:
             transport.run(["kill", str(pid)])
         remove_folder(transport, folder)
     except UserError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import IO, Any, Optional
 
 import numpy as np
 
@@ -28,11 +29,22 @@ class Artefact(ABC):
         metadata: what the artefact says of itself.
         engine: name of the engine, such as ``onnxruntime``.
         path: the file or folder, for error messages.
+        metadata_text: the metadata as the file holds them; empty for what was never exported.
+
+    Threads may share an artefact: its runs follow one another.
     """
 
     metadata: Metadata
     engine: str
     path: Path
+    metadata_text: str = ""
+    _lock: threading.Lock
+
+    def __new__(cls, *_: Any, **__: Any) -> Artefact:
+        """Make the lock here: no engine can forget it."""
+        made = super().__new__(cls)
+        made._lock = threading.Lock()
+        return made
 
     @property
     @abstractmethod
@@ -55,13 +67,21 @@ class Artefact(ABC):
 
         Raises:
             ValueError: an unknown entry, or an input with another name, shape, dtype or layout.
-            UserError: an output holds NaN or infinity.
+            UserError: the engine fails, or an output holds NaN or infinity.
         """
         spec = self.metadata.entries.get(entry)
         if spec is None:
             raise ValueError(f"unknown entry {entry}; this artefact has {', '.join(self.metadata.entries)}")
         check_inputs(entry, spec, inputs)
-        outputs = self._run(entry, inputs)
+        try:
+            # LiteRT's interpreter holds inputs and outputs itself: two threads would mix them.
+            with self._lock:
+                outputs = self._run(entry, inputs)
+        except Exception as error:  # the engines' exception classes share no public base
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"{self.engine} fails in entry {entry}: {reason}", self.path, "export the model again"
+            ) from error
         self._check_outputs(entry, outputs)
         return {tensor.name: outputs[tensor.name] for tensor in spec.outputs}
 
@@ -162,18 +182,45 @@ def os_thread_count() -> Optional[int]:
     return len(list(tasks.iterdir())) if tasks.is_dir() else None
 
 
+class _Silence:
+    """Descriptor 2 turned to a sink while anyone asks for it: the descriptor is the whole process's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._askers = 0
+        self._saved = -1
+        self._sink: Optional[IO[bytes]] = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._askers == 0:
+                sys.stderr.flush()
+                self._sink = tempfile.TemporaryFile()  # noqa: SIM115 - open until the last asker leaves
+                self._saved = os.dup(2)
+                os.dup2(self._sink.fileno(), 2)
+            self._askers += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._askers -= 1
+            if self._askers == 0 and self._sink is not None:
+                os.dup2(self._saved, 2)
+                os.close(self._saved)
+                self._sink.close()
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def quiet_native() -> Iterator[None]:
     """Keep what engines write straight to file descriptor 2 while loading off the user's terminal.
 
     They print banners on success and a stack of lines about a broken file, where the user gets one line.
+    Threads may overlap: the last one out gives the descriptor back.
     """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as sink:
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    _silence.begin()
+    try:
+        yield
+    finally:
+        _silence.end()

@@ -33,7 +33,8 @@ class ExecuTorchArtefact(Artefact):
                 "the model carries no mobilevis metadata", path, "export it with `mobilevis export`"
             )
         (text,) = program.load_method(METADATA_METHOD).call([])
-        self.metadata = parse_metadata(str(text), str(path))
+        self.metadata_text = str(text)
+        self.metadata = parse_metadata(self.metadata_text, str(path))
         missing = set(self.metadata.entries) - names
         if missing:
             raise UserError(f"the file has no method {', '.join(sorted(missing))}", path, AGAIN)
@@ -85,7 +86,7 @@ def load(path: Path, threads: int) -> ExecuTorchArtefact:
     with quiet_native():
         try:
             artefact = ExecuTorchArtefact(path, program)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # ValueError: metadata that are no UTF-8, or no text
             raise _unreadable(path) from error
     _living.add(artefact)
     return artefact

@@ -25,7 +25,8 @@ class LiteRTArtefact(Artefact):
     def __init__(self, path: Path, interpreter: Any, threads: Optional[int]) -> None:
         self.path = path
         self._threads = threads
-        self.metadata = parse_metadata(_metadata_text(path), str(path))
+        self.metadata_text = _metadata_text(path)
+        self.metadata = parse_metadata(self.metadata_text, str(path))
         missing = set(self.metadata.entries) - set(interpreter.get_signature_list())
         if missing:
             raise UserError(f"the file has no signature {', '.join(sorted(missing))}", path, AGAIN)

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.engines.base import Artefact, check_signature
+from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import METADATA_KEY, parse_metadata
@@ -26,7 +27,8 @@ class OnnxRuntimeArtefact(Artefact):
         texts = {name: _metadata_text(path, name, session) for name, session in sessions.items()}
         if len(set(texts.values())) != 1:
             raise UserError("the files come from different exports", path, "export the model again")
-        self.metadata = parse_metadata(next(iter(texts.values())), str(path))
+        self.metadata_text = next(iter(texts.values()))
+        self.metadata = parse_metadata(self.metadata_text, str(path))
         if set(self.metadata.entries) != set(sessions):
             expected = ", ".join(f"{name}.onnx" for name in self.metadata.entries)
             raise UserError(f"the folder must hold exactly {expected}", path, "export the model again")
@@ -69,10 +71,7 @@ def open_session(file: Path, threads: int, profile_prefix: Optional[Path] = None
     Raises:
         UserError: ONNX Runtime is not installed, or cannot read the file.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing_engine("onnxruntime") from error
+    onnxruntime = import_engine()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -92,8 +91,28 @@ def open_session(file: Path, threads: int, profile_prefix: Optional[Path] = None
         ) from error
 
 
+def import_engine() -> Any:
+    """The package, with its telemetry off.
+
+    Raises:
+        UserError: ONNX Runtime is not installed.
+    """
+    switch_off_telemetry()
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise missing_engine("onnxruntime") from error
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
 def _metadata_text(folder: Path, name: str, session: Any) -> str:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "broken mobilevis metadata: they are no UTF-8", folder / f"{name}.onnx", "export the model again"
+        ) from error
     if text is None:
         raise UserError(
             "the model carries no mobilevis metadata",

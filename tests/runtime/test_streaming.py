@@ -220,7 +220,7 @@ for name, kind in make.items():
         print(name, "SUCCEEDED")
     except UserError as error:
         print(name, error)
-    del sink
+        sink.discard()
 print("left:", sorted(p.name for p in Path(sys.argv[1]).iterdir()))
 """
 

@@ -13,22 +13,56 @@ from mobilevis.runtime.errors import UserError
 Event = Mapping[str, Any]
 _LOADED = ("load_ms", "first_ms", "parity")
 _MEASURED = ("complete", "others_on_pinned_cores", "others_anywhere", "users")
+_PROMISED = {
+    "error": ("what", "file", "fix"),
+    "loaded": ("target",),
+    "samples": ("target", "kind", "at_s", "is_keyframe", "instances", "milliseconds"),
+    "warm_up": ("target", "kind"),
+    "not_measured": ("target", "kind", "reason"),
+}
+_KINDS: Mapping[str, Any] = {
+    **dict.fromkeys(("kind", "what", "fix", "reason"), str),
+    **dict.fromkeys(("targets", "cpus_allowed", "is_keyframe", "instances"), list),
+    "file": (str, type(None)),
+    "target": int,
+    "pid": int,
+    "versions": dict,
+    "milliseconds": (dict, list),
+    "at_s": (int, float, list),
+}
+# Lists of numbers, by whether the event holds samples: elsewhere at_s is one number.
+_NUMBERS = {True: ("at_s",), False: ("targets", "cpus_allowed")}
 _COLUMNS = ("at_s", "is_keyframe", "instances")
 
 
 def parse_event(line: str) -> Event:
-    """One line of a journal.
+    """One line of a journal, which whatever runs on the device may have written.
 
     Raises:
-        UserError: the line is no event.
+        UserError: the line is no event, or a fact that its name promises is missing or of another type.
     """
     try:
-        event = json.loads(line)
-        if not isinstance(event["event"], str):
+        event = json.loads(line, parse_constant=_refuse_constant)
+        if not isinstance(event, dict) or not isinstance(event["event"], str):
             raise TypeError("an event has no name")
+        for fact in _PROMISED.get(event["event"], ()):
+            if fact not in event:
+                raise TypeError(f"{event['event']} without {fact}")
+        for fact, kinds in _KINDS.items():
+            if fact in event and (not isinstance(event[fact], kinds) or isinstance(event[fact], bool)):
+                raise TypeError(f"{fact} is {str(event[fact])[:40]!r}")
+        for fact in _NUMBERS[event["event"] == "samples"]:
+            if not all(type(item) in (int, float) for item in event.get(fact, ())):
+                raise TypeError(f"{fact} holds something else than numbers")
+    except RecursionError as error:
+        raise UserError("the worker's journal is broken: nested too deeply", fix="run again") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"the worker's journal is broken: {error}", fix="run again") from error
     return event
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def first_event(events: Iterable[Event], name: str) -> Event:
@@ -52,7 +86,7 @@ def assemble(events: Iterable[Event], identities: Iterable[tuple[str, str, bool]
             _artefact([event for event in events if _concerns(event, index)], name, sha256, is_baseline)
             for index, (name, sha256, is_baseline) in enumerate(identities)
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"the worker's journal is broken: {error!r}", fix="run again") from error
 
 

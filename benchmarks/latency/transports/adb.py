@@ -15,6 +15,7 @@ from mobilevis.benchmarks.latency.transports.base import (
     OnLine,
     TransportError,
     execute,
+    local_path,
     parse_files,
     quote,
     reading_script,
@@ -133,7 +134,7 @@ class AdbTransport:
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file or a folder with adb push."""
-        done = execute([*self._adb, "push", str(local), remote])
+        done = execute([*self._adb, "push", local_path(local), remote])
         if done.status != 0:
             self._check_connection(done)
             if "No space left" in done.stderr + done.stdout:
@@ -142,7 +143,7 @@ class AdbTransport:
 
     def pull(self, remote: str, local: Path) -> None:
         """Copy one file back with adb pull."""
-        done = execute([*self._adb, "pull", remote, str(local)])
+        done = execute([*self._adb, "pull", remote, local_path(local)])
         if done.status != 0:
             self._check_connection(done)
             raise UserError(f"cannot copy from {self.address}: {done.complaint}", remote)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,8 @@ from typing import IO, Callable, Optional, Protocol
 from mobilevis.runtime.errors import UserError
 
 OnLine = Callable[[str], None]
-MAX_LINE = 1 << 24  # a second's samples of a journal are some kilobytes
+MAX_LINE = 1 << 22  # a second's samples of a journal are some kilobytes
+MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 16
 FILE_MARK = "@file "
 INSTALL_PYTHON = "install Python 3.9 or newer and NumPy there, or give --python"
@@ -112,17 +114,19 @@ class Transport(Protocol):
         ...
 
 
-def execute(command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
+def execute(command: Sequence[str], on_line: Optional[OnLine] = None, stdin: str = "") -> Finished:
     """Run a program on this machine; it is ended, not orphaned, when this process is interrupted.
 
     Raises:
-        UserError: there is no such program here.
+        UserError: there is no such program here, or it answers without end.
     """
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
+        given.write(stdin.encode())
+        given.seek(0)
         try:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is ours to hand on, in order
@@ -132,13 +136,34 @@ def execute(command: Sequence[str], on_line: Optional[OnLine] = None) -> Finishe
         collected: list[str] = []
         try:
             assert process.stdout is not None
-            _drain(process.stdout, on_line or collected.append)
+            _drain(process.stdout, on_line or bounded(collected))
             status = process.wait()
         finally:
             _end(process)
         size = errors.seek(0, 2)
         errors.seek(max(0, size - MAX_ERRORS))
         return Finished(status, "".join(collected), errors.read().decode("utf-8", "replace"))
+
+
+def bounded(collected: list[str]) -> OnLine:
+    """Gather lines up to MAX_OUTPUT characters.
+
+    Raises:
+        UserError: by what is returned, for more.
+    """
+    size = 0
+
+    def add(line: str) -> None:
+        nonlocal size
+        size += len(line)
+        if size > MAX_OUTPUT:
+            raise UserError(
+                f"a command answers with more than {MAX_OUTPUT >> 20} MiB",
+                fix="check the device and the command",
+            )
+        collected.append(line)
+
+    return add
 
 
 def _drain(stream: IO[bytes], on_line: OnLine) -> None:
@@ -196,8 +221,10 @@ def make_folder(transport: Transport) -> str:
     """
     template = f"{transport.scratch}/mobilevis.XXXXXX"
     done = transport.run(["mktemp", "-d", template])
-    folder = done.stdout.strip()
-    if done.status != 0 or not folder.startswith(f"{transport.scratch}/mobilevis."):
+    # A login shell may print a banner before it.
+    folder = (done.stdout.strip().splitlines() or [""])[-1].strip()
+    made = re.fullmatch(re.escape(f"{transport.scratch}/mobilevis.") + r"\w{1,32}", folder, re.ASCII)
+    if done.status != 0 or made is None:
         raise UserError(f"cannot make a folder on the device: {done.complaint}", transport.address)
     return folder
 
@@ -216,13 +243,19 @@ def remove_folder(transport: Transport, folder: str) -> None:
 def free_bytes(transport: Transport, folder: str) -> Optional[int]:
     """Bytes free where the folder is; None where the device's ``df`` does not tell."""
     done = transport.run(["df", "-Pk", folder])
-    fields = done.stdout.splitlines()[-1].split() if done.status == 0 and done.stdout else []
-    return int(fields[3]) * 1024 if len(fields) >= 4 and fields[3].isdigit() else None
+    # A filesystem's or a folder's name may hold spaces; what follows the capacity's % is a folder.
+    found = re.search(r" ([0-9]{1,18}) +[0-9]{1,3}% [^\n]*\n?\Z", done.stdout) if done.status == 0 else None
+    return int(found[1]) * 1024 if found else None
 
 
 def quote(command: Sequence[str]) -> str:
     """The command as one line for a POSIX shell."""
     return " ".join(shlex.quote(word) for word in command)
+
+
+def local_path(path: Path) -> str:
+    """A path that scp and adb take for a file's here: they read ``a:b`` as a host, ``-x`` as an option."""
+    return str(path.absolute())
 
 
 def tree_size(path: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -13,8 +14,10 @@ from mobilevis.benchmarks.latency.transports.base import (
     Finished,
     OnLine,
     TransportError,
+    bounded,
     execute,
     free_bytes,
+    local_path,
     parse_files,
     quote,
     reading_script,
@@ -22,6 +25,7 @@ from mobilevis.benchmarks.latency.transports.base import (
 )
 from mobilevis.runtime.errors import UserError
 
+MARK = "@mobilevis begins"
 CONNECTION_FAILED = 255  # ssh's own status, of all the statuses that a remote command has
 TIMEOUTS = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
 FAULTS = {
@@ -75,7 +79,7 @@ class SshTransport:
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file or a folder with scp."""
-        done = execute(["scp", "-qr", *self._options, "--", str(local), f"{self._host}:{remote}"])
+        done = execute(["scp", "-qr", *self._options, "--", local_path(local), f"{self._host}:{remote}"])
         if done.status == 0:
             return
         self._check_connection(done)
@@ -90,7 +94,7 @@ class SshTransport:
 
     def pull(self, remote: str, local: Path) -> None:
         """Copy one file back with scp."""
-        done = execute(["scp", "-q", *self._options, "--", f"{self._host}:{remote}", str(local)])
+        done = execute(["scp", "-q", *self._options, "--", f"{self._host}:{remote}", local_path(local)])
         if done.status != 0:
             self._check_connection(done)
             raise UserError(f"cannot copy from {self.address}: {done.complaint}", remote)
@@ -98,12 +102,18 @@ class SshTransport:
     def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
         """Run a program over ssh.
 
-        ``exit $?`` keeps the remote shell from becoming the program: a program killed by a signal would make
-        ssh end with 255, as a lost connection does.
+        Sshd hands its command to the account's login shell, which may be fish or tcsh: all that it sees is
+        ``sh -s``. ``exit $?`` keeps that sh from becoming the program: a program killed by a signal would
+        make ssh end with 255, as a lost connection does.
         """
+        script = f"printf '\\n%s\\n' '{MARK}'; {quote(command)} </dev/null; exit $?\n"
+        lines: list[str] = []
         done = execute(
-            ["ssh", "-T", *self._options, "--", self._ssh_host, f"{quote(command)}; exit $?"], on_line
+            ["ssh", "-T", *self._options, "--", self._ssh_host, "sh -s"],
+            _AfterMark(on_line or bounded(lines)),
+            stdin=script,
         )
+        done = replace(done, stdout="".join(lines))
         if done.status == CONNECTION_FAILED or done.status < 0:
             raise connection_error(self.address, done)
         return done
@@ -121,6 +131,18 @@ class SshTransport:
         """Raise if scp failed for the connection: it ends with 1 for a full disk, too."""
         if done.status == CONNECTION_FAILED or any(re.search(words, done.stderr) for words in FAULTS):
             raise connection_error(self.address, done)
+
+
+class _AfterMark:
+    """Hands on the lines after the mark: a login shell may print a banner before it."""
+
+    def __init__(self, on_line: OnLine) -> None:
+        self._on_line, self._begun = on_line, False
+
+    def __call__(self, line: str) -> None:
+        if self._begun:
+            self._on_line(line)
+        self._begun = self._begun or line.strip() == MARK
 
 
 def connection_error(address: str, done: Finished) -> TransportError:

@@ -13,6 +13,7 @@ from mobilevis.benchmarks.latency.worker.job import Target
 from mobilevis.benchmarks.latency.worker.packages import broken_import
 from mobilevis.benchmarks.latency.worker.plain import PlainModel
 from mobilevis.runtime.artefact import Artefact, artefact_format, load_artefact
+from mobilevis.runtime.digests import check_digests
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, join_words
 from mobilevis.runtime.parity_vectors import check_parity_vectors, pseudo_random_inputs
@@ -47,7 +48,8 @@ def load(target: Target, threads: int) -> Loaded:
         if target.is_baseline:
             runner: Any = open_plain(Path(target.path), threads)
         else:
-            runner = load_artefact(target.path, target.engine, threads)
+            # Hashing is no part of what is timed.
+            runner = load_artefact(target.path, target.engine, threads, verify=False)
     except UserError as error:
         if isinstance(error.__cause__, ImportError):
             raise broken_import(_distribution(target), error.__cause__) from error
@@ -61,6 +63,7 @@ def load(target: Target, threads: int) -> Loaded:
         raise UserError(f"{runner.engine} computes with {runner.threads} threads, not {threads}", target.name)
     if target.is_baseline:
         return Loaded(runner, runner.inputs, load_ms, None)
+    check_digests(runner.path, runner.metadata, runner.metadata_text)
     inputs = {entry: pseudo_random_inputs(runner.metadata, entry) for entry in runner.metadata.entries}
     return Loaded(runner, inputs, load_ms, runner)
 
