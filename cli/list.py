@@ -10,11 +10,11 @@ def list_names() -> None:
     from mobilevis.cli.tables import make_table
     from mobilevis.models import list_models
     from mobilevis.models.weights.bundled import bundled_checkpoint
-    from mobilevis.training.config import shipped_configs
+    from mobilevis.training.recipes import shipped_recipes
 
     table = make_table("", ["model", "weights that ship"])
     for name in list_models():
         table.add_row(name, "yes" if bundled_checkpoint(name) else "")
     console = Console()
     console.print(table)
-    console.print(f"configurations of `mobilevis train`: {shipped_configs()}", highlight=False)
+    console.print(f"configurations of `mobilevis train`: {', '.join(shipped_recipes())}", highlight=False)

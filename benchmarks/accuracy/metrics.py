@@ -20,7 +20,7 @@ class Metric:
 
     Attributes:
         annotations: the format of its annotations, in words.
-        evaluator: ``module:function``, (annotations, results, progress) → ``AccuracyResult``.
+        evaluator: ``module:function``, (annotations, results, progress, strict) → ``AccuracyResult``.
         predictor: ``module:function``, (segmenter, annotations, images, results, progress), which writes the
             results that the evaluator reads.
         score_threshold: least score of a measured instance; None leaves the driver's own.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mobilevis.data.synth import generate as module
-from mobilevis.data.synth.generate import generate
+from mobilevis.data.synth import generate
 from mobilevis.data.synth.sources import SynthOptions
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime import rle
@@ -117,6 +117,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    module = import_module("mobilevis.data.synth.generate")  # the package's name for it is the function's
     draw_video = module.draw_video
 
     def fail_at_the_second(options: SynthOptions, index: int, folder: Path) -> list[module.Seen]:

@@ -129,7 +129,7 @@ def test_an_mp4_is_cut_where_a_box_passes_the_end(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x1a\x45\xdf\xa3" + b"\0" * 40, b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\xff" * 9]
+    "rest", [b"\0" * 40, b"", b"\xff" + b"\x1a\x45\xdf\xa3\xff" * 8], ids=["zeros", "nothing", "heads"]
 )
 def test_a_damaged_header_says_nothing_about_the_end(tmp_path, rest):
     (tmp_path / "a.mkv").write_bytes(b"\x1a\x45\xdf\xa3" + rest)

@@ -103,7 +103,7 @@ def run(segmenter, frames):
     segmenter.reset()
     results = []
     for frame in frames:
-        results.append(segmenter._push(frame))
+        results.append(segmenter._driver.push(frame))
     return results, segmenter._driver.flush()
 
 
