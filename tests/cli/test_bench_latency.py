@@ -59,7 +59,7 @@ def test_ctrl_c_keeps_the_samples_and_ends_with_one_line(artefacts, tmp_path):
         time.sleep(0.1)
     run.send_signal(signal.SIGINT)
     _, stderr = run.communicate(timeout=60)
-    assert run.returncode == 2
+    assert run.returncode == 130
     assert stderr.splitlines()[-1] == "mobilevis: interrupted (local): run again"
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["valid"] is False

@@ -222,7 +222,7 @@ def test_an_engine_for_another_format_is_refused(refused, onnx, clip):
 
 
 def test_an_unknown_engine_lists_the_known_ones(refused, onnx, clip):
-    assert "executorch, litert, onnxruntime" in refused("run", onnx, clip, "--engine", "tensorrt")
+    assert "known are onnxruntime, executorch, litert" in refused("run", onnx, clip, "--engine", "tensorrt")
 
 
 def test_an_unknown_class_lists_the_known_ones(refused, onnx, clip):
