@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
 from mobilevis.runtime.association.kernels import cosine, unit
 from mobilevis.runtime.masks import mask_iou, sigmoid
 
@@ -39,9 +40,9 @@ class AppearanceAssociation:
         memory: weight of a track's appearance so far against the new one's.
     """
 
-    match_similarity: float = 0.7
-    birth_score: float = 0.2
-    keep_lost: int = 30
+    match_similarity: float = MATCH_SIMILARITY.default
+    birth_score: float = BIRTH_SCORE.default
+    keep_lost: int = KEEP_LOST_FRAMES.default
     memory: float = 0.7
     _tracks: list[_Track] = field(default_factory=list)
     _next_id: int = 1
