@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mobilevis.models.entries import Entry, Streaming, StreamingModel
-from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.masks import logit
 from mobilevis.runtime.results import FrameResult, Instance
 from tests.exports import ExportCache, by_engine

@@ -33,9 +33,10 @@ from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 from mobilevis.export import export_model
 from mobilevis.export.converters import CONVERTERS, Converter
 from mobilevis.models import registry
-from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import ASSOCIATIONS, Association, Option, describe_associations
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, Engine, Format
 from mobilevis.runtime.metadata import parse_metadata

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Callable
 
-from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.base import Driver
 from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver
@@ -17,6 +16,7 @@ from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOpt
 from mobilevis.runtime.drivers.options import InstanceOptions, check_types
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
 from mobilevis.runtime.drivers.tar import TarDvisPlusDriver, TarMinVISDriver, TarOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 
 MakeDriver = Callable[[Artefact, Any], Driver]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, make_dataclass, replace
 from typing import Any, Optional
 
 from mobilevis.runtime.arrays import Array, Image
-from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
