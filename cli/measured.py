@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from mobilevis.runtime.errors import UserError
 
 if TYPE_CHECKING:
-    from mobilevis.runtime.artefact import Artefact
+    from mobilevis.runtime.engines.base import Artefact
 
 
 def open_measured(

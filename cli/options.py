@@ -13,7 +13,8 @@ import typer
 
 from mobilevis.benchmarks.latency.transports.registry import TRANSPORTS, describe_addresses
 from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
-from mobilevis.cli.choices import choice, complete, names_at
+from mobilevis.cli.choices import choice, complete
+from mobilevis.runtime.association import ASSOCIATIONS, describe_associations
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, describe_formats
 
@@ -42,10 +43,9 @@ KeyframeOption = Annotated[
 ]
 AssociationOption = Annotated[
     Optional[str],
-    typer.Option(
-        metavar="NAME",
-        autocompletion=complete(names_at("mobilevis.runtime.drivers.mobileinst:ASSOCIATIONS")),
-        help=f"What keeps identities, such as {DEFAULT_ASSOCIATION} (the default) or slots (the paper's).",
+    choice(
+        names=ASSOCIATIONS,
+        help=f"What keeps identities: {describe_associations()}; by default {DEFAULT_ASSOCIATION}.",
     ),
 ]
 DriverOption = Annotated[

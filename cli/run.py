@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Callable, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional
 
 import typer
 
@@ -18,6 +20,11 @@ from mobilevis.cli.options import (
     driver_options,
 )
 from mobilevis.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from mobilevis.runtime.categories import Category
+    from mobilevis.runtime.sinks import Sink
+    from mobilevis.runtime.sources import Source
 
 
 def run(
@@ -75,9 +82,8 @@ def run(
     from mobilevis.runtime.engines.base import check_threads
     from mobilevis.runtime.outputs import check_outputs
     from mobilevis.runtime.segmenter import VideoSegmenter
-    from mobilevis.runtime.sinks import JsonLines, OverlayVideo, Sink, YoutubeVisResults, open_sinks
+    from mobilevis.runtime.sinks import open_sinks
     from mobilevis.runtime.sources import open_source
-    from mobilevis.runtime.vipseg import PanopticResults
 
     check_threads(threads)
     cv2.setNumThreads(threads)
@@ -101,17 +107,7 @@ def run(
     if stills and (output or results or panoptic):
         raise UserError("stills make no video", source, "write them with --json-lines")
     opened = open_source(source, stills)
-    categories = segmenter.metadata.classes
-    makers: list[Callable[[], Sink]] = []
-    if output is not None:
-        makers.append(lambda: OverlayVideo(output, opened.fps, categories))
-    if results is not None:
-        makers.append(lambda: YoutubeVisResults(results, categories, video_id))
-    if panoptic is not None:
-        video = Path(source).resolve().stem.strip(".") or "video"
-        makers.append(lambda: PanopticResults(panoptic, categories, video, opened.frame_name))
-    if json_lines is not None:
-        makers.append(lambda: JsonLines(json_lines, categories))
+    makers = _choose_sinks(outputs, source, opened, segmenter.metadata.classes, video_id)
     sinks = open_sinks(makers)
     console = console_beside(outputs.values())
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
@@ -122,3 +118,24 @@ def run(
     print_written(console, outputs.values())
     if summary.interrupted is not None:
         raise summary.interrupted
+
+
+def _choose_sinks(
+    outputs: Mapping[str, Optional[Path]],
+    source: str,
+    opened: Source,
+    classes: tuple[Category, ...],
+    video_id: int,
+) -> list[Callable[[], Sink]]:
+    """What makes the sinks of the outputs asked for, by their options."""
+    from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
+    from mobilevis.runtime.vipseg import PanopticResults
+
+    video = Path(source).resolve().stem.strip(".") or "video"
+    makers: dict[str, Callable[[Path], Sink]] = {
+        "--output": lambda path: OverlayVideo(path, opened.fps, classes),
+        "--results": lambda path: YoutubeVisResults(path, classes, video_id),
+        "--panoptic": lambda path: PanopticResults(path, classes, video, opened.frame_name),
+        "--json-lines": lambda path: JsonLines(path, classes),
+    }
+    return [partial(makers[option], path) for option, path in outputs.items() if path is not None]

@@ -23,11 +23,11 @@ from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Streaming, StreamingModel
 from mobilevis.runtime.arrays import Image
-from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.digests import UNKNOWN, digest_around, digest_files
-from mobilevis.runtime.engines.base import quiet_native
+from mobilevis.runtime.engines.base import Artefact, quiet_native
 from mobilevis.runtime.errors import UserError, unknown_name
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.formats import FORMATS

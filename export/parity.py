@@ -14,7 +14,7 @@ import numpy as np
 
 from mobilevis.export.tolerances import Tolerance
 from mobilevis.runtime.arrays import Array, Image
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.segmenter import VideoSegmenter

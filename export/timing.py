@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.parity_vectors import pseudo_random_inputs
 
 WARM_UP = 2

@@ -13,8 +13,6 @@ from mobilevis.runtime.errors import UserError, unknown_name
 from mobilevis.runtime.files import file_exists
 from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, describe_formats
 
-__all__ = ["Artefact", "artefact_format", "load_artefact"]
-
 
 def artefact_format(path: Union[str, Path]) -> str:
     """The format of an artefact, a name in ``FORMATS``, from its path alone.

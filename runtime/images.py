@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.reading import read_bounded
-
-Image = NDArray[np.uint8]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 MAX_PIXELS = 1 << 26  # 8K x 8K, 430 MB at the decoder's peak

@@ -12,8 +12,9 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from mobilevis.runtime.arrays import Image
-from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.drivers import make_driver
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.results import FrameResult

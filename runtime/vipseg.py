@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime import rle
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import disk_errors, file_exists
 from mobilevis.runtime.results import FrameResult
-from mobilevis.runtime.sinks import FileSink, TrackSpool
-
-Image = NDArray[np.uint8]
+from mobilevis.runtime.sinks import FileSink
+from mobilevis.runtime.track_spool import TrackSpool
 
 SUBMISSION_FOLDER = "pan_pred"  # of the PNGs, beside pred.json
 MAX_ID = (1 << 24) - 1  # three bytes of colour

@@ -9,7 +9,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mobilevis.models.entries import Entry, Streaming, StreamingModel
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.masks import logit
 from mobilevis.runtime.results import FrameResult, Instance
 from tests.exports import ExportCache, by_engine
@@ -77,18 +77,12 @@ class ToyModel(StreamingModel):
         return Streaming(entries, {"max_instances": max_instances})
 
 
-@dataclass(frozen=True)
-class ToyOptions:
-    score_threshold: float = 0.3
-    mask_threshold: float = 0.5
-
-
 class ToyDriver:
     """Carries the queries from frame to frame; a query is a track."""
 
     delay = 0
 
-    def __init__(self, artefact: Artefact, options: ToyOptions) -> None:
+    def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
         self._artefact = artefact
         self.options = options
         self.reset()
@@ -150,7 +144,7 @@ def toy_driver() -> Iterator[None]:
     from mobilevis.runtime import drivers
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, ToyOptions)})
+        patch.setattr(drivers, "DRIVERS", {**drivers.DRIVERS, "toy": (ToyDriver, InstanceOptions)})
         yield
 
 

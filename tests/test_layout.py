@@ -134,12 +134,13 @@ def test_every_folder_with_code_is_a_package():
 
 def test_files_stay_readable():
     for file in [f for package in MAY_IMPORT for f in modules(package)]:
-        assert len(file.read_text().splitlines()) <= 330, f"{file.relative_to(ROOT)} is too long"
+        assert len(file.read_text().splitlines()) <= 300, f"{file.relative_to(ROOT)} is too long"
 
 
 def test_functions_stay_readable():
     for file in [f for package in MAY_IMPORT for f in modules(package)]:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                body = (node.end_lineno or 0) - node.body[0].lineno + 1
-                assert body <= 60, f"{file.relative_to(ROOT)}:{node.name} has {body} lines"
+                code = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+                body = (node.end_lineno or 0) - code[0].lineno + 1
+                assert body <= 50, f"{file.relative_to(ROOT)}:{node.name} has {body} lines"

@@ -1,4 +1,4 @@
-"""One entry in its registry is all that a new format, engine, metric, transport or family needs."""
+"""One entry in its registry is all that a new format, engine, metric, transport and so on needs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,19 @@ from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 from mobilevis.export import export_model
 from mobilevis.export.converters import CONVERTERS, Converter
 from mobilevis.models import registry
-from mobilevis.runtime.artefact import Artefact, load_artefact
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.association import ASSOCIATIONS, Association, Option, describe_associations
+from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, Engine, Format
 from mobilevis.runtime.metadata import parse_metadata
 from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.stages import Stages
 from mobilevis.runtime.versions import tool_versions
 
 from .conftest import TOY_SIZE
+from .runtime.conftest import ColorArtefact
 
 
 class FakeConverted:
@@ -186,6 +191,58 @@ def test_a_transport_is_opened_and_listed_by_its_prefix(monkeypatch):
 def test_an_address_that_no_transport_takes_is_refused(address):
     with pytest.raises(UserError, match=r"give local, ssh:USER@HOST\[:PORT\] or adb\[:SERIAL\]"):
         open_device(address)
+
+
+class FakeFollower:
+    """Shows every kernel, the first as identity ``first_id``."""
+
+    def __init__(self, setting: Setting, first_id: int) -> None:
+        self._setting, self._first_id = setting, first_id
+
+    def on_keyframe(self, kernels: np.ndarray, class_scores: np.ndarray) -> np.ndarray:
+        scores = class_scores.max(axis=1)
+        chosen = self._setting.choice.choose(scores, np.ones(len(scores), dtype=np.bool_))
+        self._scores = class_scores[chosen]
+        return chosen
+
+    def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
+        ids = np.arange(len(self._scores)) + self._first_id
+        return Tracked(ids, self._scores.argmax(axis=1), self._scores.max(axis=1), masks.logits)
+
+    def on_no_masks(self) -> None:
+        """Nothing is remembered."""
+
+
+@pytest.fixture
+def fake_association(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fake_association", SimpleNamespace(follow=FakeFollower))
+    entry = Association("counts", "fake_association:follow", (Option("first_id", 7, 1, 100),))
+    monkeypatch.setitem(ASSOCIATIONS, "fake", entry)
+
+
+def test_an_association_is_run_with_its_own_options_and_described(fake_association):
+    frame = np.zeros((90, 150, 3), dtype=np.uint8)
+    frame[20:50, 10:40, 0] = frame[30:60, 110:140, 1] = 255
+    for own, ids in (({}, {7, 8}), ({"first_id": 20}, {20, 21})):
+        segmenter = VideoSegmenter(ColorArtefact(), association="fake", **own)
+        for _ in range(4):
+            assert {item.track_id for item in segmenter.process(frame).instances} == ids
+    assert segmenter.options["first_id"] == 20
+    assert "fake (counts)" in describe_associations()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"association": "fakes"}, "did you mean fake"),
+        ({"association": "fake", "first_id": 0}, r"first_id is 0, it must be in \[1, 100\]"),
+        ({"association": "fake", "first_id": 1.5}, "first_id is 1.5, not a whole number"),
+        ({"association": "slots", "first_id": 9}, "has no option first_id"),
+    ],
+)
+def test_an_associations_options_are_its_own(fake_association, options, message):
+    with pytest.raises(UserError, match=message):
+        VideoSegmenter(ColorArtefact(), **options)
 
 
 @dataclass(frozen=True)

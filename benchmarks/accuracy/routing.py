@@ -10,7 +10,6 @@ from statistics import fmean
 from typing import Any, Optional, Union
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from mobilevis.benchmarks.accuracy.evaluate import file_facts
@@ -20,8 +19,10 @@ from mobilevis.benchmarks.accuracy.run import run_accuracy
 from mobilevis.data.datasets import VideoDataset
 from mobilevis.data.images import image_folder
 from mobilevis.data.ytvis import load_ytvis, save_ytvis
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.drivers.tar import layers_kept
+from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import Source
@@ -81,19 +82,22 @@ class PacedSet:
     images: Path
 
 
-class RoutedSegmenter(VideoSegmenter):
-    """Notes the change and the layers of every frame that it streams but a video's first."""
+class RoutingRecorder:
+    """Streams through a segmenter, and notes the change and the layers of every frame but a video's first."""
 
-    def __init__(self, artefact: Artefact, **options: Any) -> None:
-        super().__init__(artefact, **options)
+    def __init__(self, segmenter: VideoSegmenter) -> None:
+        self._segmenter = segmenter
         self.frames: list[RoutedFrame] = []
 
-    def stream(
-        self, source: Union[str, Path, int, Source]
-    ) -> Iterator[tuple[NDArray[np.uint8], FrameResult]]:
+    @property
+    def metadata(self) -> Metadata:
+        """The artefact's."""
+        return self._segmenter.metadata
+
+    def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
         """See ``VideoSegmenter``."""
-        before: Optional[NDArray[np.uint8]] = None
-        for frame, result in super().stream(source):
+        before: Optional[Image] = None
+        for frame, result in self._segmenter.stream(source):
             if before is not None:
                 change = float(np.mean(np.square(frame.astype(np.float64) - before)))
                 self.frames.append(RoutedFrame(change, layers_kept(result)))
@@ -158,10 +162,10 @@ def layer_row(
         UserError: the artefact has no routers, or fewer layers, or the data set cannot be used.
     """
     settings = {"score_threshold": AP_SCORE_THRESHOLD, **options, "fixed_layers": fixed_layers}
-    segmenter = RoutedSegmenter(artefact, **settings)
+    recorder = RoutingRecorder(VideoSegmenter(artefact, **settings))
     results = videos.annotations.with_name("results.json")
-    result = run_accuracy(segmenter, "ytvis", videos.annotations, results, videos.images, progress)
-    return LayerRow(videos.pace, fixed_layers, float(result.metrics["AP"]), tuple(segmenter.frames))
+    result = run_accuracy(recorder, "ytvis", videos.annotations, results, videos.images, progress)
+    return LayerRow(videos.pace, fixed_layers, float(result.metrics["AP"]), tuple(recorder.frames))
 
 
 def rank_correlation(frames: Sequence[RoutedFrame]) -> Optional[float]:

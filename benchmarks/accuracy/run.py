@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Optional, Union
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Optional, Protocol, Union
 
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.metrics import find_metric
@@ -20,13 +17,15 @@ from mobilevis.data.records import write_json
 from mobilevis.data.vipseg import load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
 from mobilevis.runtime import rle
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
+from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.outputs import check_outputs
-from mobilevis.runtime.segmenter import VideoSegmenter
-from mobilevis.runtime.sinks import TrackSpool
+from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sources import STILL_FPS, Source
+from mobilevis.runtime.track_spool import TrackSpool
 from mobilevis.runtime.vipseg import SUBMISSION_FOLDER, write_video
 
 
@@ -37,14 +36,27 @@ class DatasetFrames(Source):
         self.name, self.fps, self.frame_count = name, STILL_FPS, len(files)
         self._files, self._size = files, size
 
-    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+    def __iter__(self) -> Iterator[Image]:
         """Yield the frames; a broken one is an error, since an evaluation of a part is none."""
         for file in self._files:
             yield read_image(file, self._size)
 
 
+class Segmenter(Protocol):
+    """What predictors ask of a segmenter; ``VideoSegmenter`` is one."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The artefact's."""
+        ...
+
+    def stream(self, source: Source) -> Iterator[tuple[Image, FrameResult]]:
+        """Run a whole video from its start: each frame, (H, W, 3) uint8 RGB, with its result."""
+        ...
+
+
 def run_accuracy(
-    segmenter: VideoSegmenter,
+    segmenter: Segmenter,
     metric: str,
     gt: Union[str, Path],
     results: Union[str, Path],
@@ -122,7 +134,7 @@ def check_classes(classes: Iterable[Category], categories: Mapping[int, str], gt
 
 
 def predict_coco(
-    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+    segmenter: Segmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
 ) -> None:
     """Segment every image as a video of one frame, and write COCO results."""
     dataset = load_coco(gt)
@@ -146,7 +158,7 @@ def predict_coco(
 
 
 def predict_ytvis(
-    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+    segmenter: Segmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
 ) -> None:
     """Segment and track every video, and write YouTube-VIS results."""
     dataset = load_ytvis(gt)
@@ -165,7 +177,7 @@ def predict_ytvis(
 
 
 def predict_panoptic(
-    segmenter: VideoSegmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
+    segmenter: Segmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
 ) -> None:
     """Segment and track every video, and write a VIPSeg submission.
 
@@ -187,7 +199,7 @@ def predict_panoptic(
 
 
 @contextmanager
-def track(segmenter: VideoSegmenter, frames: Source, beside: Path) -> Iterator[TrackSpool]:
+def track(segmenter: Segmenter, frames: Source, beside: Path) -> Iterator[TrackSpool]:
     """The tracks of one video, as the runtime's own results files hold them.
 
     Args:

@@ -184,7 +184,7 @@ class QueryVideoInteraction(nn.Module):
     Args:
         dim: C.
         heads: attention heads.
-        feed_forward: width of the feed-forward part.
+        hidden: width of the feed-forward part.
         dynamic_dim: hidden channels of the dynamic convolutions.
         num_classes: K.
         bins: of the crops, down and across.
@@ -195,7 +195,7 @@ class QueryVideoInteraction(nn.Module):
         self,
         dim: int,
         heads: int,
-        feed_forward: int,
+        hidden: int,
         dynamic_dim: int,
         num_classes: int,
         bins: int,
@@ -207,9 +207,7 @@ class QueryVideoInteraction(nn.Module):
         self.dynamic_conv = TemporalDynamicConv(dim, dynamic_dim)
         self.collect = nn.Sequential(nn.Linear(bins**2 * dim, dim), LayerNorm(dim), nn.ReLU())
         self.collect_norm = LayerNorm(dim)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(dim, feed_forward), nn.ReLU(), nn.Linear(feed_forward, dim)
-        )
+        self.feed_forward = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
         self.feed_forward_norm = LayerNorm(dim)
         classify = nn.Linear(dim, num_classes)
         self.class_head = nn.Sequential(*_head_layers(dim, 1), classify)

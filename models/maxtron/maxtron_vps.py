@@ -13,8 +13,9 @@ from mobilevis.models.blocks.layers import GroupNorm
 from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Streaming
-from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder, KMaxPixelDecoder
+from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder
 from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, by_clip
+from mobilevis.models.maxtron.pixel_decoder import KMaxPixelDecoder
 from mobilevis.models.maxtron.trajectory import ClipMixer
 
 # What the names of the registry stand for: the paper's, and a small one of ours.

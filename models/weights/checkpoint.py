@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.weights.load_report import LoadReport
+from mobilevis.models.weights.matching import copy_tensors, match_tensors, require_finite
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.models.weights.tensor_files import (
     TensorFile,
@@ -109,8 +110,8 @@ def save_checkpoint(
     if len(classes) != model.num_classes:
         raise ValueError(f"{len(classes)} classes are named, the model has {model.num_classes}")
     about = {"schema": SCHEMA_VERSION, **asdict(_About(name, config, tuple(classes), record))}
-    tensors = {key: _stored(tensor, half) for key, tensor in model.state_dict().items()}
-    _require_finite(tensors, path, "nothing was written: lower the learning rate, or store in full precision")
+    tensors = {key: _pack(tensor, half) for key, tensor in model.state_dict().items()}
+    require_finite(tensors, path, "nothing was written: lower the learning rate, or store in full precision")
     write_safetensors(tensors, path, {METADATA_KEY: json.dumps(about)})
 
 
@@ -135,12 +136,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise UserError(f"this version cannot build its model: {error}", path, _NOT_OURS) from error
     if unpaired := sorted(expected.state_dict().keys() ^ file.tensors.keys()):
         raise UserError(f"holds a {about.name}, and does not fit at {unpaired[0]}", path, _NOT_OURS)
-    names = _match(expected, file.tensors, path).loaded
+    names = match_tensors(expected, file.tensors, path).loaded
     if len(about.classes) != expected.num_classes:
         what = f"names {len(about.classes)} classes for {expected.num_classes}"
         raise UserError(what, path, _NOT_OURS)
     model = about.create_model()
-    _copy(model, {name: file.tensors[name] for name in names})
+    copy_tensors(model, {name: file.tensors[name] for name in names})
     return Checkpoint(model.eval(), about.name, about.classes, about.record, sha256_of(path))
 
 
@@ -176,12 +177,12 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
         what = f"holds a {about.name}, and does not fit at {unplaced[0]}"
         raise UserError(what, path, "give the model the checkpoint's configuration")
     try:
-        report = _match(model, offered, path, classes=(len(about.classes), model.num_classes))
+        report = match_tensors(model, offered, path, classes=(len(about.classes), model.num_classes))
     except UserError as error:
         options = _other_options(model, about.config)
         fix = f"take the checkpoint's options: {options}" if options else error.fix
         raise UserError(error.what, path, fix) from error
-    _copy(model, {key: file.tensors[key] for key in report.loaded})
+    copy_tensors(model, {key: file.tensors[key] for key in report.loaded})
     return report
 
 
@@ -228,8 +229,8 @@ def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequen
         raise UserError(f"holds no weights of {family}", path, f"give an official {family} file")
     prefix = "" if backbone is model else "backbone."
     wanted = {name: tensor for name, tensor in tensors.items() if not _is_in(prefix + name, fresh)}
-    report = _match(backbone, wanted, path)
-    _copy(backbone, wanted)
+    report = match_tensors(backbone, wanted, path)
+    copy_tensors(backbone, wanted)
     return replace(report, unmatched=tuple(official for official in bare if official not in ours))
 
 
@@ -239,64 +240,9 @@ def _without_wrappers(name: str) -> str:
     return name
 
 
-def _match(
-    model: nn.Module, tensors: Mapping[str, Tensor], path: Path, classes: Optional[tuple[int, int]] = None
-) -> LoadReport:
-    """Which of the tensors fit the model, all checked: shapes, kinds and values.
-
-    Args:
-        model: where the tensors are to go; may be on the meta device.
-        tensors: by the model's names.
-        path: for the errors.
-        classes: number of classes of the file and of the model, where they may differ.
-
-    Raises:
-        UserError: another shape, or a value that is not finite.
-    """
-    expected = model.state_dict()
-    common = [name for name in expected if name in tensors]
-    other_classes = []
-    for name in common:
-        mine, theirs = expected[name], tensors[name]
-        if _fits(theirs, mine):
-            continue
-        other_rows = theirs.shape != mine.shape and theirs.shape[1:] == mine.shape[1:]
-        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) == classes:
-            other_classes.append(name)
-            continue
-        what = f"{name} is {tuple(theirs.shape)} there, {tuple(mine.shape)} in the model"
-        raise UserError(what, path, "give the model the checkpoint's size and configuration")
-    loaded = [name for name in common if name not in other_classes]
-    _require_finite({name: tensors[name] for name in loaded}, path, "give a checkpoint of another run")
-    return LoadReport(
-        loaded=tuple(loaded),
-        missing=tuple(name for name in expected if name not in tensors),
-        unmatched=tuple(name for name in tensors if name not in expected),
-        other_classes=tuple(other_classes),
-    )
-
-
-def _fits(theirs: Tensor, mine: Tensor) -> bool:
-    plain = theirs.layout == torch.strided and theirs.device.type == "cpu" and not theirs.is_quantized
-    return plain and theirs.shape == mine.shape and theirs.is_floating_point() == mine.is_floating_point()
-
-
-def _copy(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    state = model.state_dict()
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            state[name].copy_(tensor)
-
-
-def _stored(tensor: Tensor, half: bool) -> Tensor:
+def _pack(tensor: Tensor, half: bool) -> Tensor:
     tensor = tensor.detach().cpu().contiguous()
     return tensor.half() if half and tensor.is_floating_point() and tensor.dim() > 1 else tensor
-
-
-def _require_finite(tensors: Mapping[str, Tensor], path: Path, fix: str) -> None:
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise UserError(f"{name} holds NaN or infinity", path, fix)
 
 
 def _parse_about(file: TensorFile, path: Path) -> _About:

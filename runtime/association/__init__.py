@@ -1,1 +1,111 @@
-"""Which object of a frame is which of the frames before: by kernels, by appearance, by overlap."""
+"""Which object of a frame is which of the frames before: by kernels, by appearance, by overlap.
+
+The associations that a MobileInst's user chooses from are registered here; choices, help, options and error
+lists are made from the table. Implementations are named, not imported, so that the command line can list them
+without NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any
+
+from mobilevis.runtime.errors import suggest
+
+
+@dataclass(frozen=True)
+class Option:
+    """A number that an association is tuned by.
+
+    Attributes:
+        name: an identifier, the option's name for users.
+        default: a whole number where only whole numbers make sense.
+        least: the smallest value.
+        most: the greatest value.
+    """
+
+    name: str
+    default: Any
+    least: float
+    most: float = math.inf
+
+    def check(self, value: float) -> None:
+        """Refuse a value out of range.
+
+        Raises:
+            ValueError: says the range.
+        """
+        if not self.least <= value <= self.most:
+            least, most = f"{self.least:g}", f"{self.most:g}"
+            bounds = f"{least} or more" if math.isinf(self.most) else f"in [{least}, {most}]"
+            raise ValueError(f"{self.name} is {value}, it must be {bounds}")
+
+
+@dataclass(frozen=True)
+class Association:
+    """One way to give identities.
+
+    Attributes:
+        description: in words, without an article.
+        implementation: ``module:name``, (``follower.Setting``, its options by name) → ``follower.Follower``.
+        options: its own.
+    """
+
+    description: str
+    implementation: str
+    options: tuple[Option, ...] = ()
+
+    def make_follower(self, setting: Any, options: Any) -> Any:
+        """A follower for one video.
+
+        Args:
+            setting: a ``follower.Setting``.
+            options: has the association's own options as attributes; others are left alone.
+        """
+        own = {option.name: getattr(options, option.name) for option in self.options}
+        return resolve_name(self.implementation)(setting, **own)
+
+
+# Least cosine of a detection's kernel with its track's.
+MATCH_COSINE = Option("match_cosine", 0.5, -1.0, 1.0)
+# Keyframes that a track survives without a detection.
+KEEP_LOST_KEYFRAMES = Option("keep_lost", 10, 0)
+# Least similarity of a detection with its track, see ``AppearanceAssociation``.
+MATCH_SIMILARITY = Option("match_similarity", 0.7, -1.0, 2.0)
+# Least score of a detection that starts a track.
+BIRTH_SCORE = Option("birth_score", 0.2, 0.0, 1.0)
+# Frames that a track survives without a detection.
+KEEP_LOST_FRAMES = Option("keep_lost", 30, 0)
+
+_HERE = "mobilevis.runtime.association"
+ASSOCIATIONS = {
+    "slots": Association("the paper's, N fixed identities", f"{_HERE}.kernel_follower:follow_slots"),
+    "online": Association(
+        "tracks matched by kernels",
+        f"{_HERE}.kernel_follower:follow_online",
+        (MATCH_COSINE, KEEP_LOST_KEYFRAMES),
+    ),
+    "appearance": Association(
+        "tracks matched by the features under their masks, the best measured",
+        f"{_HERE}.appearance_follower:follow_appearances",
+        (MATCH_SIMILARITY, BIRTH_SCORE, KEEP_LOST_FRAMES),
+    ),
+}
+
+
+def describe_associations() -> str:
+    """Every association in words, for help: ``slots (the paper's, …), …``."""
+    return ", ".join(f"{name} ({association.description})" for name, association in ASSOCIATIONS.items())
+
+
+def find_association(name: str) -> Association:
+    """An association by name.
+
+    Raises:
+        ValueError: there is none of this name; lists those there are.
+    """
+    if name not in ASSOCIATIONS:
+        raise ValueError(f"unknown association {name}; {suggest(name, ASSOCIATIONS)}")
+    return ASSOCIATIONS[name]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
 from mobilevis.runtime.association.kernels import cosine, unit
 from mobilevis.runtime.masks import mask_iou, sigmoid
 
@@ -39,9 +40,9 @@ class AppearanceAssociation:
         memory: weight of a track's appearance so far against the new one's.
     """
 
-    match_similarity: float = 0.7
-    birth_score: float = 0.2
-    keep_lost: int = 30
+    match_similarity: float = MATCH_SIMILARITY.default
+    birth_score: float = BIRTH_SCORE.default
+    keep_lost: int = KEEP_LOST_FRAMES.default
     memory: float = 0.7
     _tracks: list[_Track] = field(default_factory=list)
     _next_id: int = 1
@@ -97,7 +98,7 @@ class AppearanceAssociation:
         similarity = np.stack([track.appearance for track in tracks]) @ looks.T
         similarity -= CLASS_WEIGHT * (1.0 - cosine(np.stack([t.class_scores for t in tracks]), class_scores))
         visible = [row for row, track in enumerate(tracks) if track.mask is not None]
-        expected = [moved(track.mask, track.velocity) for track in tracks if track.mask is not None]
+        expected = [move_mask(track.mask, track.velocity) for track in tracks if track.mask is not None]
         if expected:
             similarity[visible] += mask_iou(np.stack(expected), masks)
         # A sure detection must not lose its track to a faint one on the same object.
@@ -142,8 +143,8 @@ class _Track:
         self.unseen = 0 if mask is not None else self.unseen + 1
 
 
-def moved(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The mask (h, w) moved by a step (y, x) in cells, rounded; what leaves the frame is gone."""
+def move_mask(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Move a mask (h, w) by a step (y, x) in cells, rounded; what leaves the frame is gone."""
     height, width = mask.shape
     y, x = (int(np.clip(round(s), -size, size)) for s, size in zip(step.tolist(), mask.shape))
     result = np.zeros_like(mask)

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from mobilevis.runtime.association import KEEP_LOST_KEYFRAMES, MATCH_COSINE
+
 Kernels = NDArray[np.float32]
 
 
@@ -32,7 +34,7 @@ def unit(rows: Kernels) -> Kernels:
     return rows / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
-class Association(Protocol):
+class KernelAssociation(Protocol):
     """Gives identities to the kernels of successive keyframes."""
 
     def update(self, kernels: Kernels, scores: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -55,7 +57,7 @@ class SlotAssociation:
     _slots: Kernels = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
     def update(self, kernels: Kernels, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-        """See ``Association.update``; every kernel gets one of the identities 1 … N."""
+        """See ``KernelAssociation.update``; every kernel gets one of the identities 1 … N."""
         if self._slots.shape != kernels.shape:
             self._slots = kernels.copy()
             return np.arange(1, len(kernels) + 1)
@@ -77,15 +79,15 @@ class OnlineAssociation:
     """
 
     new_score: float
-    match_cosine: float = 0.5
-    keep_lost: int = 10
+    match_cosine: float = MATCH_COSINE.default
+    keep_lost: int = KEEP_LOST_KEYFRAMES.default
     _ids: list[int] = field(default_factory=list)
     _kernels: list[Kernels] = field(default_factory=list)
     _unseen: list[int] = field(default_factory=list)
     _next_id: int = 1
 
     def update(self, kernels: Kernels, scores: NDArray[np.float32]) -> NDArray[np.int64]:
-        """See ``Association.update``; identities are never used twice."""
+        """See ``KernelAssociation.update``; identities are never used twice."""
         identities = np.zeros(len(kernels), dtype=np.int64)
         detections = np.flatnonzero(scores >= self.new_score)
         self._unseen = [n + 1 for n in self._unseen]

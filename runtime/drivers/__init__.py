@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Callable
 
-from mobilevis.runtime.artefact import Artefact
 from mobilevis.runtime.drivers.base import Driver
 from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver
@@ -17,9 +16,11 @@ from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOpt
 from mobilevis.runtime.drivers.options import InstanceOptions, check_types
 from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOptions
 from mobilevis.runtime.drivers.tar import TarDvisPlusDriver, TarMinVISDriver, TarOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 
-DRIVERS: Mapping[str, tuple[type[Driver], type]] = {
+MakeDriver = Callable[[Artefact, Any], Driver]
+DRIVERS: Mapping[str, tuple[MakeDriver, type[InstanceOptions]]] = {
     "efficientvis": (EfficientVISDriver, InstanceOptions),
     "dvis-plus": (DvisPlusDriver, InstanceOptions),
     "dvis-plus-tar": (TarDvisPlusDriver, TarOptions),
@@ -49,13 +50,15 @@ def make_driver(artefact: Artefact, options: Mapping[str, Any]) -> Driver:
             fix="install a newer mobilevis",
         )
     driver, options_class = DRIVERS[metadata.driver]
-    known = [option.name for option in fields(options_class)]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise UserError(
-            f"{metadata.model} has no option {', '.join(unknown)}", fix=f"its options are {', '.join(known)}"
-        )
     try:
+        options_class = options_class.extend(options)
+        known = [option.name for option in fields(options_class)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise UserError(
+                f"{metadata.model} has no option {', '.join(unknown)}",
+                fix=f"its options are {', '.join(known)}",
+            )
         check_types(options_class, options)
         return driver(artefact, options_class(**options))
     except ValueError as error:

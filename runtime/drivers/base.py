@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.results import FrameResult
 
 
@@ -15,21 +12,19 @@ class Driver(Protocol):
     """Runs one video through an artefact; the state between frames is the driver's.
 
     A frame-level driver answers each frame at once; a clip-level one answers some frames later.
-
-    Attributes:
-        options: those that it runs with, an instance of its options class; the artefact's defaults filled in.
     """
 
-    options: Any
-
-    def __init__(self, artefact: Artefact, options: Any) -> None: ...
+    @property
+    def options(self) -> Any:
+        """Those that it runs with, an instance of its options class; the artefact's defaults filled in."""
+        ...
 
     @property
     def delay(self) -> int:
         """Frames between a frame and its result; 0 for a frame-level driver."""
         ...
 
-    def push(self, frame: NDArray[np.uint8]) -> list[FrameResult]:
+    def push(self, frame: Image) -> list[FrameResult]:
         """Take the next frame, (H, W, 3) uint8 RGB; return the results that are ready, in frame order."""
         ...
 

@@ -6,7 +6,8 @@ from typing import Optional
 
 import numpy as np
 
-from mobilevis.runtime.drivers.frames import Array, Features, run_entry
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.drivers.frames import Features, run_entry
 from mobilevis.runtime.drivers.minvis import Detections, MinVISDriver
 from mobilevis.runtime.stages import Stages
 

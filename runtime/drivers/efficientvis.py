@@ -7,10 +7,11 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
-from mobilevis.runtime.drivers.frames import Array, EncodedFrame, FrameEncoder, Selection, join_frames
+from mobilevis.runtime.drivers.frames import EncodedFrame, FrameEncoder, Selection, join_frames
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import box_to_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance

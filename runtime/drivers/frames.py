@@ -8,12 +8,12 @@ from typing import NamedTuple, Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.stages import Stages
 
-Array = NDArray[np.float32]
 Features = dict[str, Array]
 
 
@@ -38,7 +38,7 @@ class FrameEncoder:
         self._artefact = artefact
         self._letterbox: Optional[Letterbox] = None
 
-    def encode(self, frame: NDArray[np.uint8], stages: Stages) -> tuple[Features, Letterbox]:
+    def encode(self, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
         size = (frame.shape[0], frame.shape[1])
         with stages("resize"):
@@ -48,7 +48,7 @@ class FrameEncoder:
         with stages("encode"):
             return self._artefact.run("encode", {"frame": tensor}), self._letterbox
 
-    def encode_for_clip(self, frame: NDArray[np.uint8]) -> EncodedFrame:
+    def encode_for_clip(self, frame: Image) -> EncodedFrame:
         """Encode one frame, (H, W, 3) uint8 RGB, that waits for its clip."""
         stages = Stages()
         with stages("frame"):

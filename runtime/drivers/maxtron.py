@@ -10,11 +10,12 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.kernels import SlotAssociation
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
-from mobilevis.runtime.drivers.frames import Array, EncodedFrame, FrameEncoder, Selection, join_frames
+from mobilevis.runtime.drivers.frames import EncodedFrame, FrameEncoder, Selection, join_frames
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobilevis.runtime.artefact import Artefact
-from mobilevis.runtime.drivers.frames import Array
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.drivers.maxtron import MaXTronDriver, MaXTronOptions, Tubes
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.query_segments import (
     gather_segments,
     mask_scores,

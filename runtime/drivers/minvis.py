@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.kernels import SlotAssociation
-from mobilevis.runtime.drivers.frames import Array, Features, FrameEncoder, Selection, run_entry
+from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
@@ -46,6 +47,7 @@ class MinVISDriver:
 
     def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
         self._artefact = artefact
+        self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._stride = int(artefact.metadata.options["mask_stride"])

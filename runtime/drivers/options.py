@@ -31,6 +31,18 @@ class InstanceOptions:
         if not 0.0 <= self.score_threshold <= 1.0 or not 0.0 < self.mask_threshold < 1.0:
             raise ValueError("score and mask thresholds are probabilities")
 
+    @classmethod
+    def extend(cls, given: Mapping[str, Any]) -> type[InstanceOptions]:
+        """The class that holds the options given: another one where a choice among them brings its own.
+
+        Args:
+            given: name → value, not checked yet.
+
+        Raises:
+            ValueError: the choice is not known.
+        """
+        return cls
+
 
 def check_types(options_class: type, options: Mapping[str, Any]) -> None:
     """Refuse options whose values are not of their fields' types: they are typed in, or come from JSON.

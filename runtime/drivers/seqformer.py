@@ -14,11 +14,10 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.overlap import OverlapAssociation
 from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
 from mobilevis.runtime.drivers.frames import (
-    Array,
     EncodedFrame,
     Features,
     FrameEncoder,
@@ -27,6 +26,7 @@ from mobilevis.runtime.drivers.frames import (
     run_entry,
 )
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult

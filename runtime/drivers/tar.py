@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
-from mobilevis.runtime.artefact import Artefact
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
-from mobilevis.runtime.drivers.frames import Array, Features, run_entry
+from mobilevis.runtime.drivers.frames import Features, run_entry
 from mobilevis.runtime.drivers.minvis import MinVISDriver
 from mobilevis.runtime.drivers.options import InstanceOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
 

@@ -150,7 +150,7 @@ def _shapes(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
-def named(tensors: Sequence[TensorSpec], values: Sequence[Shape]) -> dict[str, Shape]:
+def name_shapes(tensors: Sequence[TensorSpec], values: Sequence[Shape]) -> dict[str, Shape]:
     """Give positional shapes the metadata's names; surplus ones keep their number, so that they differ."""
     names = [tensor.name for tensor in tensors]
     return {names[i] if i < len(names) else str(i): tuple(value) for i, value in enumerate(values)}

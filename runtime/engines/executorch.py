@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakSet
 
 from mobilevis.runtime.arrays import Array
-from mobilevis.runtime.engines.base import Artefact, check_signature, named, quiet_native
+from mobilevis.runtime.engines.base import Artefact, check_signature, name_shapes, quiet_native
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import parse_metadata
@@ -52,8 +52,8 @@ class ExecuTorchArtefact(Artefact):
             self.path,
             name,
             spec,
-            named(spec.inputs, [tensor.sizes() for tensor in inputs]),
-            named(spec.outputs, [tensor.sizes() for tensor in outputs]),
+            name_shapes(spec.inputs, [tensor.sizes() for tensor in inputs]),
+            name_shapes(spec.outputs, [tensor.sizes() for tensor in outputs]),
         )
 
     @property

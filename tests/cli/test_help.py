@@ -15,7 +15,7 @@ from mobilevis.benchmarks.accuracy.metrics import METRICS
 from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 from mobilevis.cli.choices import complete, complete_list, names_at
 from mobilevis.cli.main import app
-from mobilevis.runtime.drivers.mobileinst import ASSOCIATIONS
+from mobilevis.runtime.association import ASSOCIATIONS
 from mobilevis.runtime.formats import ENGINES, FORMATS
 
 
@@ -60,6 +60,7 @@ def test_every_command_shows_examples_that_its_parser_takes(path):
         (("bench", "accuracy"), METRICS),
         (("eval",), METRICS),
         (("bench", "latency"), PROTOCOLS),
+        (("run",), ASSOCIATIONS),
     ],
 )
 def test_choices_are_listed(path, names):
@@ -69,8 +70,6 @@ def test_choices_are_listed(path, names):
 def test_choices_are_completed():
     assert complete(lambda: FORMATS)("t") == ["tflite"]
     assert complete_list(lambda: FORMATS)("onnx,p") == ["onnx,pte"]
-    associations = complete(names_at("mobilevis.runtime.drivers.mobileinst:ASSOCIATIONS"))
-    assert sorted(associations("")) == sorted(ASSOCIATIONS)
     assert complete(names_at("mobilevis.models:list_models"))("efficientvis-t") == ["efficientvis-tiny"]
 
 

@@ -12,8 +12,9 @@ from mobilevis.benchmarks.latency.worker.engines import find_function
 from mobilevis.benchmarks.latency.worker.job import Target
 from mobilevis.benchmarks.latency.worker.packages import broken_import
 from mobilevis.benchmarks.latency.worker.plain import PlainModel
-from mobilevis.runtime.artefact import Artefact, artefact_format, load_artefact
+from mobilevis.runtime.artefact import artefact_format, load_artefact
 from mobilevis.runtime.digests import check_digests
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, join_words
 from mobilevis.runtime.parity_vectors import check_parity_vectors, pseudo_random_inputs

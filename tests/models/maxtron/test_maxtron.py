@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mobilevis.models import create_model
-from mobilevis.models.maxtron.kmax import AxialAttention, KMaxLayer, Predictor, assign, clip_cells
+from mobilevis.models.maxtron.kmax import KMaxLayer, Predictor, assign, clip_cells
+from mobilevis.models.maxtron.pixel_decoder import AxialAttention
 
 SIZE = (64, 96)
 NAMES = ("maxtron-vis-tiny", "maxtron-vps-tiny")

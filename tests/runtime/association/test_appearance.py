@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance, moved
+from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance, move_mask
 from tests.runtime.objects import boxes, objects, seen
 
 
@@ -124,7 +124,7 @@ def test_a_mask_moves_whole_cells_and_loses_what_leaves(y, x, seed):
     mask = np.random.default_rng(seed).random((20, 40)) > 0.5
     there = {(row + y, column + x) for row, column in np.argwhere(mask)}
     expected = {(row, column) for row, column in there if 0 <= row < 20 and 0 <= column < 40}
-    assert {tuple(place) for place in np.argwhere(moved(mask, np.array([y, x], float)))} == expected
+    assert {tuple(place) for place in np.argwhere(move_mask(mask, np.array([y, x], float)))} == expected
 
 
 def test_an_appearance_is_the_mean_of_the_features_under_a_mask_beyond_the_frames():

@@ -1,0 +1,101 @@
+"""What a driver that reuses kernels asks of an association: who is shown, and who is who."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.stages import Stages
+
+
+class Choice(Protocol):
+    """Which queries a driver shows; ``mobilevis.runtime.drivers.frames.Selection`` is one."""
+
+    def keep_classes(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether each class index (S,) is wanted, (S,)."""
+        ...
+
+    def choose(self, scores: Array, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Of N scores in [0, 1], and whether each may be shown: the indices to show, by falling score."""
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a follower knows of the driver it works for.
+
+    Attributes:
+        choice: what may be shown.
+        score_threshold: least score of what is shown, in [0, 1].
+        mask_logit: logit above which a cell is foreground.
+    """
+
+    choice: Choice
+    score_threshold: float
+    mask_logit: float
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """The masks of one frame, of the S ≥ 1 kernels that the last keyframe chose, in that order.
+
+    Attributes:
+        whole: (S, r·h, r·w) float32 logits, r a whole number; the input's padding among them.
+        content: rows and columns of ``whole`` without the padding.
+        mask_features: (1, C, h, w) float32 that they were made from.
+    """
+
+    whole: Array
+    content: tuple[int, int]
+    mask_features: Array
+
+    @property
+    def logits(self) -> Array:
+        """(S, *content) float32, without the padding."""
+        rows, columns = self.content
+        return self.whole[:, :rows, :columns]
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What a frame shows, one row for each mask.
+
+    Attributes:
+        ids: (R,) int64, from 1.
+        classes: (R,) int64, class indices.
+        scores: (R,) float32 in [0, 1].
+        logits: (R, *content) float32 mask logits.
+    """
+
+    ids: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    scores: Array
+    logits: Array
+
+
+class Follower(Protocol):
+    """Follows the objects of one video; the state between frames is the follower's."""
+
+    def on_keyframe(self, kernels: Array, class_scores: Array) -> NDArray[np.intp]:
+        """Take a keyframe's kernels.
+
+        Args:
+            kernels: (N, D) float32.
+            class_scores: (N, L) float32 in [0, 1].
+
+        Returns:
+            (S,) indices of the kernels to segment until the next keyframe, by falling score.
+        """
+        ...
+
+    def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
+        """Say what a frame's masks show; the time is booked on the stages ``association`` or ``masks``."""
+        ...
+
+    def on_no_masks(self) -> None:
+        """A frame passes for which the last keyframe chose nothing."""
+        ...
