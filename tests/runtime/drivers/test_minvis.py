@@ -139,6 +139,12 @@ def test_only_wanted_classes_are_shown(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_the_options_of_a_run_are_told(family):
+    options = VideoSegmenter(NotingArtefact(family), score_threshold=0.4).options
+    assert (options["score_threshold"], options["mask_threshold"]) == (0.4, 0.5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_another_familys_option_is_refused(family):
     with pytest.raises(UserError, match=f"{family} has no option keyframe_interval"):
         VideoSegmenter(NotingArtefact(family), keyframe_interval=3)
