@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mobilevis.runtime.errors import UserError
 
+BLOCK_BYTES = 1 << 16
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # Windows has none
 
 
@@ -25,8 +26,11 @@ def read_bounded(path: Path, limit: int, fix: str = "check the path") -> bytes:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise UserError("this is no regular file", path, fix)
-            # The files of /proc have no size before they are read.
-            data = b"" if status.st_size > limit else stream.read(limit + 1)
+            data = b""
+            # A read takes the memory that it may fill, so never the limit's. The files of /proc have no size.
+            block = max(status.st_size, BLOCK_BYTES) + 1
+            while status.st_size <= limit >= len(data) and (more := stream.read(block)):
+                data += more
             if max(len(data), status.st_size) > limit:
                 raise UserError(f"the file is larger than {_in_words(limit)}", path, fix)
             return data

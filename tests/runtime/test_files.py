@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,15 @@ def test_lines_can_be_read_while_they_grow_and_the_old_file_comes_back(tmp_path)
     growing.discard()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_two_exports_at_once_into_one_folder_leave_one_of_them_whole(tmp_path):
+    def export(text: str) -> None:
+        with atomic_path(tmp_path / "x_onnx", directory=True) as folder:
+            for name in ("a", "b"):
+                (folder / name).write_text(text)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(export, map(str, range(20))))
+    assert (tmp_path / "x_onnx/a").read_text() == (tmp_path / "x_onnx/b").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["x_onnx"]

@@ -88,11 +88,14 @@ def parse_topology(files: Mapping[str, str]) -> Topology:
         files: path → text for TOPOLOGY_GLOBS, of whatever the device lets one read.
 
     Raises:
-        UserError: the device shows no CPU at all.
+        UserError: the device shows no CPU at all, or a list of them that is none.
     """
     if f"{CPU_ROOT}/online" not in files:
         raise UserError("the device shows no CPUs", f"{CPU_ROOT}/online", "run on Linux or Android")
-    online = parse_cpu_list(files[f"{CPU_ROOT}/online"])
+    try:
+        online = parse_cpu_list(files[f"{CPU_ROOT}/online"])
+    except ValueError as error:
+        raise UserError(str(error), f"{CPU_ROOT}/online", "check the device") from error
     kinds: dict[tuple[int, int], list[int]] = {}
     for cpu in online:
         kind = _number(files, f"cpu{cpu}/cpu_capacity"), _max_khz(files, cpu)
@@ -105,8 +108,13 @@ def parse_topology(files: Mapping[str, str]) -> Topology:
     )
 
 
+def whole_number(text: str) -> Optional[int]:
+    """The number that a file of the kernel holds; None where it holds something else."""
+    return int(text) if re.fullmatch(r"\s*-?\d{1,18}\s*", text) else None
+
+
 def _number(files: Mapping[str, str], name: str) -> int:
-    return int(files.get(f"{CPU_ROOT}/{name}", "").strip() or 0)
+    return whole_number(files.get(f"{CPU_ROOT}/{name}", "")) or 0
 
 
 def _max_khz(files: Mapping[str, str], cpu: int) -> int:
@@ -116,9 +124,16 @@ def _max_khz(files: Mapping[str, str], cpu: int) -> int:
         return own
     for path, text in files.items():
         match = re.fullmatch(rf"{CPU_ROOT}/cpu(\d+)/cpufreq/related_cpus", path)
-        if match and cpu in parse_cpu_list(text):
+        if match and cpu in _related(text):
             return _number(files, f"cpu{match[1]}/cpufreq/cpuinfo_max_freq")
     return 0
+
+
+def _related(text: str) -> tuple[int, ...]:
+    try:
+        return parse_cpu_list(text)
+    except ValueError:  # of a CPU that is switched off, or no list at all
+        return ()
 
 
 def named_masks(topology: Topology) -> dict[str, tuple[int, ...]]:

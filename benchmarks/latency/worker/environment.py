@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.worker.cpus import CPU_ROOT
+from mobilevis.benchmarks.latency.worker.cpus import CPU_ROOT, whole_number
 
 MAX_FILE_BYTES = 1 << 18
 FREQUENCY_GLOB = f"{CPU_ROOT}/cpu[0-9]*/cpufreq/scaling_cur_freq"
@@ -91,18 +91,20 @@ def read_local_files(globs: Iterable[str]) -> dict[str, str]:
 
 def parse_snapshot(files: Mapping[str, str], thermalservice: str = "", battery: str = "") -> Snapshot:
     """A snapshot from files matching SNAPSHOT_GLOBS and, on Android, two ``dumpsys`` texts."""
-    load = files.get("/proc/loadavg", "").split()[:3]
+    load = re.match(r"(\d+\.\d+) (\d+\.\d+) (\d+\.\d+)\b", files.get("/proc/loadavg", ""))
     temperatures = parse_temperatures(files)
     status, android_temperatures = parse_thermalservice(thermalservice)
     return Snapshot(
         frequencies_khz={
-            cpu: int(text) for cpu, text in _per_cpu(files, "scaling_cur_freq") if text.isdigit()
+            cpu: khz
+            for cpu, text in _per_cpu(files, "scaling_cur_freq")
+            if (khz := whole_number(text)) is not None
         },
         governors=dict(_per_cpu(files, "scaling_governor")),
         temperatures_c=temperatures or android_temperatures,
         thermal_status=status,
         battery=parse_battery_files(files) or parse_battery_dump(battery),
-        load_average=tuple(float(value) for value in load),
+        load_average=tuple(float(value) for value in load.groups()) if load else (),
         cpu_ticks=parse_cpu_ticks(files.get("/proc/stat", "")),
     )
 
@@ -110,7 +112,7 @@ def parse_snapshot(files: Mapping[str, str], thermalservice: str = "", battery: 
 def _per_cpu(files: Mapping[str, str], name: str) -> list[tuple[str, str]]:
     found = []
     for path, text in files.items():
-        match = re.fullmatch(rf"{CPU_ROOT}/cpu(\d+)/cpufreq/{name}", path)
+        match = re.fullmatch(rf"{CPU_ROOT}/cpu(\d{{1,4}})/cpufreq/{name}", path)
         if match:
             found.append((int(match[1]), text.strip()))
     return [(str(cpu), text) for cpu, text in sorted(found)]
@@ -125,9 +127,9 @@ def parse_temperatures(files: Mapping[str, str]) -> dict[str, float]:
     readings: dict[str, float] = {}
     for path, text in files.items():
         match = re.fullmatch(r"/sys/class/thermal/thermal_zone(\d+)/temp", path)
-        if not match or not re.fullmatch(r"-?\d{1,9}", text.strip()):
+        value = whole_number(text)
+        if not match or value is None:
             continue
-        value = int(text)
         degrees = value if abs(value) <= 200 else value / 1000
         name = files.get(path[: -len("temp")] + "type", "").strip() or f"zone{match[1]}"
         if -30 <= degrees <= 150 and value != 0:
@@ -141,7 +143,7 @@ def parse_thermalservice(text: str) -> tuple[Optional[int], dict[str, float]]:
     current = text.split("Current temperatures from HAL:")[-1].split("Current cooling devices")[0]
     temperatures = {
         match[2]: float(match[1])
-        for match in re.finditer(r"Temperature\{mValue=(-?[\d.]+),[^}]*?mName=([^,}]+)", current)
+        for match in re.finditer(r"Temperature\{mValue=(-?\d+(?:\.\d+)?),[^}]*?mName=([^,}]+)", current)
         if -30 <= float(match[1]) <= 150
     }
     return (int(status[1]) if status else None), temperatures
@@ -156,19 +158,18 @@ def parse_battery_files(files: Mapping[str, str]) -> Optional[Battery]:
             and text.strip() == "Battery"
         ):
             root = path[: -len("type")]
-            percent = files.get(root + "capacity", "").strip()
-            temperature = files.get(root + "temp", "").strip()
+            temperature = whole_number(files.get(root + "temp", ""))
             return Battery(
-                percent=int(percent) if percent.isdigit() else None,
+                percent=whole_number(files.get(root + "capacity", "")),
                 status=files.get(root + "status", "").strip() or None,
-                temperature_c=int(temperature) / 10 if temperature.lstrip("-").isdigit() else None,
+                temperature_c=None if temperature is None else temperature / 10,
             )
     return None
 
 
 def parse_battery_dump(text: str) -> Optional[Battery]:
     """The battery of ``dumpsys battery``; None where the text is no such dump."""
-    values = dict(re.findall(r"^\s*(level|status|temperature):\s*(-?\d+)\s*$", text, re.MULTILINE))
+    values = dict(re.findall(r"^\s*(level|status|temperature):\s*(-?\d{1,18})\s*$", text, re.MULTILINE))
     if "level" not in values:
         return None
     words = {"1": "Unknown", "2": "Charging", "3": "Discharging", "4": "Not charging", "5": "Full"}
@@ -180,7 +181,9 @@ def parse_cpu_ticks(text: str) -> dict[str, tuple[int, int]]:
     """CPU → (ticks not idle, all ticks) of /proc/stat; idle is idle plus iowait."""
     ticks = {}
     for match in re.finditer(r"^cpu(\d+) ([\d ]+)$", text, re.MULTILINE):
-        values = [int(value) for value in match[2].split()][:8]  # guest time is within user time
+        values = [whole_number(value) or 0 for value in match[2].split()][
+            :8
+        ]  # guest time is within user time
         total = sum(values)
         ticks[match[1]] = (total - sum(values[3:5]), total)
     return ticks
@@ -193,7 +196,7 @@ def parse_identity(files: Mapping[str, str], properties: Mapping[str, str]) -> d
         if files.get(path, "").strip("\0 \n"):
             identity.setdefault("model", files[path].strip("\0 \n"))
     cpu = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", files.get("/proc/cpuinfo", ""), re.MULTILINE)
-    memory = re.search(r"^MemTotal:\s*(\d+) kB", files.get("/proc/meminfo", ""), re.MULTILINE)
+    memory = re.search(r"^MemTotal:\s*(\d{1,18}) kB", files.get("/proc/meminfo", ""), re.MULTILINE)
     if cpu:
         identity["cpu"] = cpu[1].strip()
     if memory:

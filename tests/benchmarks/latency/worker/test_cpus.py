@@ -102,3 +102,18 @@ def test_lists_and_masks_hold_any_set_of_cpus(cpus):
 def test_a_hostile_list_is_parsed_or_refused(text):
     with contextlib.suppress(ValueError):
         assert all(0 <= cpu < 1024 for cpu in parse_cpu_list(text))
+
+
+def test_a_list_of_cpus_that_is_none_names_the_file():
+    with pytest.raises(UserError, match="cpu/online"):
+        parse_topology({"/sys/devices/system/cpu/online": "0-x"})
+
+
+def test_what_is_no_number_ranks_no_core():
+    root = "/sys/devices/system/cpu"
+    files = {
+        f"{root}/online": "0",
+        f"{root}/cpu0/cpu_capacity": "²",
+        f"{root}/cpu0/cpufreq/related_cpus": "x",
+    }
+    assert parse_topology(files).cpus == (0,)

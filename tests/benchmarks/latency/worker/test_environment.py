@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mobilevis.benchmarks.latency.worker.environment import (
     SNAPSHOT_GLOBS,
     Battery,
@@ -127,3 +129,19 @@ def test_a_device_says_what_it_is():
         "cpu": "BCM2835",
         "memory_mib": "3793",
     }
+
+
+@pytest.mark.parametrize("text", ["²", "--5", "1.2.3", "x", "9" * 5000])
+def test_what_is_no_number_is_no_reading(text):
+    battery, cpu = "/sys/class/power_supply/b", "/sys/devices/system/cpu/cpu0/cpufreq"
+    files = {
+        f"{battery}/type": "Battery",
+        f"{battery}/capacity": text,
+        f"{battery}/temp": text,
+        f"{cpu}/scaling_cur_freq": text,
+        "/proc/loadavg": text,
+    }
+    snapshot = parse_snapshot(files, f"Temperature{{mValue={text}, mName=CPU}}", f"level: {text}")
+    assert snapshot.load_average == ()
+    assert snapshot.frequencies_khz == {}
+    assert (snapshot.battery.percent, snapshot.battery.temperature_c) == (None, None)
