@@ -32,7 +32,7 @@ class Instance:
     class_index: int
     score: float
     box: tuple[int, int, int, int]
-    box_mask: Mask
+    box_mask: Mask = field(repr=False)
     frame_size: tuple[int, int]
 
     def __post_init__(self) -> None:
@@ -70,6 +70,7 @@ class FrameResult:
         instances: by falling score.
         is_keyframe: whether kernels were computed on this frame, or reused.
         milliseconds: stage → wall-clock milliseconds.
+        categories: name of each class index; empty where a driver answers without ``VideoSegmenter``.
     """
 
     frame_index: int
@@ -77,6 +78,7 @@ class FrameResult:
     instances: tuple[Instance, ...]
     is_keyframe: bool
     milliseconds: Mapping[str, float] = field(default_factory=dict)
+    categories: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         ids = [instance.track_id for instance in self.instances]
@@ -84,3 +86,36 @@ class FrameResult:
             raise ValueError(f"frame {self.frame_index}: track ids {ids} repeat")
         if any(instance.frame_size != self.frame_size for instance in self.instances):
             raise ValueError(f"frame {self.frame_index}: an instance has another frame size")
+
+    @property
+    def masks(self) -> Mask:
+        """(K, height, width) bool in the source frame, made anew at each call."""
+        masks = np.zeros((len(self.instances), *self.frame_size), dtype=np.bool_)
+        for mask, instance in zip(masks, self.instances):
+            x0, y0, x1, y1 = instance.box
+            mask[y0:y1, x0:x1] = instance.box_mask
+        return masks
+
+    @property
+    def boxes(self) -> NDArray[np.int64]:
+        """(K, 4) int64: x0, y0, x1, y1 in pixels of the source frame, x1 and y1 exclusive."""
+        return np.array([instance.box for instance in self.instances], dtype=np.int64).reshape(-1, 4)
+
+    @property
+    def track_ids(self) -> NDArray[np.int64]:
+        """(K,) int64, from 1."""
+        return np.array([instance.track_id for instance in self.instances], dtype=np.int64)
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """(K,) float32 in [0, 1]."""
+        return np.array([instance.score for instance in self.instances], dtype=np.float32)
+
+    @property
+    def class_names(self) -> NDArray[np.str_]:
+        """(K,) str, from ``categories``.
+
+        Raises:
+            IndexError: the result has no categories.
+        """
+        return np.array([self.categories[item.class_index] for item in self.instances], dtype=np.str_)

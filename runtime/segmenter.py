@@ -16,6 +16,7 @@ from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.drivers import make_driver
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.images import read_rgb
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.sources import Source, StreamInterruptedError, open_source
@@ -56,6 +57,7 @@ class VideoSegmenter:
             artefact = load_artefact(artefact, engine, threads, verify=verify)
         self.artefact: Artefact = artefact
         self._driver = make_driver(artefact, options)
+        self._categories = tuple(category.name for category in artefact.metadata.classes)
         self._frame_size: Optional[tuple[int, int]] = None
         self._frames = 0
 
@@ -80,17 +82,25 @@ class VideoSegmenter:
         self._frame_size = None
         self._frames = 0
 
-    def process(self, frame: Image) -> FrameResult:
-        """Segment and track the next frame, (H, W, 3) uint8 RGB.
+    def process(self, frame: Union[Image, str, Path], *, bgr: bool = False) -> FrameResult:
+        """Segment and track the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB, or the path of an image file.
+            bgr: the array is BGR, as OpenCV reads it; pixels cannot tell. A file is read right either way.
 
         Raises:
-            UserError: the frame is not such an image, has another size than those before it, the network's
-                output is not finite, or the driver answers whole clips only (use ``stream``).
+            UserError: the frame is not such an image or file, has another size than those before it, the
+                network's output is not finite, or the driver answers whole clips only (use ``stream``).
         """
         if self.delay:
             raise UserError(f"{self.metadata.model} answers {self.delay} frames late", fix="use stream()")
+        if isinstance(frame, (str, Path)):
+            frame = read_rgb(Path(frame))
+            bgr = False
         self._check_frame(frame)
-        return self._driver.push(frame)[0]
+        rgb = np.ascontiguousarray(frame[..., ::-1]) if bgr else frame
+        return replace(self._driver.push(rgb)[0], categories=self._categories)
 
     def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
         """Run a whole video from its start; see ``answers``.
@@ -132,9 +142,9 @@ class VideoSegmenter:
                     break
                 waiting.append((frame, (time.perf_counter() - start) * 1e3))
                 if results := self._push_still(frame) if opened.stills else self._driver.push(frame):
-                    yield _pair(waiting, results)
+                    yield self._pair(waiting, results)
             if results := self._driver.flush():
-                yield _pair(waiting, results)
+                yield self._pair(waiting, results)
         if interruption is not None:
             raise interruption
 
@@ -148,6 +158,11 @@ class VideoSegmenter:
         return [replace(result, frame_index=index) for result in results]
 
     def _check_frame(self, frame: Image) -> None:
+        if not isinstance(frame, np.ndarray):
+            raise UserError(
+                f"frame {self._frames} is a {type(frame).__name__}",
+                fix="give a path or (H, W, 3) uint8 RGB (bgr=True for OpenCV's)",
+            )
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
             raise UserError(
                 f"frame {self._frames} is {frame.shape} {frame.dtype}", fix="give (H, W, 3) uint8 RGB"
@@ -162,10 +177,12 @@ class VideoSegmenter:
         self._frame_size = size
         self._frames += 1
 
-
-def _pair(waiting: deque[tuple[Image, float]], results: list[FrameResult]) -> list[tuple[Image, FrameResult]]:
-    pairs = []
-    for result in results:
-        frame, read = waiting.popleft()
-        pairs.append((frame, replace(result, milliseconds={"read": read, **result.milliseconds})))
-    return pairs
+    def _pair(
+        self, waiting: deque[tuple[Image, float]], results: list[FrameResult]
+    ) -> list[tuple[Image, FrameResult]]:
+        pairs = []
+        for result in results:
+            frame, read = waiting.popleft()
+            milliseconds = {"read": read, **result.milliseconds}
+            pairs.append((frame, replace(result, milliseconds=milliseconds, categories=self._categories)))
+        return pairs
