@@ -85,11 +85,12 @@ def cut_to_boxes(logits: Array, boxes: Array, margin: float) -> Array:
 def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
     """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
     spans = []
-    for line in (masks.any(axis=1), masks.any(axis=2)):
+    for line in (np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))):
         length = line.shape[1]
         spans.append((line.argmax(axis=1) / length, 1.0 - line[:, ::-1].argmax(axis=1) / length))
     (x0, x1), (y0, y1) = spans
-    return np.stack([x0, y0, x1, y1], axis=1).astype(np.float32), masks.any(axis=(1, 2))
+    held = np.asarray(masks.any(axis=(1, 2)))
+    return np.stack([x0, y0, x1, y1], axis=1).astype(np.float32), held
 
 
 def move_boxes(boxes: Array, start: Array, end: Array) -> Array:
