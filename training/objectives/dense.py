@@ -3,7 +3,7 @@
 Only what is annotated is learned from: nothing is called background, so sets that label some classes only,
 and crowds, which the sources leave out, do no harm. An object's positives are the four cells of best box IoU
 × √score of its class, as in SimOTA without its dynamic count; their masks learn cross-entropy inside the box
-enlarged by 15 % and dice.
+enlarged by 15 % and dice, their embeddings to be alike, and unlike those of the sample's other objects.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LEAST_IOU = 0.4
 LEAST_SCORE = 0.1
 LEAST_CELLS = 2.5  # at stride 4, 40 pixels: there is no shape to learn from less
 BOX_MARGIN = 0.15
+CONTRAST_SCALE = 12.0  # of cosines, 1 / temperature
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,13 @@ class DenseLoss(LossWeights):
     Attributes:
         pixel: weight of the masks' cross-entropy, the mean over the enlarged box.
         dice: weight of their dice loss.
+        contrast: weight of the loss of embeddings: cells of one object alike, of a sample's others not.
         objects: most objects of a frame; their masks' memory and time grow with it.
     """
 
     pixel: float = 1.0
     dice: float = 1.0
+    contrast: float = 0.5
     objects: int = 10
 
 
@@ -54,12 +57,12 @@ class Positives(NamedTuple):
 
 
 class DenseObjective(Objective):
-    """The training loss of single frames.
+    """The training loss of frames, alone or in clips.
 
     Args:
         model: the network; its detector's parameters are frozen.
         weights: of the terms.
-        length: 1, as frames are learned from one by one.
+        length: frames of a sample; the identities of its targets link them in the contrast.
     """
 
     model: DenseMobileInst
@@ -70,7 +73,7 @@ class DenseObjective(Objective):
         freeze(model.backbone, model.head)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
+        """(F·B, 3, H, W) frames and their targets to the weighted terms, whose sum is the loss."""
         model = self.model
         with torch.no_grad():
             features = model.backbone(frames)
@@ -78,7 +81,17 @@ class DenseObjective(Objective):
         cells, mask_features = model.read(levels), model.mask_features(features)
         positives = choose_cells(cells, targets, self.weights.objects)
         pixel, dice = _mask_losses(cells, mask_features, positives, targets)
-        return {"pixel": self.weights.pixel * pixel, "dice": self.weights.dice * dice}
+        contrast = contrast_loss(
+            cells.embeddings[positives.frames, positives.cells],
+            identities_of(positives, targets),
+            positives.frames % (len(targets) // self.length),
+        )
+        weights = self.weights
+        return {
+            "pixel": weights.pixel * pixel,
+            "dice": weights.dice * dice,
+            "contrast": weights.contrast * contrast,
+        }
 
 
 @torch.no_grad()
@@ -106,6 +119,40 @@ def choose_cells(cells: Cells, targets: Sequence[Target], most_objects: int) -> 
         nothing = torch.zeros(0, dtype=torch.int64, device=cells.boxes.device)
         return Positives(nothing, nothing, nothing)
     return Positives(*(torch.cat(parts) for parts in zip(*found)))
+
+
+def identities_of(positives: Positives, targets: Sequence[Target]) -> Tensor:
+    """The identity of each positive's object, (P,) int64."""
+    found = [
+        targets[frame].identities[positives.objects[positives.frames == frame]]
+        for frame in range(len(targets))
+    ]
+    return torch.cat(found)
+
+
+def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Tensor:
+    """Supervised contrast (Khosla et al., NeurIPS 2020, Eq. 2) among the cells of each sample.
+
+    Args:
+        embeddings: (P, E), of cells.
+        identities: (P,), the object that each shows; unique within a sample.
+        samples: (P,), the sample that each belongs to.
+
+    Returns:
+        A scalar, the mean over cells that have one of their own object and one of another to compare with;
+        0, with a gradient, where there are none.
+    """
+    unit = F.normalize(embeddings.float(), dim=1)
+    compared = (samples[:, None] == samples[None]) & ~torch.eye(
+        len(unit), dtype=torch.bool, device=unit.device
+    )
+    same = compared & (identities[:, None] == identities[None])
+    judged = same.any(1) & (compared & ~same).any(1)
+    if not bool(judged.any()):
+        return 0.0 * embeddings.sum()
+    logits = (CONTRAST_SCALE * unit @ unit.T).masked_fill(~compared, torch.finfo(unit.dtype).min)
+    likelihood = logits.log_softmax(1).masked_fill(~same, 0.0).sum(1) / same.sum(1).clamp(min=1)
+    return -likelihood[judged].mean()
 
 
 def box_iou(first: Tensor, second: Tensor) -> Tensor:

@@ -7,7 +7,14 @@ import torch
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
 from mobilevis.models.registry import create_model
-from mobilevis.training.objectives.dense import DenseLoss, DenseObjective, box_iou, choose_cells
+from mobilevis.training.objectives.dense import (
+    DenseLoss,
+    DenseObjective,
+    box_iou,
+    choose_cells,
+    contrast_loss,
+    identities_of,
+)
 from mobilevis.training.objectives.matcher import Target
 
 
@@ -62,6 +69,26 @@ def test_a_frame_s_objects_are_drawn_from_where_they_are_many():
     assert found.objects.tolist() == found.cells.tolist()
 
 
+def contrast(embeddings: list[list[float]], identities: list[int], samples: list[int]) -> float:
+    return float(contrast_loss(torch.tensor(embeddings), torch.tensor(identities), torch.tensor(samples)))
+
+
+def test_embeddings_of_an_object_are_to_be_alike_and_unlike_the_others():
+    told, mixed = [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]]
+    assert contrast(told, [7, 7, 8], [0, 0, 0]) < 1e-3
+    assert contrast(mixed, [7, 7, 8], [0, 0, 0]) > 10.0
+
+
+def test_only_objects_of_one_sample_are_rivals():
+    assert contrast([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]], [7, 7, 8], [0, 0, 1]) == 0.0
+
+
+def test_a_positive_has_its_object_s_identity():
+    crowd = target((0, (0, 0, 4, 4)), (0, (4, 4, 8, 8)))
+    found = choose_cells(cells([OBJECT, OBJECT], [(0.9, 0.0)] * 2), [crowd], 10)
+    assert identities_of(found, [crowd]).tolist() == [1, 1]
+
+
 def test_iou_of_boxes():
     ious = box_iou(
         torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0], [3.0, 3.0, 4.0, 4.0]])
@@ -89,13 +116,13 @@ def test_masks_are_learned_and_the_detector_stays(model):
     # Stride-8 boxes of random weights are some two cells of the mask wide.
     sum(objective(frames, sized(model, frames)).values()).backward()
     learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert learned == {"mask_branch", "kernel_heads"}
+    assert learned == {"mask_branch", "kernel_heads", "embedding_heads"}
     assert not any(p.requires_grad for part in (model.backbone, model.head) for p in part.parameters())
 
 
 def test_frames_without_objects_cost_nothing_but_have_gradients(model):
     terms = DenseObjective(model, DenseLoss())(255 * torch.rand(1, 3, 64, 64), [target()])
-    assert {name: float(term) for name, term in terms.items()} == {"pixel": 0.0, "dice": 0.0}
+    assert {name: float(term) for name, term in terms.items()} == {"pixel": 0.0, "dice": 0.0, "contrast": 0.0}
     sum(terms.values()).backward()
 
 
