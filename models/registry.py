@@ -15,6 +15,7 @@ from mobilevis.models.maxtron.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, 
 from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig
 from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.minvis.tar import TarConfig, TarDvisPlus, TarDvisPlusConfig, TarMinVIS
+from mobilevis.models.mobileinst.dense import DENSE_BACKBONES, DenseMobileInst, DenseMobileInstConfig
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
 from mobilevis.models.seqformer.seqformer import SEQFORMER_SIZES, TAFORMER_SIZES, SeqFormer, SeqFormerConfig
@@ -63,6 +64,7 @@ def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
 
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
+    Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.
     Family("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),

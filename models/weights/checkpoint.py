@@ -25,6 +25,7 @@ from mobilevis.models.weights.tensor_files import (
     read_tensors,
     write_safetensors,
 )
+from mobilevis.models.weights.yolox import YOLOX_CLASSES, YOLOX_SUFFIX, read_yolox
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
@@ -146,7 +147,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Sequence[str] = ()) -> LoadReport:
-    """Set a model's weights from a checkpoint of ours, or its backbone's from an official file.
+    """Set a model's weights from a checkpoint of ours, or its backbone's or detector's from an official file.
 
     A checkpoint may be for other classes: then the tensors with one row a class keep their values. It may be
     of another model, whose tensors without a place here are left out, as MinVIS's serves for TAR on it.
@@ -162,6 +163,8 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
             :func:`load_pretrained_backbone`.
     """
     path = Path(path)
+    if path.suffix == YOLOX_SUFFIX:
+        return _load_yolox(model, path, fresh)
     file = read_tensors(path)
     if METADATA_KEY not in file.metadata:
         return _load_official(model, file, path, fresh)
@@ -232,6 +235,13 @@ def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequen
     report = match_tensors(backbone, wanted, path)
     copy_tensors(backbone, wanted)
     return replace(report, unmatched=tuple(official for official in bare if official not in ours))
+
+
+def _load_yolox(model: StreamingModel, path: Path, fresh: Sequence[str]) -> LoadReport:
+    wanted = {name: x for name, x in read_yolox(model, path).items() if not _is_in(name, fresh)}
+    report = match_tensors(model, wanted, path, classes=(YOLOX_CLASSES, model.num_classes))
+    copy_tensors(model, {name: wanted[name] for name in report.loaded})
+    return report
 
 
 def _without_wrappers(name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, Callable
 
 from mobilevis.runtime.drivers.base import Driver
+from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions
 from mobilevis.runtime.drivers.dvis_plus import DvisPlusDriver
 from mobilevis.runtime.drivers.efficientvis import EfficientVISDriver
 from mobilevis.runtime.drivers.maxtron import MaXTronOptions, MaXTronVisDriver
@@ -29,6 +30,7 @@ DRIVERS: Mapping[str, tuple[MakeDriver, type[InstanceOptions]]] = {
     "minvis": (MinVISDriver, InstanceOptions),
     "minvis-tar": (TarMinVISDriver, TarOptions),
     "mobileinst": (MobileInstDriver, MobileInstOptions),
+    "mobileinst-dense": (DenseDriver, DenseOptions),
     "seqformer": (SeqFormerDriver, SeqFormerOptions),
 }
 

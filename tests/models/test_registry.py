@@ -16,8 +16,8 @@ def test_names_are_family_backbone_and_size():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"no model mobileinst; known are .*mobileinst-topformer-tiny"):
-        create_model("mobileinst")
+    with pytest.raises(ValueError, match=r"no model unheard; known are .*mobileinst-topformer-tiny"):
+        create_model("unheard")
 
 
 def test_an_unknown_configuration_lists_the_known_ones():

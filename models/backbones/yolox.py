@@ -1,0 +1,203 @@
+"""YOLOX-Nano (Ge et al., 2021): CSPDarknet with depthwise convolutions, PAFPN and decoupled head.
+
+Batch norms are folded into the convolutions, as in the published ONNX file, whose weights
+``mobilevis.models.weights.yolox`` reads. The space-to-depth stem is the equal 6×6 convolution of stride 2,
+and pooling by 9 and 13 is pooling by 5 repeated: operators that every delegate takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDES = (8, 16, 32)
+HEAD_CHANNELS = 64
+
+
+class YoloxFeatures(NamedTuple):
+    """(B, C, H/stride, W/stride): the second stage at stride 4 and the neck's levels at 8, 16 and 32."""
+
+    c2: Tensor
+    n3: Tensor
+    n4: Tensor
+    n5: Tensor
+
+
+class CellFeatures(NamedTuple):
+    """What the head computes for each cell of one level, (B, C, h, w).
+
+    Attributes:
+        stem, class_tower, box_tower: 64 channels each.
+        class_logits: C classes.
+        boxes: 4: centre less the cell's corner (x, y), and log size (w, h), in strides.
+        objectness: 1 logit.
+    """
+
+    stem: Tensor
+    class_tower: Tensor
+    box_tower: Tensor
+    class_logits: Tensor
+    boxes: Tensor
+    objectness: Tensor
+
+
+class ConvAct(nn.Module):
+    """Convolution with bias, and SiLU."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        padding: Optional[int] = None,
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2 if padding is None else padding
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(self.conv(x))
+
+
+class Separable(nn.Sequential):
+    """Depthwise 3×3 and 1×1, each with SiLU."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            ConvAct(in_channels, in_channels, 3, stride, groups=in_channels),
+            ConvAct(in_channels, out_channels),
+        )
+
+
+class Bottleneck(nn.Module):
+    """1×1 and a separable 3×3, residual or not."""
+
+    def __init__(self, channels: int, residual: bool) -> None:
+        super().__init__()
+        self.reduce = ConvAct(channels, channels)
+        self.conv = Separable(channels, channels)
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv(self.reduce(x))
+        return x + out if self.residual else out
+
+
+class CrossStage(nn.Module):
+    """Cross-stage partial block: bottlenecks on one half of the channels, both halves joined."""
+
+    def __init__(self, in_channels: int, out_channels: int, depth: int, residual: bool = True) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.main = ConvAct(in_channels, half)
+        self.bypass = ConvAct(in_channels, half)
+        self.blocks = nn.Sequential(*(Bottleneck(half, residual) for _ in range(depth)))
+        self.join = ConvAct(2 * half, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.join(torch.cat([self.blocks(self.main(x)), self.bypass(x)], dim=1))
+
+
+class PoolPyramid(nn.Module):
+    """Spatial pyramid pooling by 5, 9 and 13."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.reduce = ConvAct(channels, channels // 2)
+        self.join = ConvAct(2 * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = [self.reduce(x)]
+        for _ in range(3):
+            # The stride must be given: executorch 1.4.1 crashes without it.
+            pooled.append(F.max_pool2d(pooled[-1], 5, stride=1, padding=2))
+        return self.join(torch.cat(pooled, dim=1))
+
+
+class YoloxNano(nn.Module):
+    """Backbone and neck; frames are RGB in [0, 255], sides multiples of 32.
+
+    Modules are defined in the order in which they run, which is the order of the published file.
+    """
+
+    channels = (32, 64, 128, 256)  # of YoloxFeatures
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = ConvAct(3, 16, 6, 2, padding=2)
+        self.stage2 = nn.Sequential(Separable(16, 32, 2), CrossStage(32, 32, 1))
+        self.stage3 = nn.Sequential(Separable(32, 64, 2), CrossStage(64, 64, 3))
+        self.stage4 = nn.Sequential(Separable(64, 128, 2), CrossStage(128, 128, 3))
+        self.stage5 = nn.Sequential(
+            Separable(128, 256, 2), PoolPyramid(256), CrossStage(256, 256, 1, residual=False)
+        )
+        self.lateral5 = ConvAct(256, 128)
+        self.down4 = CrossStage(256, 128, 1, residual=False)
+        self.lateral4 = ConvAct(128, 64)
+        self.down3 = CrossStage(128, 64, 1, residual=False)
+        self.halve3 = Separable(64, 64, 2)
+        self.up4 = CrossStage(128, 128, 1, residual=False)
+        self.halve4 = Separable(128, 128, 2)
+        self.up5 = CrossStage(256, 256, 1, residual=False)
+
+    def forward(self, frames: Tensor) -> YoloxFeatures:
+        """(B, 3, H, W) → features."""
+        c2 = self.stage2(self.stem(frames))
+        c3 = self.stage3(c2)
+        c4 = self.stage4(c3)
+        top5 = self.lateral5(self.stage5(c4))
+        top4 = self.lateral4(self.down4(torch.cat([_double(top5), c4], dim=1)))
+        n3 = self.down3(torch.cat([_double(top4), c3], dim=1))
+        n4 = self.up4(torch.cat([self.halve3(n3), top4], dim=1))
+        n5 = self.up5(torch.cat([self.halve4(n4), top5], dim=1))
+        return YoloxFeatures(c2, n3, n4, n5)
+
+
+def _double(x: Tensor) -> Tensor:
+    """Nearest upsampling by 2, as columns and rows side by side.
+
+    XNNPACK has no nearest upsampling, which leaves three delegate calls instead of one. Executorch's
+    partitioner refuses to join a tensor with itself, so the second one is a sum.
+    """
+    batch, channels, height, width = x.shape
+    columns = x.reshape(batch, channels, height, width, 1)
+    wide = torch.cat([columns, columns + 0.0], dim=4).reshape(batch, channels, height, 1, 2 * width)
+    return torch.cat([wide, wide + 0.0], dim=3).reshape(batch, channels, 2 * height, 2 * width)
+
+
+class LevelHead(nn.Module):
+    """Decoupled head of one level: a tower for classes, one for boxes and objectness."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        width = HEAD_CHANNELS
+        self.stem = ConvAct(in_channels, width)
+        self.class_tower = nn.Sequential(Separable(width, width), Separable(width, width))
+        self.class_logits = nn.Conv2d(width, num_classes, 1)
+        self.box_tower = nn.Sequential(Separable(width, width), Separable(width, width))
+        self.boxes = nn.Conv2d(width, 4, 1)
+        self.objectness = nn.Conv2d(width, 1, 1)
+
+    def forward(self, x: Tensor) -> CellFeatures:
+        stem = self.stem(x)
+        classes, boxes = self.class_tower(stem), self.box_tower(stem)
+        return CellFeatures(
+            stem, classes, boxes, self.class_logits(classes), self.boxes(boxes), self.objectness(boxes)
+        )
+
+
+class YoloxHead(nn.ModuleList):
+    """The heads of strides 8, 16 and 32."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(LevelHead(channels, num_classes) for channels in YoloxNano.channels[1:])
+
+    def forward(self, levels: Sequence[Tensor]) -> list[CellFeatures]:
+        """The neck's features at strides 8, 16 and 32 → what each level's cells show."""
+        return [head(level) for head, level in zip(self, levels)]

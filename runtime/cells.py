@@ -1,0 +1,125 @@
+"""What the client does with a dense model's cells: choose them, cut their masks, move their kernels' place.
+
+Boxes are x0, y0, x1, y1 as fractions of the network's input. A kernel's last five numbers are the factors of
+(x², y², x, y, 1), coordinates being fractions of the input from its centre.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.arrays import Array
+
+PLACE_CHANNELS = 5  # of kernels and mask features, the last ones
+MAX_CANDIDATES = 1000  # by falling score: the time of NMS is bounded, whatever a network puts out
+BOX_MARGIN = 0.08  # of a fresh box, each side
+# A reused kernel's box is where its object was a frame ago: cut as closely as a fresh one, the mask of what
+# moves by 12 % of its side a frame loses its front, its box shrinks, and in eight frames nothing is left.
+REUSED_MARGIN = 0.25
+# A mask that flickers must not shrink or blow up the place that it is looked for in.
+MAX_GROWTH = 2.0
+
+
+def choose_cells(
+    scores: Array, boxes: Array, least_score: float, nms_iou: float, most: int
+) -> NDArray[np.int64]:
+    """Cells that show an object, by falling score of their best class; class-wise non-maximum suppression.
+
+    Args:
+        scores: (A, C) in [0, 1].
+        boxes: (A, 4).
+        least_score: cells below it show nothing.
+        nms_iou: a cell is dropped for a better one of its class whose box overlaps it by more.
+        most: how many are kept.
+
+    Returns:
+        Indices, at most ``most``.
+    """
+    best = scores.max(axis=1)
+    candidates = np.flatnonzero(best >= least_score)
+    candidates = candidates[np.argsort(-best[candidates], kind="stable")][:MAX_CANDIDATES]
+    classes = scores[candidates].argmax(axis=1)
+    boxes = boxes[candidates]
+    alive = np.ones(len(candidates), dtype=bool)
+    kept: list[int] = []
+    for index in range(len(candidates)):
+        if not alive[index]:
+            continue
+        kept.append(index)
+        if len(kept) == most:
+            break
+        alive[(box_iou(boxes[index], boxes) > nms_iou) & (classes == classes[index])] = False
+    return candidates[kept]
+
+
+def box_iou(box: Array, others: Array) -> Array:
+    """IoU of a box (4,) with others (n, 4): (n,)."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=1)
+    area = np.prod(np.maximum(others[:, 2:] - others[:, :2], 0.0), axis=1)
+    own = np.prod(np.maximum(box[2:] - box[:2], 0.0))
+    return np.asarray(shared / np.maximum(area + own - shared, np.finfo(np.float32).tiny), dtype=np.float32)
+
+
+def cut_to_boxes(logits: Array, boxes: Array, margin: float) -> Array:
+    """Masks without what lies outside their boxes.
+
+    Outside, a foreground logit changes its sign, so that interpolation puts the mask's edge on the cut.
+
+    Args:
+        logits: (S, h, w), over the whole input.
+        boxes: (S, 4).
+        margin: what boxes are enlarged by, each side, as a fraction of their own.
+    """
+    _, height, width = logits.shape
+    room = margin * (boxes[:, 2:] - boxes[:, :2])
+    low, high = boxes[:, :2] - room, boxes[:, 2:] + room
+    x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
+    columns = (x >= low[:, :1]) & (x <= high[:, :1])
+    rows = (y >= low[:, 1:]) & (y <= high[:, 1:])
+    inside = rows[:, :, None] & columns[:, None, :]
+    return np.asarray(np.where(inside, logits, -np.abs(logits)), dtype=np.float32)
+
+
+def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
+    """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
+    spans = []
+    for line in (np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))):
+        length = line.shape[1]
+        spans.append((line.argmax(axis=1) / length, 1.0 - line[:, ::-1].argmax(axis=1) / length))
+    (x0, x1), (y0, y1) = spans
+    held = np.asarray(masks.any(axis=(1, 2)))
+    return np.stack([x0, y0, x1, y1], axis=1).astype(np.float32), held
+
+
+def move_boxes(boxes: Array, start: Array, end: Array) -> Array:
+    """Boxes (S, 4) after the motion that takes the boxes ``start`` (S, 4) to ``end`` (S, 4)."""
+    growth, old, new = _motion(start, end)
+    corners = boxes.reshape(-1, 2, 2)
+    moved = (corners - old[:, None]) * growth[:, None] + new[:, None]
+    return np.asarray(moved.reshape(-1, 4), dtype=np.float32)
+
+
+def move_kernels(kernels: Array, start: Array, end: Array) -> Array:
+    """Kernels (S, D + 5) whose place follows the motion that takes the boxes ``start`` to ``end``, (S, 4).
+
+    The place is a·x² + b·x + c and the same in y; x becomes x / growth + shift.
+    """
+    growth, old, new = _motion(start, end)
+    shrink = 1.0 / growth
+    shift = (old - 0.5) - (new - 0.5) * shrink
+    squares, linear = kernels[:, -5:-3].astype(np.float64), kernels[:, -3:-1].astype(np.float64)
+    moved = kernels.copy()
+    moved[:, -5:-3] = squares * shrink**2
+    moved[:, -3:-1] = (2.0 * squares * shift + linear) * shrink
+    moved[:, -1] = kernels[:, -1] + (squares * shift**2 + linear * shift).sum(axis=1)
+    return moved
+
+
+def _motion(start: Array, end: Array) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Growth (S, 2), within a factor of two, and the old and new centres (S, 2)."""
+    first, last = start.astype(np.float64), end.astype(np.float64)
+    sides = [np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6) for boxes in (first, last)]
+    growth = np.clip(sides[1] / sides[0], 1.0 / MAX_GROWTH, MAX_GROWTH)
+    return growth, (first[:, :2] + first[:, 2:]) / 2.0, (last[:, :2] + last[:, 2:]) / 2.0

@@ -1,0 +1,116 @@
+"""The driver of MobileInst with dense kernels: MobileInst's streaming, a detector's cells as instances.
+
+On keyframes the client chooses cells; on the frames between, a reused kernel's place follows its object's
+last mask. The features say what belongs to such an object, the place says which one: in a trial, a kernel
+eight frames old had an IoU of .61 with the fresh mask where the place stayed behind, .94 where it went along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime import cells
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.association.follower import FrameMasks
+from mobilevis.runtime.drivers.frames import Features, run_entry
+from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.masks import instances_in_frame
+from mobilevis.runtime.results import Instance
+from mobilevis.runtime.stages import Stages
+
+
+@dataclass(frozen=True)
+class DenseOptions(MobileInstOptions):
+    """How a MobileInst artefact with dense kernels is run; the association's own options come beside these.
+
+    Attributes:
+        keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
+        association: as ``MobileInstOptions`` has it, but for ``slots``, which needs queries; ``online``
+            compares embeddings.
+        mask_threshold: foreground probability of a mask pixel.
+        nms_iou: a cell is dropped for a better one of its class whose box overlaps it by more.
+    """
+
+    association: str = "online"
+    mask_threshold: float = 0.5
+    nms_iou: float = 0.65
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.association == "slots":
+            raise ValueError("association slots needs queries: take another")
+        if not 0.0 < self.nms_iou <= 1.0:
+            raise ValueError(f"nms_iou is {self.nms_iou}, it lies in (0, 1]")
+
+
+@dataclass
+class _Objects:
+    """What the last keyframe chose, by falling score, S rows each, and where it is now."""
+
+    kernels: Array  # (S, D + 5)
+    boxes: Array  # (S, 4), the detector's
+    start: Array  # (S, 4), of the keyframe's mask
+    last: Array  # (S, 4), of the last frame's
+    is_fresh: bool = True  # the keyframe's own masks are not made yet
+
+    def see(self, masks: NDArray[np.bool_]) -> None:
+        """A frame's masks (S, h, w), over the whole input; an empty one leaves its object where it was."""
+        boxes, found = cells.tight_boxes(masks)
+        self.last = np.where(found[:, None], boxes, self.last)
+        if self.is_fresh:
+            self.start, self.is_fresh = self.last, False
+
+
+class DenseDriver(MobileInstDriver):
+    """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes."""
+
+    options: DenseOptions
+
+    def _decode(self, features: Features, stages: Stages) -> None:
+        with stages("decode"):
+            decoded = run_entry(self._artefact, "decode", features)
+        with stages("selection"):
+            scores, boxes = decoded["scores"][0], decoded["boxes"][0]
+            scores = scores * self._selection.keep_classes(np.arange(scores.shape[1]))
+            options, most = self.options, self._selection.max_instances
+            chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
+        with stages("association"):
+            chosen = chosen[self._follower.on_keyframe(decoded["embeddings"][0][chosen], scores[chosen])]
+        boxes = boxes[chosen]
+        self._objects = _Objects(decoded["kernels"][0][chosen], boxes, boxes, boxes)
+
+    def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
+        objects = self._objects
+        count = len(objects.boxes)
+        if not count:
+            self._follower.on_no_masks()
+            return ()
+        with stages("segment"):
+            moved = cells.move_kernels(objects.kernels, objects.start, objects.last)
+            kernels = self._selection.pad(moved)[None]
+            output = self._artefact.run("segment", {"kernels": kernels, "mask_features": mask_features})
+        with stages("masks"):
+            boxes = cells.move_boxes(objects.boxes, objects.start, objects.last)
+            margin = cells.BOX_MARGIN if objects.is_fresh else cells.REUSED_MARGIN
+            logits = cells.cut_to_boxes(output["mask_logits"][0, :count], boxes, margin)
+            rows, columns = letterbox.content_cells(self._stride)
+            masks = logits > self._mask_logit
+            masks[:, rows:], masks[:, :, columns:] = False, False  # the padding shows nothing
+            objects.see(masks)
+        learned = mask_features[:, : -cells.PLACE_CHANNELS]
+        tracked = self._follower.on_masks(FrameMasks(logits, (rows, columns), learned), stages)
+        with stages("masks"):
+            return instances_in_frame(
+                tracked.ids.tolist(),
+                tracked.classes.tolist(),
+                tracked.scores,
+                tracked.logits,
+                letterbox,
+                self._stride,
+                self._mask_logit,
+                self.options.score_threshold,
+            )

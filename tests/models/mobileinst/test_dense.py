@@ -1,0 +1,68 @@
+"""Dense kernels: entries, and that a kernel says "here"."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mobilevis.models import create_model
+
+NAME = "mobileinst-yolox-nano"
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return create_model(NAME, num_classes=3).eval()
+
+
+def test_entries_have_the_shapes_that_they_say(model):
+    size = (64, 96)
+    entries = model.streaming(size, max_instances=4).entries
+    tensors = {"frame": torch.rand(1, 3, *size) * 255, "kernels": torch.rand(1, 4, 37)}
+    with torch.no_grad():
+        for entry in entries.values():
+            outputs = getattr(model, entry.method)(*(tensors[name] for name in entry.inputs))
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            assert {n: tuple(t.shape) for n, t in zip(entry.outputs, outputs)} == entry.outputs
+            tensors = {**dict(zip(entry.outputs, outputs)), **tensors}
+
+
+def test_sides_are_multiples_of_32(model):
+    with pytest.raises(ValueError, match="multiple of 32"):
+        model.streaming((64, 100))
+
+
+def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
+    """k·F = 0, log s = 0, b = 0: logit 1 − ((x − cx)/(w/2))² − ((y − cy)/(h/2))²."""
+    model = create_model(NAME, num_classes=3).eval()
+    for tower in model.kernel_heads:
+        torch.nn.init.zeros_(tower[-1].weight)
+        torch.nn.init.zeros_(tower[-1].bias)
+    height, width = 64, 96
+    with torch.no_grad():
+        mask_features, *levels = model.encode(torch.rand(2, 3, height, width) * 255)
+        cells = model.decode(*levels)
+        masks = model.segment(cells.kernels, mask_features)
+    x = (torch.arange(width // 4) + 0.5) / (width // 4)
+    y = (torch.arange(height // 4) + 0.5) / (height // 4)
+    centre = (cells.boxes[..., :2] + cells.boxes[..., 2:]) / 2
+    half = (cells.boxes[..., 2:] - cells.boxes[..., :2]) / 2
+    half = torch.maximum(half, torch.tensor([2 / width, 2 / height]))
+    columns = ((x - centre[..., :1]) / half[..., :1]).square()
+    rows = ((y - centre[..., 1:]) / half[..., 1:]).square()
+    ellipses = 1 - rows[..., None] - columns[..., None, :]
+    assert torch.allclose(masks, ellipses, rtol=1e-3, atol=1e-2)
+
+
+def test_boxes_are_fractions_that_do_not_depend_on_the_input_s_size(model):
+    frame = torch.full((1, 3, 64, 64), 100.0)
+    with torch.no_grad():
+        small = model.decode(*model.encode(frame)[1:]).boxes
+    centre = (small[0, :64, :2] + small[0, :64, 2:]) / 2
+    assert ((centre > -0.5) & (centre < 1.5)).all()  # stride 8 has the first 64 cells of 64×64
+
+
+def test_unknown_parts_are_listed():
+    with pytest.raises(ValueError, match="instance_decoder 'global' is not known; known are dense"):
+        create_model(NAME, instance_decoder="global")

@@ -1,0 +1,111 @@
+"""Cells chosen, masks cut, kernels moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilevis.runtime import cells
+
+UNIT = np.array([[0.2, 0.2, 0.4, 0.6]], np.float32)
+
+
+def scores(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+def boxes(*rows: tuple[float, ...]) -> np.ndarray:
+    return np.array(rows, np.float32)
+
+
+def test_of_two_cells_on_one_object_the_better_stays():
+    found = cells.choose_cells(
+        scores((0.5, 0.0), (0.9, 0.0)), boxes((0, 0, 0.5, 0.5), (0, 0, 0.5, 0.52)), 0.3, 0.65, 10
+    )
+    assert found.tolist() == [1]
+
+
+def test_classes_do_not_suppress_each_other():
+    same = boxes((0, 0, 0.5, 0.5), (0, 0, 0.5, 0.5))
+    assert cells.choose_cells(scores((0.5, 0.0), (0.0, 0.9)), same, 0.3, 0.65, 10).tolist() == [1, 0]
+
+
+def test_neighbours_stay():
+    near = boxes((0, 0, 0.5, 0.5), (0.25, 0, 0.75, 0.5))
+    assert cells.choose_cells(scores((0.9,), (0.8,)), near, 0.3, 0.65, 10).tolist() == [0, 1]
+
+
+def test_faint_cells_and_those_beyond_the_most_are_left_out():
+    apart = boxes(*((0.1 * i, 0, 0.1 * i + 0.05, 0.1) for i in range(5)))
+    found = cells.choose_cells(scores((0.5,), (0.9,), (0.2,), (0.7,), (0.6,)), apart, 0.3, 0.65, 3)
+    assert found.tolist() == [1, 3, 4]
+
+
+def test_candidates_are_bounded():
+    count = 3 * cells.MAX_CANDIDATES
+    apart = np.stack([np.arange(count), np.zeros(count), np.arange(count) + 0.5, np.ones(count)], axis=1)
+    found = cells.choose_cells(
+        np.full((count, 1), 0.5, np.float32), apart.astype(np.float32), 0.3, 0.65, count
+    )
+    assert len(found) == cells.MAX_CANDIDATES
+
+
+@pytest.mark.parametrize("box", [(0.5, 0.5, 0.5, 0.5), (0.6, 0.6, 0.4, 0.4)])
+def test_a_box_without_area_overlaps_nothing(box):
+    assert cells.box_iou(np.array(box, np.float32), boxes(box, (0, 0, 1, 1))).tolist() == [0.0, 0.0]
+
+
+def test_a_mask_ends_at_its_box_with_its_margin():
+    cut = cells.cut_to_boxes(np.full((1, 10, 100), 3.0, np.float32), boxes((0.5, 0.0, 0.75, 1.0)), 0.08)
+    assert np.flatnonzero(cut[0, 5] > 0).tolist() == list(range(48, 77))
+    assert np.unique(cut).tolist() == [-3.0, 3.0]
+
+
+def test_background_outside_the_box_stays_background():
+    cut = cells.cut_to_boxes(np.full((1, 8, 8), -2.0, np.float32), boxes((0.5, 0.5, 1.0, 1.0)), 0.08)
+    assert (cut == -2.0).all()
+
+
+def test_tight_boxes_are_fractions_of_the_input():
+    masks = np.zeros((2, 10, 20), bool)
+    masks[0, 2:5, 4:10] = True
+    found, held = cells.tight_boxes(masks)
+    assert found[0].tolist() == pytest.approx([0.2, 0.2, 0.5, 0.5])
+    assert held.tolist() == [True, False]
+
+
+def ellipse(box: np.ndarray) -> np.ndarray:
+    """A kernel of two features and the place 1 − ((x − cx)/(w/2))² − ((y − cy)/(h/2))², (1, 7)."""
+    centre, half = (box[:2] + box[2:]) / 2 - 0.5, (box[2:] - box[:2]) / 2
+    squares = 1 / half**2
+    place = [*-squares, *(2 * squares * centre), 1 - (squares * centre**2).sum()]
+    return np.array([[1.0, -1.0, *place]], np.float32)
+
+
+def drawn(kernel: np.ndarray, x: float, y: float) -> float:
+    x, y = x - 0.5, y - 0.5
+    return float(kernel[0, -5:] @ np.array([x * x, y * y, x, y, 1.0]))
+
+
+@pytest.mark.parametrize(
+    "end", [(0.2, 0.2, 0.4, 0.6), (0.5, 0.1, 0.7, 0.5), (0.1, 0.1, 0.4, 0.4), (-0.1, 0.6, 0.2, 1.3)]
+)
+def test_a_kernel_s_place_goes_where_its_object_goes(end):
+    target = np.array([end], np.float32)
+    moved = cells.move_kernels(ellipse(UNIT[0]), UNIT, target)
+    assert moved[0, :2].tolist() == [1.0, -1.0]
+    expected = ellipse(target[0])
+    for x, y in ((0.1, 0.2), (0.5, 0.5), (0.9, 0.3)):
+        assert drawn(moved, x, y) == pytest.approx(drawn(expected, x, y), rel=1e-3, abs=1e-3)
+    assert cells.move_boxes(UNIT, UNIT, target)[0].tolist() == pytest.approx(list(end), abs=1e-6)
+
+
+def test_an_object_that_did_not_move_keeps_its_kernel():
+    kernel = ellipse(UNIT[0])
+    assert cells.move_kernels(kernel, UNIT, UNIT) == pytest.approx(kernel, rel=1e-5)
+
+
+def test_growth_is_bounded():
+    tiny = boxes((0.29, 0.39, 0.31, 0.41))
+    width, height = np.diff(cells.move_boxes(UNIT, UNIT, tiny)[0].reshape(2, 2), axis=0)[0]
+    assert (width, height) == pytest.approx((0.1, 0.2), abs=1e-6)

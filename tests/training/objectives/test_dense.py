@@ -1,0 +1,148 @@
+"""The dense loss: which cells learn an object's mask, and from what."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
+from mobilevis.models.registry import create_model
+from mobilevis.training.objectives.dense import (
+    DenseLoss,
+    DenseObjective,
+    box_iou,
+    choose_cells,
+    contrast_loss,
+    identities_of,
+)
+from mobilevis.training.objectives.matcher import Target
+
+
+def target(*objects: tuple[int, tuple[int, int, int, int]]) -> Target:
+    """A frame of 16×16 cells; each object is (class, its x0, y0, x1, y1 in cells)."""
+    masks = torch.zeros(len(objects), 16, 16)
+    for mask, (_, (x0, y0, x1, y1)) in zip(masks, objects):
+        mask[y0:y1, x0:x1] = 1
+    labels = torch.tensor([label for label, _ in objects], dtype=torch.int64)
+    return Target(labels, masks, torch.arange(len(objects)))
+
+
+def cells(boxes: list[tuple[float, ...]], scores: list[tuple[float, ...]]) -> Cells:
+    count = len(boxes)
+    return Cells(
+        torch.zeros(1, count, 7), torch.tensor([scores]), torch.tensor([boxes]) / 16, torch.zeros(1, count, 2)
+    )
+
+
+OBJECT = (4.0, 4.0, 8.0, 8.0)
+NEAR = (4.0, 4.0, 9.0, 8.0)
+FAR = (0.0, 0.0, 3.0, 3.0)
+
+
+def test_the_cells_whose_boxes_lie_on_the_object_learn_its_mask():
+    found = choose_cells(cells([FAR, OBJECT, NEAR], [(0.9, 0.0)] * 3), [target((0, (4, 4, 8, 8)))], 10)
+    assert sorted(found.cells.tolist()) == [1, 2]
+    assert found.objects.tolist() == found.frames.tolist() == [0, 0]
+
+
+def test_of_many_cells_the_four_best_by_box_and_score_learn():
+    scores = [(0.1 * i, 0.0) for i in range(6)]
+    found = choose_cells(cells([OBJECT] * 6, scores), [target((0, (4, 4, 8, 8)))], 10)
+    assert sorted(found.cells.tolist()) == [2, 3, 4, 5]
+
+
+def test_an_object_that_the_detector_misses_has_its_best_boxes_all_the_same():
+    found = choose_cells(cells([OBJECT], [(0.0, 0.0)]), [target((1, (4, 4, 8, 8)))], 10)
+    assert found.cells.tolist() == [0]
+
+
+def test_objects_too_small_to_have_a_shape_are_left_out():
+    found = choose_cells(cells([(4.0, 4.0, 5.0, 6.0)], [(0.9, 0.0)]), [target((0, (4, 4, 5, 6)))], 10)
+    assert not len(found.cells)
+
+
+def test_a_frame_s_objects_are_drawn_from_where_they_are_many():
+    crowded = target((0, (0, 0, 4, 4)), (0, (4, 4, 8, 8)), (0, (8, 8, 12, 12)))
+    boxes = [(0.0, 0.0, 4.0, 4.0), OBJECT, (8.0, 8.0, 12.0, 12.0)]
+    found = choose_cells(cells(boxes, [(0.9, 0.0)] * 3), [crowded], 2)
+    assert len(set(found.objects.tolist())) == 2
+    assert found.objects.tolist() == found.cells.tolist()
+
+
+def contrast(embeddings: list[list[float]], identities: list[int], samples: list[int]) -> float:
+    return float(contrast_loss(torch.tensor(embeddings), torch.tensor(identities), torch.tensor(samples)))
+
+
+def test_embeddings_of_an_object_are_to_be_alike_and_unlike_the_others():
+    told, mixed = [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]], [[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]]
+    assert contrast(told, [7, 7, 8], [0, 0, 0]) < 1e-3
+    assert contrast(mixed, [7, 7, 8], [0, 0, 0]) > 10.0
+
+
+def test_only_objects_of_one_sample_are_rivals():
+    assert contrast([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]], [7, 7, 8], [0, 0, 1]) == 0.0
+
+
+def test_a_positive_has_its_object_s_identity():
+    crowd = target((0, (0, 0, 4, 4)), (0, (4, 4, 8, 8)))
+    found = choose_cells(cells([OBJECT, OBJECT], [(0.9, 0.0)] * 2), [crowd], 10)
+    assert identities_of(found, [crowd]).tolist() == [1, 1]
+
+
+def test_iou_of_boxes():
+    ious = box_iou(
+        torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0], [3.0, 3.0, 4.0, 4.0]])
+    )
+    assert ious.tolist() == [[0.5, 0.0]]
+
+
+@pytest.fixture
+def model() -> DenseMobileInst:
+    torch.manual_seed(0)
+    return create_model("mobileinst-yolox-nano", num_classes=2)
+
+
+def sized(model: DenseMobileInst, frames: torch.Tensor) -> list[Target]:
+    """Objects that are where the random detector's boxes are."""
+    with torch.no_grad():
+        boxes = model.decode(*model.encode(frames)[1:]).boxes
+    corners = (boxes[:, 30] * 16).round().clamp(0, 16).int().tolist()
+    return [target((0, tuple(corner))) for corner in corners]
+
+
+def test_masks_are_learned_and_the_detector_stays(model):
+    frames = 255 * torch.rand(2, 3, 64, 64)
+    objective = DenseObjective(model, DenseLoss())
+    # Stride-8 boxes of random weights are some two cells of the mask wide.
+    sum(objective(frames, sized(model, frames)).values()).backward()
+    learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert learned == {"mask_branch", "kernel_heads", "embedding_heads"}
+    assert not any(p.requires_grad for part in (model.backbone, model.head) for p in part.parameters())
+
+
+def test_frames_without_objects_cost_nothing_but_have_gradients(model):
+    terms = DenseObjective(model, DenseLoss())(255 * torch.rand(1, 3, 64, 64), [target()])
+    assert {name: float(term) for name, term in terms.items()} == {"pixel": 0.0, "dice": 0.0, "contrast": 0.0}
+    sum(terms.values()).backward()
+
+
+def test_a_few_steps_bring_the_loss_down(model):
+    frames = 255 * torch.rand(2, 3, 64, 64)
+    targets = sized(model, frames)
+    objective = DenseObjective(model, DenseLoss())
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
+    losses = []
+    for _ in range(12):
+        loss = sum(objective(frames, targets).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[0] > 0.0
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize("weights", [{"pixel": -1.0}, {"objects": -1}])
+def test_weights_are_not_negative(weights):
+    with pytest.raises(ValueError, match="must be ≥ 0"):
+        DenseLoss(**weights)

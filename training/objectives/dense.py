@@ -1,0 +1,196 @@
+"""The loss of dense kernels: masks of the detector's best cells for each object; the detector stays.
+
+Only what is annotated is learned from: nothing is called background, so sets that label some classes only,
+and crowds, which the sources leave out, do no harm. An object's positives are the four cells of best box IoU
+× √score of its class, as in SimOTA without its dynamic count; their masks learn cross-entropy inside the box
+enlarged by 15 % and dice, their embeddings to be alike, and unlike those of the sample's other objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
+from mobilevis.training.objectives.base import LossWeights, Objective, freeze
+from mobilevis.training.objectives.boxes import mask_boxes
+from mobilevis.training.objectives.losses import dice_score
+from mobilevis.training.objectives.matcher import Target
+
+CELLS_PER_OBJECT = 4
+LEAST_IOU = 0.4
+# Added to the score, so that an object that the detector misses still has its best boxes.
+LEAST_SCORE = 0.1
+LEAST_CELLS = 2.5  # at stride 4, 40 pixels: there is no shape to learn from less
+BOX_MARGIN = 0.15
+CONTRAST_SCALE = 12.0  # of cosines, 1 / temperature
+
+
+@dataclass(frozen=True)
+class DenseLoss(LossWeights):
+    """Weights of the masks' loss, and how many objects of a frame are learned from at a time.
+
+    Attributes:
+        pixel: weight of the masks' cross-entropy, the mean over the enlarged box.
+        dice: weight of their dice loss.
+        contrast: weight of the loss of embeddings: cells of one object alike, of a sample's others not.
+        objects: most objects of a frame; their masks' memory and time grow with it.
+    """
+
+    pixel: float = 1.0
+    dice: float = 1.0
+    contrast: float = 0.5
+    objects: int = 10
+
+
+class Positives(NamedTuple):
+    """P cells that learn an object: index of the frame, cell and object, (P,) int64 each."""
+
+    frames: Tensor
+    cells: Tensor
+    objects: Tensor
+
+
+class DenseObjective(Objective):
+    """The training loss of frames, alone or in clips.
+
+    Args:
+        model: the network; its detector's parameters are frozen.
+        weights: of the terms.
+        length: frames of a sample; the identities of its targets link them in the contrast.
+    """
+
+    model: DenseMobileInst
+    weights: DenseLoss
+
+    def __init__(self, model: DenseMobileInst, weights: DenseLoss, length: int = 1) -> None:
+        super().__init__(model, weights, length)
+        freeze(model.backbone, model.head)
+
+    def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """(F·B, 3, H, W) frames and their targets to the weighted terms, whose sum is the loss."""
+        model = self.model
+        with torch.no_grad():
+            features = model.backbone(frames)
+            levels = model.head(features[1:])
+        cells, mask_features = model.read(levels), model.mask_features(features)
+        positives = choose_cells(cells, targets, self.weights.objects)
+        pixel, dice = _mask_losses(cells, mask_features, positives, targets)
+        contrast = contrast_loss(
+            cells.embeddings[positives.frames, positives.cells],
+            identities_of(positives, targets),
+            positives.frames % (len(targets) // self.length),
+        )
+        weights = self.weights
+        return {
+            "pixel": weights.pixel * pixel,
+            "dice": weights.dice * dice,
+            "contrast": weights.contrast * contrast,
+        }
+
+
+@torch.no_grad()
+def choose_cells(cells: Cells, targets: Sequence[Target], most_objects: int) -> Positives:
+    """The cells that learn each object's mask: up to four of the best box IoU × √score of its class.
+
+    Args:
+        cells: of B frames.
+        targets: B.
+        most_objects: of a frame; more are drawn from at random.
+    """
+    found = []
+    for frame, target in enumerate(targets):
+        objects = torch.randperm(len(target.labels), device=target.labels.device)[:most_objects]
+        objects = objects[target.masks[objects].flatten(1).sum(1) >= LEAST_CELLS]
+        if not len(objects):
+            continue
+        iou = box_iou(cells.boxes[frame], mask_boxes(target.masks[objects]))
+        scores = cells.scores[frame][:, target.labels[objects]]
+        quality = torch.where(iou > LEAST_IOU, iou * (scores + LEAST_SCORE).sqrt(), torch.zeros_like(iou))
+        best = quality.topk(min(CELLS_PER_OBJECT, len(quality)), dim=0)
+        rank, column = torch.nonzero(best.values > 0, as_tuple=True)
+        found.append((torch.full_like(column, frame), best.indices[rank, column], objects[column]))
+    if not found:
+        nothing = torch.zeros(0, dtype=torch.int64, device=cells.boxes.device)
+        return Positives(nothing, nothing, nothing)
+    return Positives(*(torch.cat(parts) for parts in zip(*found)))
+
+
+def identities_of(positives: Positives, targets: Sequence[Target]) -> Tensor:
+    """The identity of each positive's object, (P,) int64."""
+    found = [
+        targets[frame].identities[positives.objects[positives.frames == frame]]
+        for frame in range(len(targets))
+    ]
+    return torch.cat(found)
+
+
+def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Tensor:
+    """Supervised contrast (Khosla et al., NeurIPS 2020, Eq. 2) among the cells of each sample.
+
+    Args:
+        embeddings: (P, E), of cells.
+        identities: (P,), the object that each shows; unique within a sample.
+        samples: (P,), the sample that each belongs to.
+
+    Returns:
+        A scalar, the mean over cells that have one of their own object and one of another to compare with;
+        0, with a gradient, where there are none.
+    """
+    unit = F.normalize(embeddings.float(), dim=1)
+    compared = (samples[:, None] == samples[None]) & ~torch.eye(
+        len(unit), dtype=torch.bool, device=unit.device
+    )
+    same = compared & (identities[:, None] == identities[None])
+    judged = same.any(1) & (compared & ~same).any(1)
+    if not bool(judged.any()):
+        return 0.0 * embeddings.sum()
+    logits = (CONTRAST_SCALE * unit @ unit.T).masked_fill(~compared, torch.finfo(unit.dtype).min)
+    likelihood = logits.log_softmax(1).masked_fill(~same, 0.0).sum(1) / same.sum(1).clamp(min=1)
+    return -likelihood[judged].mean()
+
+
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """IoU of all pairs of boxes x0, y0, x1, y1: (n, 4) and (m, 4) → (n, m)."""
+    low = torch.maximum(first[:, None, :2], second[None, :, :2])
+    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1) for boxes in (first, second)]
+    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp(min=1e-9)
+
+
+def _mask_losses(
+    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target]
+) -> tuple[Tensor, Tensor]:
+    """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none."""
+    logits, truths = [], []
+    for frame, target in enumerate(targets):
+        own = positives.frames == frame
+        kernels = cells.kernels[frame, positives.cells[own]]
+        logits.append(torch.einsum("pk,khw->phw", kernels, mask_features[frame]))
+        truths.append(target.masks[positives.objects[own]])
+    masks, truth = torch.cat(logits).float(), torch.cat(truths)
+    if not len(masks):
+        nothing = 0.0 * (cells.kernels.sum() + mask_features.sum())
+        return nothing, nothing
+    inside = _enlarged(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
+    cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
+    pixel = cross_entropy.flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
+    dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))
+    return pixel.mean(), (1 - dice).mean()
+
+
+def _enlarged(boxes: Tensor, size: Sequence[int]) -> Tensor:
+    """Which cells lie in boxes (P, 4) enlarged by 15 % and a cell a side: (P, h, w), 0 or 1."""
+    lines = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        centres = (torch.arange(length, device=boxes.device) + 0.5) / length
+        low, high = boxes[:, axis], boxes[:, axis + 2]
+        margin = BOX_MARGIN * (high - low) + 1.0 / length
+        lines.append((centres > (low - margin)[:, None]) & (centres < (high + margin)[:, None]))
+    return (lines[0][:, :, None] & lines[1][:, None, :]).float()
