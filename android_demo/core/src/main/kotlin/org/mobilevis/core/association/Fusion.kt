@@ -1,0 +1,80 @@
+package org.mobilevis.core.association
+
+import org.mobilevis.core.mask.BitMask
+import org.mobilevis.core.mask.maskIou
+
+/** A detection joins an object from this IoU with the object's best detection on. */
+const val SAME_OBJECT_IOU = 0.4f
+
+/**
+ * One detection for each object, where a network gives several.
+ *
+ * By falling score, a detection joins the first-found object whose best detection it overlaps most, or is a new
+ * one's best detection. Masks are linear in their kernels, so the mean of mask logits is the mask of the mean kernel.
+ *
+ * @param capacity most detections of a frame.
+ */
+class Fusion(
+    capacity: Int,
+) {
+    /** Number of objects found last; they come by falling best score. */
+    var objects = 0
+        private set
+
+    /** The object of each detection. */
+    val objectOf = IntArray(capacity)
+
+    /** The weight of each detection in its object's mean, in proportion to its score; an object's sum to 1. */
+    val weight = FloatArray(capacity)
+    private val best = IntArray(capacity)
+    private val total = FloatArray(capacity)
+    private val order = IntArray(capacity)
+
+    /**
+     * Find the objects of a frame.
+     *
+     * @param scores of each detection, in [0, 1].
+     * @param masks of each detection, with their [areas].
+     * @param count number of detections.
+     */
+    fun find(
+        scores: FloatArray,
+        masks: List<BitMask>,
+        areas: IntArray,
+        count: Int,
+    ) {
+        objects = 0
+        orderByScore(scores, count, order)
+        for (place in 0 until count) {
+            val detection = order[place]
+            val joined = mostOverlapped(detection, masks, areas)
+            if (joined < 0) {
+                total[objects] = 0f
+                best[objects++] = detection
+            }
+            val target = if (joined < 0) objects - 1 else joined
+            objectOf[detection] = target
+            weight[detection] = maxOf(scores[detection], TINY)
+            total[target] += weight[detection]
+        }
+        for (detection in 0 until count) weight[detection] /= total[objectOf[detection]]
+    }
+
+    private fun mostOverlapped(
+        detection: Int,
+        masks: List<BitMask>,
+        areas: IntArray,
+    ): Int {
+        var result = -1
+        var most = 0f
+        for (candidate in 0 until objects) {
+            val other = best[candidate]
+            val overlap = maskIou(masks[detection], areas[detection], masks[other], areas[other])
+            if (overlap > most) {
+                most = overlap
+                result = candidate
+            }
+        }
+        return if (most >= SAME_OBJECT_IOU) result else -1
+    }
+}

@@ -1,0 +1,203 @@
+package org.mobilevis.core.driver
+
+import org.mobilevis.core.FrameResult
+import org.mobilevis.core.Instance
+import org.mobilevis.core.Stages
+import org.mobilevis.core.association.AppearanceAssociation
+import org.mobilevis.core.association.OnlineAssociation
+import org.mobilevis.core.association.SlotAssociation
+import org.mobilevis.core.association.argmax
+import org.mobilevis.core.engine.Engine
+import org.mobilevis.core.engine.Tensor
+import org.mobilevis.core.frame.Frame
+import org.mobilevis.core.frame.Letterbox
+import org.mobilevis.core.frame.LetterboxResizer
+import org.mobilevis.core.mask.LogitPlane
+import org.mobilevis.core.mask.MaskUpsampler
+import org.mobilevis.core.mask.logit
+import org.mobilevis.core.metadata.Size
+
+/**
+ * MobileInst's frame-level driver: kernel reuse and kernel association (MobileInst §3.4, Eq. 2). Runs `encode` and
+ * `segment` on every frame and `decode` on keyframes.
+ *
+ * @param engine the loaded artefact; the caller closes it.
+ * @param options how to run it.
+ * @throws IllegalArgumentException the artefact's sizes do not fit together, or a class name is not one of its.
+ */
+class MobileInstDriver(
+    private val engine: Engine,
+    private val options: MobileInstOptions,
+) : Driver {
+    private val facts = MobileInstFacts(engine.metadata)
+    private val interval = options.keyframeInterval ?: facts.keyframeInterval
+    private val scoreThreshold = options.scoreThreshold.toFloat()
+    private val maskLogit = logit(options.maskThreshold)
+    private val keptClasses = classFilter(engine.metadata.classes, options.classes)
+    private val stages = Stages()
+    private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
+    private val kernels = FloatArray(facts.kernels.elements)
+    private val classScores = FloatArray(facts.scores.elements)
+    private val logits = FloatArray(facts.masks.elements)
+    private val features = FloatArray(facts.features.elements)
+    private val live = LiveKernels(facts)
+    private val shown = Shown(facts.maxInstances)
+    private var frameIndex = 0
+    private var geometry: Geometry? = null
+    private var selection = makeSelection()
+
+    /** (S, r·h, r·w) logits that the last frame's masks were made of; tests look at a mask's very edge. */
+    internal val shownLogits: FloatArray get() = geometry?.tracking?.fused ?: logits
+
+    override fun reset() {
+        frameIndex = 0
+        geometry = null
+        live.count = 0
+        selection = makeSelection()
+    }
+
+    override fun push(frame: Frame): FrameResult {
+        val size = Size(frame.height, frame.width)
+        val isKeyframe = frameIndex % interval == 0
+        stages.clear()
+        val instances =
+            stages.time("frame") {
+                val place = stages.time("resize") { resize(frame, size) }
+                val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+                if (isKeyframe) decode(encoded)
+                segment(encoded.getValue("mask_features"), place, isKeyframe)
+            }
+        return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
+    }
+
+    private fun resize(
+        frame: Frame,
+        size: Size,
+    ): Geometry {
+        val input = frameInput.getValue("frame")
+        var place = geometry
+        if (place == null || place.letterbox.frame != size) {
+            place = Geometry(Letterbox.fit(size, engine.metadata.inputSize))
+            geometry = place
+            input.write(FloatArray(input.size))
+        }
+        place.resizer.resize(frame, input)
+        return place
+    }
+
+    private fun decode(encoded: Map<String, Tensor>) {
+        val wanted =
+            engine.metadata.entries
+                .getValue("decode")
+                .inputs
+        val decoded =
+            stages.time("decode") {
+                engine.run("decode", wanted.associate { it.name to encoded.getValue(it.name) })
+            }
+        stages.time("association") {
+            decoded.getValue("kernels").read(kernels)
+            decoded.getValue("scores").read(classScores)
+            selection.select(kernels, classScores, live)
+        }
+    }
+
+    private fun segment(
+        maskFeatures: Tensor,
+        place: Geometry,
+        isKeyframe: Boolean,
+    ): List<Instance> {
+        if (live.count == 0) {
+            place.tracking?.followNothing()
+            return emptyList()
+        }
+        stages.time("segment") {
+            val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
+            output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
+        }
+        shown.clear()
+        val tracking = place.tracking
+        if (tracking != null) {
+            stages.time("association") {
+                maskFeatures.read(features)
+                tracking.follow(live, logits, features, shown)
+            }
+        } else {
+            // Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
+            if (isKeyframe) stages.time("masks") { rescore(place) }
+            showLive(place)
+        }
+        return stages.time("masks") {
+            shown.instances(
+                tracking?.fusedPlane ?: place.plane,
+                place.upsampler,
+                place.letterbox,
+                scoreThreshold,
+            )
+        }
+    }
+
+    private fun rescore(place: Geometry) {
+        for (slot in 0 until live.count) {
+            place.plane.offset = slot * place.planeSize
+            val factor = place.plane.maskness(maskLogit)
+            for (i in slot * facts.classes until (slot + 1) * facts.classes) live.classScores[i] *= factor
+        }
+    }
+
+    private fun showLive(place: Geometry) {
+        for (slot in 0 until live.count) {
+            val from = slot * facts.classes
+            val best = argmax(live.classScores, from, facts.classes)
+            shown.add(live.ids[slot], best, live.classScores[from + best], slot * place.planeSize)
+        }
+    }
+
+    private fun makeSelection(): KeyframeSelection {
+        val association =
+            when (options.association) {
+                AssociationKind.APPEARANCE -> return QuerySelection(facts, scoreThreshold, null, null)
+                AssociationKind.SLOTS -> SlotAssociation(facts.kernelWidth)
+                AssociationKind.ONLINE ->
+                    OnlineAssociation(
+                        facts.kernelWidth,
+                        scoreThreshold,
+                        options.matchCosine.toFloat(),
+                        options.keepLost ?: ONLINE_KEEP_LOST,
+                    )
+            }
+        val identify = { kernels: FloatArray, scores: FloatArray, ids: IntArray ->
+            association.update(kernels, scores, facts.queries, ids)
+        }
+        return QuerySelection(facts, scoreThreshold, identify, keptClasses)
+    }
+
+    /** What follows from the size of the video's frames. */
+    private inner class Geometry(
+        val letterbox: Letterbox,
+    ) {
+        private val content = letterbox.contentCells(facts.maskStride)
+        val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
+        val resizer = LetterboxResizer(letterbox)
+        val upsampler = MaskUpsampler(letterbox, facts.maskStride, maskLogit)
+        val plane = LogitPlane(logits, facts.masks.shape[3], content)
+        val tracking =
+            if (options.association == AssociationKind.APPEARANCE) {
+                AppearanceTracking(facts, options, content, maskLogit, keptClasses, tracks())
+            } else {
+                null
+            }
+
+        private fun tracks() =
+            AppearanceAssociation(
+                facts.classes,
+                options.matchSimilarity.toFloat(),
+                options.birthScore.toFloat(),
+                options.keepLost ?: APPEARANCE_KEEP_LOST,
+            )
+    }
+
+    private companion object {
+        const val ONLINE_KEEP_LOST = 10
+        const val APPEARANCE_KEEP_LOST = 30
+    }
+}

@@ -1,0 +1,94 @@
+package org.mobilevis.core.driver
+
+import org.mobilevis.core.metadata.Metadata
+import org.mobilevis.core.metadata.TensorSpec
+
+/**
+ * The sizes of a MobileInst artefact, checked against each other once, so that no frame can meet a surprise.
+ *
+ * @throws IllegalArgumentException an entry, a tensor or an option is missing, or sizes do not fit together.
+ */
+internal class MobileInstFacts(
+    metadata: Metadata,
+) {
+    val keyframeInterval = wholeNumber(metadata, "keyframe_interval")
+    val maxInstances = wholeNumber(metadata, "max_instances")
+    val maskStride = wholeNumber(metadata, "mask_stride")
+
+    /** (1, 3, H, W) RGB in [0, 255]. */
+    val frame = input(metadata, "encode", "frame", 4)
+
+    /** (1, C, h, w). */
+    val features = output(metadata, "encode", "mask_features", 4)
+
+    /** (1, N, D). */
+    val kernels = output(metadata, "decode", "kernels", 3)
+
+    /** (1, N, L). */
+    val scores = output(metadata, "decode", "scores", 3)
+
+    /** (1, S, D). */
+    val slots = input(metadata, "segment", "kernels", 3)
+
+    /** (1, S, r·h, r·w). */
+    val masks = output(metadata, "segment", "mask_logits", 4)
+
+    val queries = kernels.shape[1]
+    val kernelWidth = kernels.shape[2]
+    val classes = scores.shape[2]
+
+    /** Mask cells for each cell of the mask features. */
+    val ratio = masks.shape[2] / features.shape[2]
+
+    init {
+        val (height, width) = metadata.inputSize
+        check(frame.shape == listOf(1, 3, height, width), "frame")
+        check(scores.shape[1] == queries && classes == metadata.classes.size, "scores")
+        check(slots.shape == listOf(1, maxInstances, kernelWidth), "kernels of segment")
+        check(masks.shape[1] == maxInstances, "mask_logits")
+        check(masks.shape[2] * maskStride >= height && masks.shape[3] * maskStride >= width, "mask_stride")
+        check(ratio >= 1 && masks.shape[2] == ratio * features.shape[2], "mask_features")
+        check(masks.shape[3] == ratio * features.shape[3], "mask_features")
+    }
+
+    private companion object {
+        fun check(
+            fits: Boolean,
+            what: String,
+        ) = require(fits) { "$what does not fit the artefact's other sizes" }
+
+        fun wholeNumber(
+            metadata: Metadata,
+            option: String,
+        ): Int {
+            val value = metadata.options[option]
+            require(value is Long && value in 1..Int.MAX_VALUE) { "option $option of the artefact is $value" }
+            return value.toInt()
+        }
+
+        fun input(
+            metadata: Metadata,
+            entry: String,
+            name: String,
+            rank: Int,
+        ) = tensor(metadata.entries[entry]?.inputs, "input $name of entry $entry", name, rank)
+
+        fun output(
+            metadata: Metadata,
+            entry: String,
+            name: String,
+            rank: Int,
+        ) = tensor(metadata.entries[entry]?.outputs, "output $name of entry $entry", name, rank)
+
+        private fun tensor(
+            tensors: List<TensorSpec>?,
+            what: String,
+            name: String,
+            rank: Int,
+        ): TensorSpec {
+            val found = requireNotNull(tensors?.firstOrNull { it.name == name }) { "the artefact has no $what" }
+            require(found.shape.size == rank && found.shape[0] == 1) { "$what has shape ${found.shape}" }
+            return found
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package org.mobilevis.core.metadata
+
+import org.mobilevis.core.UserError
+import org.mobilevis.core.json.parseJson
+
+private const val AGAIN = "export the model again with this version of mobilevis"
+private val REQUIRED = listOf("model", "driver", "entries", "input_size", "classes")
+private val OPTIONAL =
+    listOf(
+        "options",
+        "precision",
+        "color_order",
+        "resize",
+        "checkpoint_sha256",
+        "parity",
+        "tools",
+        "schema",
+    )
+
+/**
+ * Read metadata that an artefact carries, with the checks and the words of the Python runtime.
+ *
+ * @param text JSON as the exporter writes it; hostile until parsed.
+ * @param file the artefact, for the error message.
+ * @throws UserError the text is not our metadata, or of another schema version.
+ */
+fun parseMetadata(
+    text: String,
+    file: String,
+): Metadata {
+    if (text.length > MAX_METADATA_BYTES) {
+        throw UserError("the metadata are too large to be mobilevis metadata", file, AGAIN)
+    }
+    return try {
+        val raw = asObject(parseJson(text), "the metadata")
+        val schema = raw.need("schema")
+        if (schema != SCHEMA_VERSION) {
+            throw UserError("metadata schema $schema, this version reads $SCHEMA_VERSION", file, AGAIN)
+        }
+        build(raw)
+    } catch (error: IllegalArgumentException) {
+        throw UserError("broken mobilevis metadata: ${error.message}", file, AGAIN, error)
+    }
+}
+
+private fun build(raw: Map<String, Any?>): Metadata {
+    val entries =
+        asObject(raw.need("entries"), "entries").mapValues { (name, value) ->
+            val entry = asObject(value, "entry $name")
+            EntrySpec(tensors(entry.need("inputs")), tensors(entry.need("outputs")))
+        }
+    val classes = asList(raw.need("classes"), "classes").map(::category)
+    val inputSize = inputSize(raw.need("input_size"))
+    (raw.keys - REQUIRED - OPTIONAL).firstOrNull()?.let {
+        throw IllegalArgumentException("Metadata.__init__() got an unexpected keyword argument '$it'")
+    }
+    checkNames(raw)
+    val colorOrder = raw.getOrDefault("color_order", "RGB")
+    val resize = raw.getOrDefault("resize", "letterbox")
+    require(colorOrder == "RGB" && resize == "letterbox") {
+        "colour order $colorOrder with resize rule $resize is not known"
+    }
+    require(entries.isNotEmpty()) { "an artefact has at least one entry" }
+    require(inputSize.height >= 1 && inputSize.width >= 1) {
+        "input size ${pythonTuple(listOf(inputSize.height, inputSize.width))} is not (height, width)"
+    }
+    return Metadata(
+        model = asText(raw["model"], "model"),
+        driver = asText(raw["driver"], "driver"),
+        entries = entries,
+        inputSize = inputSize,
+        classes = classes,
+        options = asObject(raw.getOrDefault("options", emptyMap<String, Any?>()), "options"),
+        precision = asText(raw.getOrDefault("precision", "fp32"), "precision"),
+        checkpointSha256 = raw["checkpoint_sha256"]?.let { asText(it, "checkpoint_sha256") },
+        parity = asObject(raw.getOrDefault("parity", emptyMap<String, Any?>()), "parity"),
+        tools = asObject(raw.getOrDefault("tools", emptyMap<String, Any?>()), "tools"),
+    )
+}
+
+private fun checkNames(raw: Map<String, Any?>) {
+    val missing = REQUIRED.filter { it !in raw }.map { "'$it'" }
+    if (missing.isEmpty()) return
+    val (noun, list) =
+        if (missing.size == 1) {
+            "argument" to missing[0]
+        } else {
+            "arguments" to missing.dropLast(1).joinToString(", ") + " and " + missing.last()
+        }
+    throw IllegalArgumentException(
+        "Metadata.__init__() missing ${missing.size} required positional $noun: $list",
+    )
+}
+
+private fun tensors(value: Any?): List<TensorSpec> =
+    asList(value, "tensors").map {
+        val item = asObject(it, "a tensor")
+        val name = asText(item.need("name"), "a tensor's name")
+        val shape = asList(item.need("shape"), "a shape")
+        val dtype = item.need("dtype")
+        require(dtype == "float32") { "tensor $name: dtype $dtype is not float32" }
+        require(shape.all { size -> size is Long && size >= 1 }) {
+            "tensor $name: shape ${pythonTuple(shape)} is not a list of positive integers"
+        }
+        require(shape.all { size -> size as Long <= MAX_TENSOR_ELEMENTS }) {
+            "tensor $name: shape ${pythonTuple(shape)} is larger than any known model's"
+        }
+        TensorSpec(name, shape.map { size -> (size as Long).toInt() })
+    }
+
+private fun category(value: Any?): Category {
+    val item = asObject(value, "a class")
+    return Category(asInt(item.need("id"), "a class's id"), asText(item.need("name"), "a class's name"))
+}
+
+private fun inputSize(value: Any?): Size {
+    val sides = asList(value, "input_size")
+    require(sides.size >= 2) { "not enough values to unpack (expected 2, got ${sides.size})" }
+    require(sides.size == 2) { "too many values to unpack (expected 2)" }
+    return Size(asInt(sides[0], "input_size"), asInt(sides[1], "input_size"))
+}
+
+private fun Map<String, Any?>.need(key: String): Any? {
+    require(containsKey(key)) { "'$key'" }
+    return get(key)
+}
+
+private fun asObject(
+    value: Any?,
+    what: String,
+): Map<String, Any?> {
+    require(value is Map<*, *>) { "$what is not an object" }
+    @Suppress("UNCHECKED_CAST") // parseJson makes no other maps
+    return value as Map<String, Any?>
+}
+
+private fun asList(
+    value: Any?,
+    what: String,
+): List<Any?> {
+    require(value is List<*>) { "$what is not a list" }
+    return value
+}
+
+private fun asText(
+    value: Any?,
+    what: String,
+): String {
+    require(value is String) { "$what is not text" }
+    return value
+}
+
+private fun asInt(
+    value: Any?,
+    what: String,
+): Int {
+    require(value is Long && value in Int.MIN_VALUE..Int.MAX_VALUE) { "$what is not a whole number" }
+    return value.toInt()
+}

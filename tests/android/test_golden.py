@@ -1,0 +1,53 @@
+"""The golden vectors of android_demo's tests say what they should, and say the same each time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "golden.py"
+
+
+def write(folder: Path) -> Path:
+    subprocess.run([sys.executable, SCRIPT, folder, "script"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("golden"))
+
+
+def instances(file: Path) -> list[list[dict[str, object]]]:
+    return [json.loads(line)["instances"] for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("clip", ["crossings", "exits", "counts"])
+@pytest.mark.parametrize("association", ["slots", "online", "appearance"])
+@pytest.mark.parametrize("interval", [1, 3, 5])
+def test_every_combination_shows_objects(golden: Path, clip: str, association: str, interval: int) -> None:
+    frames = instances(golden / "clips" / clip / f"{association}-{interval}.jsonl")
+    assert len(frames) >= 40
+    assert len({item["track_id"] for frame in frames for item in frame}) >= 3
+
+
+def test_a_clip_goes_from_nothing_to_many_and_back(golden: Path) -> None:
+    counts = [len(frame) for frame in instances(golden / "clips" / "counts" / "online-1.jsonl")]
+    assert counts[0] == counts[-1] == 0
+    assert max(counts) == 8
+
+
+def test_broken_metadata_are_many_and_each_has_its_words(golden: Path) -> None:
+    cases = json.loads((golden / "metadata.json").read_text())
+    assert len(cases) > 30
+    assert all("model.tflite" in case["says"] for case in cases)
+
+
+def test_the_vectors_are_the_same_each_time(golden: Path, tmp_path: Path) -> None:
+    again = write(tmp_path / "again")
+    for file in sorted(golden.rglob("*.f32")):
+        assert file.read_bytes() == (again / file.relative_to(golden)).read_bytes()
