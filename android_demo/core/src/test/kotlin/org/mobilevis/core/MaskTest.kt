@@ -109,20 +109,26 @@ class MaskTest {
 }
 
 /** The pixels of a run-length string, down the columns. */
-fun decodeRle(text: String): List<Boolean> {
+fun decodeRle(text: String): BooleanArray {
     val runs = ArrayList<Int>()
-    var at = 0
-    while (at < text.length) {
+    var next = 0
+    while (next < text.length) {
         var value = 0
         var shift = 0
         var group: Int
         do {
-            group = text[at++].code - 48
+            group = text[next++].code - 48
             value = value or ((group and 0x1F) shl shift)
             shift += 5
         } while (group and 0x20 != 0)
         if (group and 0x10 != 0) value = value or (-1 shl shift)
         runs += if (runs.size > 2) value + runs[runs.size - 2] else value
     }
-    return runs.flatMapIndexed { i, run -> List(run) { i % 2 == 1 } }
+    val pixels = BooleanArray(runs.sum())
+    var at = 0
+    for ((position, run) in runs.withIndex()) {
+        pixels.fill(position % 2 == 1, at, at + run)
+        at += run
+    }
+    return pixels
 }
