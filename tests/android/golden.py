@@ -318,13 +318,14 @@ def write_real(folder: Path) -> None:
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(folder / f"{index:02d}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     for association in ASSOCIATIONS:
+        births = {"birth_score": REAL_SCORE} if association == "appearance" else {}
         for interval in INTERVALS:
             segmenter = VideoSegmenter(
                 folder / "artefact",
                 keyframe_interval=interval,
                 association=association,
                 score_threshold=REAL_SCORE,
-                birth_score=REAL_SCORE,
+                **births,
             )
             results = [segmenter.process(picture) for picture in pictures]
             write_results(folder / f"{association}-{interval}.jsonl", segmenter, results)

@@ -9,8 +9,8 @@ const val MAX_METADATA_BYTES = 1 shl 20
 /** 1 GiB of float32: no phone model has a larger tensor at an entry. */
 const val MAX_TENSOR_ELEMENTS = 1 shl 28
 
-/** The one version of the metadata that this code reads. */
-const val SCHEMA_VERSION = 1L
+/** The versions of the metadata that this code reads; 1 had options that no driver reads. */
+val READABLE_SCHEMAS = listOf(1L, 2L)
 
 /**
  * One input or output of an entry: contiguous float32 of a fixed shape.

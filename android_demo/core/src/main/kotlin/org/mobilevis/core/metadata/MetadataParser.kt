@@ -14,6 +14,7 @@ private val OPTIONAL =
         "checkpoint_sha256",
         "parity",
         "tools",
+        "digests",
         "schema",
     )
 
@@ -34,8 +35,9 @@ fun parseMetadata(
     return try {
         val raw = asObject(parseJson(text), "the metadata")
         val schema = raw.need("schema")
-        if (schema != SCHEMA_VERSION) {
-            throw UserError("metadata schema $schema, this version reads $SCHEMA_VERSION", file, AGAIN)
+        if (schema !in READABLE_SCHEMAS) {
+            val known = READABLE_SCHEMAS.joinToString(", ")
+            throw UserError("metadata schema $schema, this version reads $known", file, AGAIN)
         }
         build(raw)
     } catch (error: IllegalArgumentException) {
@@ -61,6 +63,7 @@ private fun build(raw: Map<String, Any?>): Metadata {
         "colour order $colorOrder with resize rule $resize is not known"
     }
     require(entries.isNotEmpty()) { "an artefact has at least one entry" }
+    require(classes.isNotEmpty()) { "an artefact has at least one class" }
     require(inputSize.height >= 1 && inputSize.width >= 1) {
         "input size ${pythonTuple(listOf(inputSize.height, inputSize.width))} is not (height, width)"
     }
@@ -121,7 +124,7 @@ private fun inputSize(value: Any?): Size {
 }
 
 private fun Map<String, Any?>.need(key: String): Any? {
-    require(containsKey(key)) { "'$key'" }
+    require(containsKey(key)) { "'$key' is missing" }
     return get(key)
 }
 
