@@ -115,16 +115,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--data-root",
         type=Path,
-        help="folder with real data sets (coco_tiny/); tests that need one skip without",
+        help="folder with real data (coco_tiny/, weights/yolox_nano.onnx); tests that need it skip without",
     )
 
 
-@pytest.fixture
-def data_root(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+@pytest.fixture(scope="session")
+def data_root(pytestconfig: pytest.Config) -> Callable[[str], Path]:
     """Name of a real data set → its folder; skips where --data-root does not lead to it."""
 
     def find(name: str) -> Path:
-        root = request.config.getoption("--data-root")
+        root = pytestconfig.getoption("--data-root")
         if root is None or not (root / name).is_dir():
             pytest.skip(f"give --data-root with {name}/ in it")
         return Path(root / name)

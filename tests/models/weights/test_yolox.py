@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from mobilevis.runtime.errors import UserError
 
 onnx = pytest.importorskip("onnx")
 
-PUBLISHED = Path(__file__).parents[3].parent / "shared" / "weights" / "yolox_nano.onnx"
 NAME = "mobileinst-yolox-nano"
 STEM = (16, 12, 3, 3)
 
@@ -60,10 +60,9 @@ def test_a_model_without_a_place_for_it_is_named(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def published() -> Path:
-    if not PUBLISHED.is_file():
-        pytest.skip("shared/weights/yolox_nano.onnx, the published file, is not beside the checkout")
-    return PUBLISHED
+def published(data_root: Callable[[str], Path]) -> Path:
+    """The published file."""
+    return data_root("weights") / "yolox_nano.onnx"
 
 
 def source_outputs(path: Path, image: np.ndarray, *names: str) -> list[np.ndarray]:
