@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -51,13 +53,13 @@ def test_every_batch_norm_of_a_mobileinst_is_folded():
 
 
 def test_a_traced_entry_computes_the_entry_and_holds_only_its_own_weights(toy_model):
-    entries = toy_model.streaming((64, 96)).entries
-    traced = trace_entries(with_trained_norms(toy_model), entries)
+    model = with_trained_norms(copy.deepcopy(toy_model))  # the fixture is everybody's
+    traced = trace_entries(model, model.streaming((64, 96)).entries)
     names = {name.removeprefix("model.") for name in traced["paint"].program.state_dict}
     assert names == {"shared.weight", "shared.bias", "classify.weight", "classify.bias"}
     frame = torch.rand(1, 3, 64, 96) * 255
     found = traced["look"].program.module()(frame=frame)
-    features, summary = toy_model.look(frame)
+    features, summary = model.look(frame)
     assert torch.allclose(found["features"], features, atol=1e-5)
     assert torch.allclose(found["summary"], summary, atol=1e-5)
 

@@ -294,10 +294,9 @@ def hunt(mutant: Mutant, suite: Suite, limits: Limits, unsound: Collection[str])
 
 
 def hunt_all(
-    mutants: Sequence[Mutant], suite: Suite, limits: Limits
+    mutants: Sequence[Mutant], suite: Suite, limits: Limits, unsound: set[str]
 ) -> Iterator[tuple[Mutant, dict[str, str]]]:
     """Yield each mutant with what became of it; again where the test that killed it is found unsound."""
-    unsound: set[str] = set()
     while mutants:
         killed: dict[Mutant, str] = {}
         with ThreadPoolExecutor(limits.jobs) as pool:
@@ -318,6 +317,7 @@ def main() -> None:
     parser.add_argument("--durations", type=Path, help="output of pytest --durations=0 -vv")
     parser.add_argument("--record", type=Path, help="JSON to write; what it holds already is not run again")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="mutants to run; all by default")
+    parser.add_argument("--without", nargs="+", default=(), metavar="TEST", help="tests that spoil others")
     parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
     parser.add_argument("--seconds", type=float, default=900.0, help="on the clock, for one mutant")
     parser.add_argument("--budget", type=float, default=math.inf, help="of the tests that one mutant meets")
@@ -326,7 +326,7 @@ def main() -> None:
     wanted = [m for m in mutants if m.name not in record and m.name in (arguments.only or [m.name])]
     suite = read_suite(arguments.coverage, arguments.durations)
     limits = Limits(arguments.jobs, arguments.seconds, arguments.budget)
-    for mutant, found in hunt_all(wanted, suite, limits):
+    for mutant, found in hunt_all(wanted, suite, limits, set(arguments.without)):
         changed = {"text": mutant.text, "mutated": mutant.mutated}
         record[mutant.name] = {"name": mutant.name, **changed, **found}
         print(mutant.name, *found.values(), sep="\t", flush=True)
