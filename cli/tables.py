@@ -22,7 +22,7 @@ def make_table(title: str, left: Sequence[str], right: Sequence[str] = (), **sty
 
     table = Table(title=title or None, title_justify="left", **style)
     for name in left:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in right:
         table.add_column(name, justify="right")
     return table
