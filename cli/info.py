@@ -112,10 +112,11 @@ def _shapes(tensors: Any) -> str:
 
 def _table(facts: Mapping[str, Any]) -> Table:
     from rich.markup import escape
+    from rich.table import Table
 
-    from mobilevis.cli.tables import make_table
-
-    table = make_table("", ["", ""], show_header=False, box=None)
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # long values take lines of their own, they are never cut
     for name, value in facts.items():
         if value not in ({}, [], None):
             table.add_row(f"[bold]{escape(name)}[/]", escape(_words(value)))
