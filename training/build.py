@@ -104,10 +104,10 @@ def create_training_set(source: FrameSource, config: TrainConfig, objective: Obj
     """The samples that an objective learns from.
 
     Raises:
-        UserError: it wants pairs of frames, of a set of single images.
+        UserError: it wants pairs of frames, of a set of single images without near views.
     """
-    if objective.pair_gap is not None and config.data.format == "coco":
-        fix = "set data.format to 'youtube-vis', or objective.pairs to false"
+    if objective.pair_gap is not None and config.data.format == "coco" and not config.data.augment.near:
+        fix = "set data.augment.near, data.format to 'youtube-vis', or objective.pairs to false"
         raise UserError("objective.pairs needs videos, and data.format is 'coco'", fix=fix)
     return TrainingSet(source, config.data, config.run.seed, config.clip, objective.pair_gap)
 

@@ -58,6 +58,8 @@ def describe_attributes(kind: type) -> Mapping[str, str]:
 
 def _type_name(kind: Any) -> str:
     arguments = get_args(kind)
+    if is_dataclass(kind):
+        return f"table of {', '.join(field.name for field in fields(kind))}"
     if get_origin(kind) is dict:
         return f"table of {_type_name(arguments[1])}s" if arguments[1] is not Any else "table"
     if get_origin(kind) is tuple:

@@ -157,8 +157,9 @@ class Trainer:
     def _batches(self) -> Iterable[Batch]:
         data, seed = self.config.data, self.config.run.seed
         share = (distributed.rank(), distributed.world_size())
+        start, weights = self.state.iteration, self.dataset.weights
         sampler = BatchSampler(
-            len(self.dataset), data.batch_size, self.end, seed, self.state.iteration, *share
+            len(self.dataset), data.batch_size, self.end, seed, start, *share, weights=weights
         )
         # With its own generator the loader leaves the global one alone, which the saved state covers.
         return DataLoader(

@@ -66,11 +66,11 @@ class ConvAct(nn.Module):
 
 
 class Separable(nn.Sequential):
-    """Depthwise 3×3 and 1×1, each with SiLU."""
+    """Depthwise, 3×3 by default, and 1×1, each with SiLU."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, kernel_size: int = 3) -> None:
         super().__init__(
-            ConvAct(in_channels, in_channels, 3, stride, groups=in_channels),
+            ConvAct(in_channels, in_channels, kernel_size, stride, groups=in_channels),
             ConvAct(in_channels, out_channels),
         )
 

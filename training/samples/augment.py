@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Image
-from mobilevis.training.config import AugmentConfig
+from mobilevis.training.samples.config import AugmentConfig, NearViewConfig
 
 Size = tuple[int, int]
 
@@ -27,12 +28,15 @@ class View:
         canvas: (height, width) of the result, multiples of 4.
         offset: (y, x) of the canvas inside the resized frame; 0 where the frame is the smaller of the two.
             The rest of the canvas, at its right and bottom, is 0, as in the runtime's letterbox.
+        motion: (2, 3), an affine motion of the canvas's pixels after all that; what it brings in from outside
+            the canvas is the frame's own where that goes on.
     """
 
     flip: bool
     size: Size
     canvas: Size
     offset: tuple[int, int]
+    motion: Optional[NDArray[np.float64]] = None
 
     def frame(self, image: Image) -> Image:
         """(H, W, 3) source frame to (canvas height, canvas width, 3)."""
@@ -49,6 +53,9 @@ class View:
         if self.flip:
             resized = resized[:, ::-1]
         (y, x), (height, width) = self.offset, self.canvas
+        if self.motion is not None:
+            cut = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]])
+            return cv2.warpAffine(np.ascontiguousarray(resized), self.motion @ cut, (width, height))
         content = resized[y : y + height, x : x + width]
         result = np.zeros((height, width, *resized.shape[2:]), dtype=np.uint8)
         result[: content.shape[0], : content.shape[1]] = content
@@ -81,15 +88,23 @@ def random_view(
     return View(bool(rng.random() < config.flip), (height, width), canvas, offset)
 
 
-def colour_matrix(rng: np.random.Generator, strength: float, hue: float = 0.0) -> NDArray[np.float32]:
+def colour_matrix(
+    rng: np.random.Generator, strength: float, hue: float = 0.0, saturate: bool = True
+) -> NDArray[np.float32]:
     """A random (3, 4) affine map of RGB: brightness, contrast about mid-grey and saturation, each within
-    1 ± strength, and hues turned by at most ``hue`` degrees."""
+    1 ± strength, and hues turned by at most ``hue`` degrees. Without ``saturate`` saturation stays."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    saturation = saturation if saturate else 1.0
     luma = np.array([0.299, 0.587, 0.114])
     mix = saturation * np.eye(3) + (1 - saturation) * luma[None]
     mix = mix @ hue_rotation(rng.uniform(-hue, hue))
     offset = np.full((3, 1), 127.5 * (1 - contrast) * brightness)
     return np.hstack([brightness * contrast * mix, offset]).astype(np.float32)
+
+
+def compose_colours(later: NDArray[np.float32], first: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The (3, 4) map that applies ``first`` and then ``later``."""
+    return np.hstack([later[:, :3] @ first[:, :3], later[:, :3] @ first[:, 3:] + later[:, 3:]])
 
 
 def hue_rotation(degrees: float) -> NDArray[np.float64]:
@@ -103,3 +118,25 @@ def hue_rotation(degrees: float) -> NDArray[np.float64]:
 def apply_colour(image: Image, matrix: NDArray[np.float32]) -> Image:
     """Map each pixel's (r, g, b, 1) by a (3, 4) matrix, clipped to [0, 255]."""
     return cv2.transform(image, matrix)
+
+
+def near_motion(rng: np.random.Generator, canvas: Size, config: NearViewConfig) -> NDArray[np.float64]:
+    """A random (2, 3) rotation and change of size about the canvas's centre, and a shift."""
+    height, width = canvas
+    turn = rng.uniform(-config.turn, config.turn)
+    scale = float(np.exp(rng.uniform(-1, 1) * np.log1p(config.scale)))
+    motion = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale))
+    motion[:, 2] += rng.uniform(-config.shift, config.shift, 2) * (width, height)
+    return motion
+
+
+def motion_blur(rng: np.random.Generator, longest: int) -> NDArray[np.float32]:
+    """A kernel (odd, odd) that smears along a line of random direction, at most ``longest`` pixels long."""
+    length = int(rng.integers(longest + 1))
+    side = 2 * (length // 2) + 1
+    kernel = np.zeros((side, side), dtype=np.float32)
+    angle, half = rng.uniform(0, np.pi), (side - 1) / 2
+    steps = np.linspace(-half, half, max(1, 2 * side))
+    rows, columns = (np.rint(half + steps * f(angle)).astype(int) for f in (np.sin, np.cos))
+    kernel[rows, columns] = 1.0
+    return kernel / kernel.sum()

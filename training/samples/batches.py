@@ -33,6 +33,8 @@ class BatchSampler(Sampler[list[SampleKey]]):
         start: completed steps.
         rank: this process.
         world_size: number of processes.
+        weights: how often each sample is drawn, ``length`` positive numbers; None passes over the set, each
+            sample once an epoch.
 
     Raises:
         ValueError: the data set is empty, or the batch cannot be shared out evenly.
@@ -47,12 +49,14 @@ class BatchSampler(Sampler[list[SampleKey]]):
         start: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        weights: Optional[NDArray[np.float64]] = None,
     ) -> None:
         if length < 1:
             raise ValueError("the data set has no samples")
         if batch_size % world_size:
             raise ValueError(f"a batch of {batch_size} cannot be shared evenly by {world_size} processes")
         self._length, self._batch_size, self._seed = length, batch_size, seed
+        self._weights = weights
         self._range = range(start, iterations)
         self._share = range(rank, batch_size, world_size)
 
@@ -66,6 +70,15 @@ class BatchSampler(Sampler[list[SampleKey]]):
             for place in self._share:
                 epoch, position = divmod(iteration * self._batch_size + place, self._length)
                 if order is None or order[0] != epoch:
-                    order = (epoch, np.random.default_rng((self._seed, epoch)).permutation(self._length))
+                    order = (epoch, self._order(np.random.default_rng((self._seed, epoch))))
                 keys.append(SampleKey(epoch, int(order[1][position])))
             yield keys
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        if self._weights is None:
+            return rng.permutation(self._length)
+        # One draw in each of ``length`` equal steps: every sample's count is within one of what it should be.
+        steps = (np.arange(self._length) + rng.random()) / self._length
+        edges = np.cumsum(self._weights) / self._weights.sum()
+        drawn = np.minimum(np.searchsorted(edges, steps, side="right"), self._length - 1)
+        return rng.permutation(drawn)

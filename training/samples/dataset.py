@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mobilevis.training.config import ClipConfig, DataConfig
 from mobilevis.training.objectives.matcher import Target
-from mobilevis.training.samples.augment import MASK_STRIDE, View, apply_colour, colour_matrix, random_view
+from mobilevis.training.samples.augment import (
+    MASK_STRIDE,
+    View,
+    apply_colour,
+    colour_matrix,
+    compose_colours,
+    motion_blur,
+    near_motion,
+    random_view,
+)
 from mobilevis.training.samples.batches import SampleKey
+from mobilevis.training.samples.config import ClipConfig, DataConfig, NearViewConfig
 from mobilevis.training.samples.sources import FrameSource, SourceFrame
 
 # The model's input must be a multiple of its coarsest stride.
@@ -86,6 +96,12 @@ class TrainingSet(Dataset[list[Sample]]):
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def weights(self) -> Optional[NDArray[np.float64]]:
+        """How often each sample is drawn; None where all are drawn alike."""
+        weights = self.source.weights
+        return None if weights is None else np.array([weights[video] for video, _ in self._places])
+
     def __getitem__(self, key: SampleKey) -> list[Sample]:
         """The sample's one frame, two frames, t and t + δ, or clip."""
         rng = np.random.default_rng((self.seed, key.epoch, key.index))
@@ -98,9 +114,16 @@ class TrainingSet(Dataset[list[Sample]]):
             if self.clip.still and rng.random() < self.clip.still:
                 frames = frames[:1] * len(frames)
         sources = [self.source.read(video, frame) for frame in frames]
+        config = self.config.augment
         view = self._view(rng, sources[0].image.shape[:2])
-        colour = colour_matrix(rng, self.config.augment.colour, self.config.augment.hue)
-        return [augment(source, view, colour) for source in sources]
+        colour = colour_matrix(rng, config.colour, config.hue)
+        samples = [augment(sources[0], view, colour)]
+        for source, number in zip(sources[1:], frames[1:]):
+            if config.near and number == frames[0]:
+                samples.append(near_view(rng, source, view, colour, config.near))
+            else:
+                samples.append(augment(source, view, colour))
+        return samples
 
     def _view(self, rng: np.random.Generator, size: tuple[int, int]) -> View:
         config = self.config
@@ -152,6 +175,22 @@ def augment(source: SourceFrame, view: View, colour: NDArray[np.float32]) -> Sam
         masks=np.stack([masks[i] for i in kept]) if kept else np.zeros(quarter, dtype=np.uint8),
         identities=source.identities[kept],
     )
+
+
+def near_view(
+    rng: np.random.Generator,
+    source: SourceFrame,
+    view: View,
+    colour: NDArray[np.float32],
+    config: NearViewConfig,
+) -> Sample:
+    """A frame as ``view`` shows it, a moment later: moved, smeared and lit a little otherwise."""
+    moved = replace(view, motion=near_motion(rng, view.canvas, config))
+    sample = augment(
+        source, moved, compose_colours(colour_matrix(rng, config.colour, saturate=False), colour)
+    )
+    blur = motion_blur(rng, config.blur)
+    return replace(sample, frame=cv2.filter2D(sample.frame, -1, blur)) if blur.size > 1 else sample
 
 
 def collate(samples: Sequence[Sequence[Sample]]) -> Batch:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -18,7 +19,7 @@ from mobilevis.data.vipseg import PanopticDataset, load_truth, read_ids
 from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.config import DataConfig
+from mobilevis.training.samples.config import DataConfig
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class FrameSource:
         classes: the categories by class index, which is the order of their ids.
         videos: the frames' records.
         cache: keep decoded images in memory.
+        notes: what was mended or left out while the annotations were read.
+        weights: how often each video's frames are drawn, one number a video; None draws all frames alike.
     """
 
     def __init__(
@@ -62,9 +65,11 @@ class FrameSource:
         videos: Sequence[Sequence[FrameRecord]],
         cache: bool = False,
         notes: tuple[str, ...] = (),
+        weights: Optional[NDArray[np.float64]] = None,
     ) -> None:
         self.classes = tuple(classes)
         self.notes = notes
+        self.weights = weights
         self._videos = videos
         self._cache: Optional[dict[Path, NDArray[np.uint8]]] = {} if cache else None
 
@@ -153,12 +158,93 @@ def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
         UserError: a file is missing or malformed, or there is nothing to learn from.
     """
     if config.format == "vipseg":
+        require_one_set(config)
         return PanopticSource(load_truth(config.annotations), Path(config.images))
     read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
-    classes, videos, notes = read(Path(config.annotations), Path(config.images), strict)
-    if not videos:
+    sets = [read(Path(item.annotations), Path(item.images), strict) for item in (config, *config.also)]
+    if not sets[0][1]:
         raise UserError("the set has no annotated frames", config.annotations, "check data.annotations")
-    return FrameSource(classes, videos, config.cache, notes)
+    classes = sets[0][0]
+    joined = [sets[0][1]]
+    notes = list(sets[0][2])
+    for item, (others, videos, more) in zip(config.also, sets[1:]):
+        kept = with_classes(videos, others, classes)
+        if not kept:
+            raise UserError("the set shows none of the first set's classes", item.annotations, "leave it out")
+        joined.append(kept)
+        notes.extend(more)
+    weights = video_weights(joined, [item.share for item in config.also], config.repeat)
+    return FrameSource(
+        classes, [video for videos in joined for video in videos], config.cache, tuple(notes), weights
+    )
+
+
+def require_one_set(config: DataConfig) -> None:
+    """Refuse ``also`` and ``repeat`` for a format that has neither.
+
+    Raises:
+        UserError: they are set.
+    """
+    if config.also or config.repeat:
+        fix = f"leave out data.also and data.repeat for data.format '{config.format}'"
+        raise UserError("panoptic sets cannot be joined or drawn from unevenly", config.annotations, fix)
+
+
+Videos = Sequence[Sequence[FrameRecord]]
+
+
+def with_classes(
+    videos: Videos, own: Sequence[Category], wanted: Sequence[Category]
+) -> list[list[FrameRecord]]:
+    """Videos of a set with ``own`` classes as frames of the ``wanted`` ones, which have the same names.
+
+    Instances of other classes are left out, and so are videos that show nothing else.
+    """
+    index = {category.name: place for place, category in enumerate(wanted)}
+    found = []
+    for video in videos:
+        frames = [
+            replace(
+                frame,
+                instances=tuple(
+                    (index[own[label].name], identity, mask)
+                    for label, identity, mask in frame.instances
+                    if own[label].name in index
+                ),
+            )
+            for frame in video
+        ]
+        if any(frame.instances for frame in frames):
+            found.append(frames)
+    return found
+
+
+def video_weights(
+    sets: Sequence[Videos], shares: Sequence[float], repeat: float
+) -> Optional[NDArray[np.float64]]:
+    """How often each video's frames are drawn, all sets' videos in turn; None where all are drawn alike.
+
+    Args:
+        sets: the videos of each set.
+        shares: of all sets but the first, which has the rest.
+        repeat: threshold of repeat-factor sampling within each set; 0 is off.
+    """
+    if not shares and not repeat:
+        return None
+    parts = []
+    for videos, share in zip(sets, [1.0 - sum(shares), *shares]):
+        weights = repeat_factors(videos, repeat)
+        drawn = float((weights * [len(video) for video in videos]).sum())
+        parts.append(weights * (share / drawn))
+    return np.concatenate(parts)
+
+
+def repeat_factors(videos: Videos, threshold: float) -> NDArray[np.float64]:
+    """max(1, √(threshold / f)) of each video's rarest class, f the part of the videos that show it."""
+    shown = [{label for frame in video for label, _, _ in frame.instances} for video in videos]
+    counts = Counter(label for labels in shown for label in labels)
+    factor = {label: max(1.0, (threshold * len(videos) / count) ** 0.5) for label, count in counts.items()}
+    return np.array([max((factor[label] for label in labels), default=1.0) for labels in shown])
 
 
 Contents = tuple[list[Category], list[list[FrameRecord]], tuple[str, ...]]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mobilevis.training.config import AugmentConfig
 from mobilevis.training.samples.augment import View, apply_colour, colour_matrix, hue_rotation, random_view
+from mobilevis.training.samples.config import AugmentConfig
 
 sides = st.integers(8, 150)
 

@@ -9,8 +9,9 @@ import pytest
 
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.config import AugmentConfig, ClipConfig, DataConfig, TrainConfig
+from mobilevis.training.config import TrainConfig
 from mobilevis.training.samples.batches import SampleKey
+from mobilevis.training.samples.config import AugmentConfig, ClipConfig, DataConfig
 from mobilevis.training.samples.dataset import Sample, TrainingSet, clip_frames, collate, partner_frame
 from mobilevis.training.samples.sources import open_source
 

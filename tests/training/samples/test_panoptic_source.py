@@ -12,7 +12,8 @@ import pytest
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.vipseg import id_colors
 from mobilevis.training.build import create_network
-from mobilevis.training.config import DataConfig, ModelConfig
+from mobilevis.training.config import ModelConfig
+from mobilevis.training.samples.config import DataConfig
 from mobilevis.training.samples.sources import open_source
 
 PERSON, CROWD, SKY = 901, 902, 4
