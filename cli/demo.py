@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.streaming import StreamSummary
 
-DEMO_MODEL = "mobileinst-topformer-tiny"
+DEMO_MODEL = "mobileinst-yolox-nano"
 
 
 def demo(
@@ -39,7 +39,7 @@ def demo(
     from mobilevis.cli.console import print_written
     from mobilevis.cli.stream import run_with_progress
     from mobilevis.runtime.artefact import load_artefact
-    from mobilevis.runtime.bundled_clip import bundled_clip
+    from mobilevis.runtime.bundled_clip import real_clip
     from mobilevis.runtime.engines.base import check_threads
     from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sources import open_source
@@ -57,7 +57,7 @@ def demo(
             # Random weights score everything near the prior: show what the gate compared all the same.
             options["score_threshold"] = artefact.parity.score_threshold
         segmenter = VideoSegmenter(loaded, **options)
-        source = open_source(bundled_clip())
+        source = open_source(real_clip())
         sinks = _sinks(segmenter, output, source.fps, overlay=not summaries)
         written += [sink.target for sink in sinks]
         summary = run_with_progress(console, segmenter, source, sinks)

@@ -164,7 +164,7 @@ class _Source:
 def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str, Any]) -> _Source:
     """The model with its weights: a checkpoint's, those that ship, or random ones."""
     from mobilevis.export.seeded import create_seeded
-    from mobilevis.models.weights.bundled import bundled_checkpoint
+    from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
     from mobilevis.runtime.errors import UserError
 
     name: Optional[str] = model
@@ -174,8 +174,9 @@ def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str
         raise UserError("a checkpoint's weights are not random", checkpoint, "leave out --random")
     try:
         found = None if random else checkpoint or bundled_checkpoint(model)
+        name = BUNDLED.get(model, name)
         if found is None:
-            return _Source(create_seeded(model, **config), model)
+            return _Source(create_seeded(name or model, **config), name or model)
     except ValueError as error:
         raise UserError(str(error), fix="see `mobilevis list` and `mobilevis export --help`") from error
     return _load_checkpoint(name, found, config)

@@ -9,12 +9,12 @@ def list_names() -> None:
 
     from mobilevis.cli.tables import make_table
     from mobilevis.models import list_models
-    from mobilevis.models.weights.bundled import bundled_checkpoint
+    from mobilevis.models.weights.bundled import weights_of
     from mobilevis.training.recipes import shipped_recipes
 
     table = make_table("", ["model", "weights that ship"])
     for name in list_models():
-        table.add_row(name, "yes" if bundled_checkpoint(name) else "")
+        table.add_row(name, ", ".join(weights_of(name)))
     console = Console()
     console.print(table)
     console.print(f"configurations of `mobilevis train`: {', '.join(shipped_recipes())}", highlight=False)

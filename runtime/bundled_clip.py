@@ -1,4 +1,4 @@
-"""The bundled clip: real input for the demo and the parity gate where the user has given none."""
+"""The bundled clips: a real one for the demo, a procedural one for the parity gate and the tests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ from pathlib import Path
 
 
 def bundled_clip() -> Path:
-    """Path of the clip: 100 frames of 640x360 at 20 frames a second, drawn by ``mobilevis data synth``.
+    """Path of the procedural clip: 100 frames of 640x360 at 20 a second, drawn by ``mobilevis data synth``.
 
     Its ground truth, in the YouTube-VIS format, lies beside it in ``demo.json``; ``README.md`` there holds
     the command that made both.
     """
-    return Path(str(files("mobilevis.runtime"))) / "assets" / "demo.mp4"
+    return _asset("demo.mp4")
+
+
+def real_clip() -> Path:
+    """Path of the real clip: a shop's aisle, 67 frames of 480x270 at 16.7 a second, CC BY 4.0, Intel
+    Corporation; see ``README.md`` beside it."""
+    return _asset("aisle.mp4")
+
+
+def _asset(name: str) -> Path:
+    return Path(str(files("mobilevis.runtime"))) / "assets" / name

@@ -78,20 +78,19 @@ class DenseObjective(Objective):
         with torch.no_grad():
             features = model.backbone(frames)
             levels = model.head(features[1:])
-        cells, mask_features = model.read(levels), model.mask_features(features)
-        positives = choose_cells(cells, targets, self.weights.objects)
-        pixel, dice = _mask_losses(cells, mask_features, positives, targets)
+        cells, weights = model.read(levels), self.weights
+        positives = choose_cells(cells, targets, weights.objects)
         contrast = contrast_loss(
             cells.embeddings[positives.frames, positives.cells],
             identities_of(positives, targets),
             positives.frames % (len(targets) // self.length),
         )
-        weights = self.weights
-        return {
-            "pixel": weights.pixel * pixel,
-            "dice": weights.dice * dice,
-            "contrast": weights.contrast * contrast,
-        }
+        terms = {"contrast": weights.contrast * contrast}
+        # Without masks to learn their features are not computed: a step takes half the time.
+        if weights.pixel or weights.dice:
+            pixel, dice = _mask_losses(cells, model.mask_features(features), positives, targets)
+            terms |= {"pixel": weights.pixel * pixel, "dice": weights.dice * dice}
+        return terms
 
 
 @torch.no_grad()

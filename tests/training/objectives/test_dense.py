@@ -120,6 +120,16 @@ def test_masks_are_learned_and_the_detector_stays(model):
     assert not any(p.requires_grad for part in (model.backbone, model.head) for p in part.parameters())
 
 
+def test_identity_is_taught_without_touching_the_masks(model):
+    frames = 255 * torch.rand(2, 3, 64, 64)
+    objective = DenseObjective(model, DenseLoss(pixel=0.0, dice=0.0), length=2)
+    terms = objective(frames, sized(model, frames))
+    assert set(terms) == {"contrast"}
+    sum(terms.values()).backward()
+    learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert learned == {"embedding_heads"}
+
+
 def test_frames_without_objects_cost_nothing_but_have_gradients(model):
     terms = DenseObjective(model, DenseLoss())(255 * torch.rand(1, 3, 64, 64), [target()])
     assert {name: float(term) for name, term in terms.items()} == {"pixel": 0.0, "dice": 0.0, "contrast": 0.0}

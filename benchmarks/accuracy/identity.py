@@ -1,0 +1,203 @@
+"""What a model with dense kernels carries from frame to frame of real clips: kernels, and who is who.
+
+Clips need no annotation of tracks. An object of frame t is taken to be the object of frame t + δ whose box
+overlaps its own most, and the other way round, with the same class and an IoU of 0.3 or more: right for what
+moves less than its size in δ frames, and the same yardstick for every way of telling objects apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime import cells
+from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.association import find_association
+from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
+from mobilevis.runtime.association.kernels import cosine
+from mobilevis.runtime.drivers.dense import DenseOptions
+from mobilevis.runtime.drivers.frames import FrameEncoder, Selection, run_entry
+from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.masks import logit, mask_iou
+from mobilevis.runtime.stages import Stages
+
+GAPS = (1, 2, 4, 8)
+SCORE = 0.35  # an object that a viewer would expect to be shown
+NMS_IOU = 0.6
+LEAST_IOU = 0.3  # of an object's boxes in both frames
+STEP = 4  # frames from one t to the next
+
+
+@dataclass
+class Counts:
+    """What was seen at one gap δ.
+
+    Attributes:
+        reused: IoU of each kernel of t, moved frame by frame with its own last mask, with the mask of t + δ.
+        by_cosine: for each object with a rival of its class in t + δ, whether its embedding is likest.
+        by_association: for the same objects, whether the default association gave it the same identity.
+    """
+
+    reused: list[float] = field(default_factory=list)
+    by_cosine: list[bool] = field(default_factory=list)
+    by_association: list[bool] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The S objects of one frame, by falling score.
+
+    Attributes:
+        kernels, embeddings: (S, D + 5) and (S, E).
+        scores: (S, C).
+        boxes: (S, 4), fractions of the input.
+        masks: (S, h, w) logits, cut to their boxes.
+        features: (1, D + 5, h, w), the frame's mask features.
+        content: rows and columns of the masks without the padding.
+    """
+
+    kernels: Array
+    embeddings: Array
+    scores: Array
+    boxes: Array
+    masks: Array
+    features: Array
+    content: tuple[int, int]
+
+    @property
+    def classes(self) -> NDArray[np.intp]:
+        """(S,) class indices."""
+        return self.scores.argmax(axis=1)
+
+
+class ClipMeasure:
+    """Measures one artefact on clips.
+
+    Args:
+        artefact: of a model with dense kernels.
+        options: of its driver; the association is the one that is judged.
+    """
+
+    def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
+        self._artefact, self._options = artefact, options
+        self._encoder = FrameEncoder(artefact)
+        self._selection = Selection(artefact, options)
+        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._mask_logit = logit(options.mask_threshold)
+
+    def measure(self, frames: Sequence[Image]) -> dict[int, Counts]:
+        """Gap δ → what a clip, (H, W, 3) uint8 RGB frames, adds."""
+        seen = [self._look(frame) for frame in frames]
+        found = {gap: Counts() for gap in GAPS}
+        for start in range(0, len(seen) - max(GAPS), STEP):
+            first = seen[start]
+            if not len(first.boxes):
+                continue
+            for gap, masks in self._reuse(first, seen[start + 1 : start + 1 + max(GAPS)]):
+                self._compare(first, seen[start + gap], masks, found[gap])
+        return found
+
+    def _look(self, frame: Image) -> Objects:
+        features, letterbox = self._encoder.encode(frame, Stages())
+        read = run_entry(self._artefact, "decode", features)
+        scores, boxes = read["scores"][0], read["boxes"][0]
+        chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
+        kernels, mask_features = read["kernels"][0][chosen], features["mask_features"]
+        masks = self._segment(kernels, mask_features, boxes[chosen], cells.BOX_MARGIN)
+        rows, columns = letterbox.content_cells(self._stride)
+        return Objects(
+            kernels,
+            read["embeddings"][0][chosen],
+            scores[chosen],
+            boxes[chosen],
+            masks,
+            mask_features,
+            (rows, columns),
+        )
+
+    def _segment(self, kernels: Array, features: Array, boxes: Array, margin: float) -> Array:
+        if not len(kernels):
+            return np.zeros((0, *features.shape[2:]), dtype=np.float32)
+        inputs = {"kernels": self._selection.pad(kernels)[None], "mask_features": features}
+        logits = self._artefact.run("segment", inputs)["mask_logits"][0, : len(kernels)]
+        return cells.cut_to_boxes(logits, boxes, margin)
+
+    def _reuse(self, first: Objects, later: Sequence[Objects]) -> Iterator[tuple[int, Array]]:
+        """The masks of the first frame's kernels on the later ones, as the driver moves them: (δ, masks)."""
+        start, _ = cells.tight_boxes(self._foreground(first.masks, first.content))
+        last = start
+        for gap, frame in enumerate(later, start=1):
+            kernels = cells.move_kernels(first.kernels, start, last)
+            boxes = cells.move_boxes(first.boxes, start, last)
+            masks = self._segment(kernels, frame.features, boxes, cells.REUSED_MARGIN)
+            tight, held = cells.tight_boxes(self._foreground(masks, frame.content))
+            last = np.where(held[:, None], tight, last)
+            if gap in GAPS:
+                yield gap, masks
+
+    def _foreground(self, masks: Array, content: tuple[int, int]) -> NDArray[np.bool_]:
+        held = masks > self._mask_logit
+        held[:, content[0] :], held[:, :, content[1] :] = False, False
+        return held
+
+    def _compare(self, first: Objects, later: Objects, reused: Array, counts: Counts) -> None:
+        partners = same_objects(first, later)
+        alike = cosine(first.embeddings, later.embeddings)
+        ids = self._identities(first, later)
+        for own, other in partners:
+            fresh = self._foreground(later.masks[other : other + 1], later.content)
+            again = self._foreground(reused[own : own + 1], later.content)
+            counts.reused.append(float(mask_iou(again, fresh)[0, 0]))
+            rivals = np.flatnonzero(later.classes == later.classes[other])
+            if len(rivals) > 1:
+                counts.by_cosine.append(bool(rivals[alike[own, rivals].argmax()] == other))
+                counts.by_association.append(ids[0].get(own, -1) == ids[1].get(other, -2))
+
+    def _identities(self, *frames: Objects) -> list[dict[int, int]]:
+        """The identity that the association gives each object, by its place, if frames follow directly."""
+        setting = Setting(self._selection, self._options.score_threshold, self._mask_logit)
+        association = find_association(self._options.association)
+        follower: Follower = association.make_follower(setting, self._options)
+        return [self._follow(follower, frame) for frame in frames]
+
+    def _follow(self, follower: Follower, frame: Objects) -> dict[int, int]:
+        if not len(frame.boxes):
+            follower.on_no_masks()
+            return {}
+        order = follower.on_keyframe(frame.embeddings, frame.scores)
+        learned = frame.features[:, : -cells.PLACE_CHANNELS]
+        tracked = follower.on_masks(FrameMasks(frame.masks[order], frame.content, learned), Stages())
+        rows, columns = frame.content
+        # The association may fuse masks: an object is the one that its mask overlaps most.
+        shared = mask_iou(
+            tracked.logits > self._mask_logit, frame.masks[:, :rows, :columns] > self._mask_logit
+        )
+        return {int(shared[row].argmax()): int(identity) for row, identity in enumerate(tracked.ids)}
+
+
+def same_objects(first: Objects, later: Objects) -> list[tuple[int, int]]:
+    """Which object of one frame is which of a later one, by place; see the module's text."""
+    if not len(first.boxes) or not len(later.boxes):
+        return []
+    overlap = np.stack([cells.box_iou(box, later.boxes) for box in first.boxes])
+    best, back = overlap.argmax(axis=1), overlap.argmax(axis=0)
+    return [
+        (own, int(other))
+        for own, other in enumerate(best)
+        if back[other] == own
+        and overlap[own, other] >= LEAST_IOU
+        and first.classes[own] == later.classes[other]
+    ]
+
+
+def join_counts(clips: Sequence[dict[int, Counts]]) -> dict[int, Counts]:
+    """What several clips add up to."""
+    joined = {gap: Counts() for gap in GAPS}
+    for clip in clips:
+        for gap, counts in clip.items():
+            for name, values in vars(counts).items():
+                getattr(joined[gap], name).extend(values)
+    return joined

@@ -1,0 +1,53 @@
+"""What is measured between frames: on squares whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mobilevis.benchmarks.accuracy.identity import GAPS, ClipMeasure, Counts, join_counts
+from mobilevis.runtime.drivers.dense import DenseOptions
+from tests.runtime.drivers.squares import SIDE, H, SquaresArtefact, W
+
+
+def measure(frames: np.ndarray) -> dict[int, Counts]:
+    options = DenseOptions.extend({"association": "appearance"})(association="appearance")
+    return ClipMeasure(SquaresArtefact(), options).measure(frames)
+
+
+def walk(step: int, colours: tuple[tuple[int, int, int], ...]) -> np.ndarray:
+    """Twelve frames of two squares of one class that walk ``step`` pixels a frame."""
+    frames = np.zeros((12, H, W, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        for place, colour in enumerate(colours):
+            x = 8 + step * t
+            frame[8 + 44 * place : 8 + 44 * place + SIDE, x : x + SIDE] = colour
+    return frames
+
+
+def test_squares_of_two_colours_are_told_apart_at_every_gap():
+    found = measure(walk(1, ((255, 40, 0), (0, 255, 40))))
+    assert all(counts.by_cosine and all(counts.by_cosine) for counts in found.values())
+    assert all(all(counts.by_association) for counts in found.values())
+
+
+def test_squares_of_one_colour_are_not_told_apart_by_cosine_but_by_place():
+    found = measure(walk(1, ((255, 40, 0), (255, 40, 0))))
+    assert np.mean(found[1].by_cosine) == pytest.approx(0.5)
+    assert all(found[1].by_association)
+
+
+def test_a_kernel_follows_its_square():
+    found = measure(walk(1, ((255, 40, 0), (0, 255, 40))))
+    assert np.mean(found[8].reused) > 0.8
+
+
+def test_squares_that_leave_their_place_at_once_are_not_compared():
+    found = measure(walk(12, ((255, 40, 0), (0, 255, 40))))
+    assert found[1].reused
+    assert not found[8].reused
+
+
+def test_counts_of_clips_add_up():
+    one = {gap: Counts([0.5], [True], [False]) for gap in GAPS}
+    assert join_counts([one, one])[4] == Counts([0.5, 0.5], [True, True], [False, False])
