@@ -7,21 +7,28 @@ moves less than its size in δ frames, and the same yardstick for every way of t
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseOptions
 from mobilevis.runtime.drivers.frames import FrameEncoder, Selection, run_entry
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
+from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
 
 GAPS = (1, 2, 4, 8)
@@ -201,3 +208,48 @@ def join_counts(clips: Sequence[dict[int, Counts]]) -> dict[int, Counts]:
             for name, values in vars(counts).items():
                 getattr(joined[gap], name).extend(values)
     return joined
+
+
+def summarise(found: dict[int, Counts]) -> dict[str, dict[str, float]]:
+    """Gap δ → the means, and how many objects had a rival of their class."""
+    return {
+        str(gap): {
+            "reused": float(np.mean(counts.reused)),
+            "by_cosine": float(np.mean(counts.by_cosine)),
+            "by_association": float(np.mean(counts.by_association)),
+            "objects": len(counts.reused),
+            "rivals": len(counts.by_cosine),
+        }
+        for gap, counts in found.items()
+    }
+
+
+def main() -> None:
+    """``python -m mobilevis.benchmarks.accuracy.identity ARTEFACT CLIP… --json FILE``."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("artefact", type=Path)
+    parser.add_argument("clips", nargs="+", type=Path, help="videos, or folders of frames")
+    parser.add_argument("--association", default="appearance")
+    parser.add_argument("--frames", type=int, default=70, help="of each clip at most")
+    parser.add_argument("--json", type=Path, required=True)
+    arguments = parser.parse_args()
+    artefact = load_artefact(arguments.artefact)
+    options = DenseOptions.extend({"association": arguments.association})(association=arguments.association)
+    measure = ClipMeasure(artefact, options)
+    found = []
+    for clip in arguments.clips:
+        with open_source(clip) as source:
+            found.append(measure.measure(list(islice(source, arguments.frames))))
+    record = {
+        "kind": "mobilevis.identity",
+        "artefact": {"file": artefact.path.name, "sha256": sha256_of(artefact.path)},
+        "association": arguments.association,
+        "clips": [str(Path(*clip.parts[-2:])) for clip in arguments.clips],
+        "gaps": summarise(join_counts(found)),
+    }
+    with atomic_path(arguments.json) as path:
+        path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

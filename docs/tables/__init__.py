@@ -15,6 +15,7 @@ from pathlib import Path
 from mobilevis.training.reference import configuration_tables
 
 from .accuracy import curve_table, engine_table
+from .card import starter_classes, starter_identity, starter_table
 from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
@@ -30,6 +31,9 @@ TABLES: dict[str, Callable[..., str]] = {
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,
+    "starter": starter_table,
+    "starter-classes": starter_classes,
+    "starter-identity": starter_identity,
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),
 }

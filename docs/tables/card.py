@@ -1,0 +1,61 @@
+"""The model card of the starter, from the records of ``mobilevis bench accuracy --metric coco --json`` in
+docs/results/starter/coco_<engine>.json, and of ``python -m mobilevis.benchmarks.accuracy.identity``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .records import RESULTS, format_header, format_percent, format_row, read_record
+
+STARTER = RESULTS / "starter"
+COLUMNS = 4  # classes side by side
+
+
+def starter_table() -> str:
+    """AP of the exported artefacts, by engine."""
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+    lines = [format_header("engine", *names, "person AP")]
+    for file in sorted(STARTER.glob("coco_*.json")):
+        record = read_record(file)
+        figures = [format_percent(record["metrics"][name]) for name in names]
+        lines.append(
+            format_row(record["artefact"]["engine"], *figures, format_percent(_class_ap(record, "person")))
+        )
+    return "".join(lines)
+
+
+def starter_classes() -> str:
+    """AP of each class that the validation set shows, best first, several side by side."""
+    record = read_record(STARTER / "coco_onnxruntime.json")
+    shown = [
+        (item["metrics"]["AP"], item["name"])
+        for item in record["per_class"]
+        if item["metrics"]["AP"] is not None
+    ]
+    cells = [[name, format_percent(ap)] for ap, name in sorted(shown, key=lambda pair: (-pair[0], pair[1]))]
+    height = -(-len(cells) // COLUMNS)
+    cells += [["", ""]] * (height * COLUMNS - len(cells))
+    rows = zip(*(cells[start : start + height] for start in range(0, len(cells), height)))
+    lines = [format_header(*["class", "AP"] * COLUMNS)]
+    return "".join(lines + [format_row(*(text for cell in row for text in cell)) for row in rows])
+
+
+def starter_identity() -> str:
+    """Reuse and identity over gaps of frames."""
+    record = read_record(STARTER / "identity.json")
+    head = (
+        "frames between",
+        "reused kernel, IoU",
+        "by cosine alone",
+        "by the association",
+        "objects with a rival",
+    )
+    lines = [format_header(*head)]
+    for gap, row in record["gaps"].items():
+        figures = (f"{row[name]:.3f}" for name in ("reused", "by_cosine", "by_association"))
+        lines.append(format_row(gap, *figures, str(row["rivals"])))
+    return "".join(lines)
+
+
+def _class_ap(record: dict[str, Any], name: str) -> float:
+    return next(item["metrics"]["AP"] for item in record["per_class"] if item["name"] == name)
