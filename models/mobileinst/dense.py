@@ -59,6 +59,7 @@ class DenseMobileInstConfig:
         instance_decoder: ``dense``.
         dim: D, learned channels of kernels and mask features.
         mask_width: channels of the mask branch at strides 8 to 32.
+        mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
         detail_width: its channels at stride 4, where each is dearest: 48 in place of 32 and two dense
             convolutions at stride 8 take 15 % more of the whole network's time.
         embedding_dim: E, numbers that tell objects apart.
@@ -70,6 +71,7 @@ class DenseMobileInstConfig:
     instance_decoder: str = "dense"
     dim: int = 32
     mask_width: int = 64
+    mask_depth: int = 3
     detail_width: int = 32
     embedding_dim: int = 32
     embedding_width: int = 48
@@ -77,7 +79,15 @@ class DenseMobileInstConfig:
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, DENSE_BACKBONES)
         check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
-        for key in ("num_classes", "dim", "mask_width", "detail_width", "embedding_dim", "embedding_width"):
+        for key in (
+            "num_classes",
+            "dim",
+            "mask_width",
+            "mask_depth",
+            "detail_width",
+            "embedding_dim",
+            "embedding_width",
+        ):
             check_positive(key, getattr(self, key))
 
 
@@ -100,10 +110,14 @@ class Cells(NamedTuple):
 class MaskBranch(nn.Module):
     """The neck's levels joined at stride 8, then at stride 4 with the backbone's second stage."""
 
-    def __init__(self, width: int, detail_width: int, dim: int) -> None:
+    def __init__(self, width: int, depth: int, detail_width: int, dim: int) -> None:
         super().__init__()
         self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in YoloxNano.channels[1:])
         self.joined = nn.Sequential(ConvAct(width, width, 3), Separable(width, width, kernel_size=5))
+        self.context = nn.ModuleList(Separable(width, width, kernel_size=5) for _ in range(depth - 1))
+        for block in self.context:  # a block starts as nothing: it is learned where it helps
+            nn.init.zeros_(block[-1].conv.weight)
+            nn.init.zeros_(block[-1].conv.bias)
         self.reduce = nn.Conv2d(width, detail_width, 1)
         self.detail = nn.Conv2d(YoloxNano.channels[0], detail_width, 1)
         self.fuse = nn.Sequential(ConvAct(detail_width, detail_width, 3), nn.Conv2d(detail_width, dim, 1))
@@ -113,6 +127,8 @@ class MaskBranch(nn.Module):
         size = features.n3.shape[-2:]
         levels = [lateral(x) for lateral, x in zip(self.laterals, features[1:])]
         x = self.joined(levels[0] + resize(levels[1], size) + resize(levels[2], size))
+        for block in self.context:
+            x = x + block(x)
         # Reduced before it is enlarged: the same numbers for a quarter of the work.
         fine = resize(self.reduce(x), features.c2.shape[-2:]) + self.detail(features.c2)
         return self.fuse(fine)
@@ -143,7 +159,7 @@ class DenseMobileInst(StreamingModel):
         self.dim = config.dim
         self.backbone = YoloxNano()
         self.head = YoloxHead(config.num_classes)
-        self.mask_branch = MaskBranch(config.mask_width, config.detail_width, config.dim)
+        self.mask_branch = MaskBranch(config.mask_width, config.mask_depth, config.detail_width, config.dim)
         self.kernel_heads = nn.ModuleList(cell_tower(64, config.dim + 2) for _ in STRIDES)
         self.embedding_heads = nn.ModuleList(
             cell_tower(config.embedding_width, config.embedding_dim) for _ in STRIDES
