@@ -56,7 +56,7 @@ class Checkpoint:
 
     @property
     def input_size(self) -> Optional[tuple[int, int]]:
-        """(height, width) that it is for, or that its training fitted frames into; None where neither is said."""
+        """(height, width) it is for, or that its training fitted frames into; None where neither is said."""
         found: Any = self.record
         for key in ("input_size",) if "input_size" in self.record else ("config", "data", "canvas"):
             found = found.get(key) if isinstance(found, Mapping) else None
