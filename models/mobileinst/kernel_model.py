@@ -34,7 +34,7 @@ class KernelModel(StreamingModel):
         raise NotImplementedError
 
     def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        """What ``decode`` returns, in order; ``kernels`` among them, with as many channels as mask features."""
+        """What ``decode`` returns, in order; ``kernels`` among them, as wide as mask features."""
         return {
             "kernels": (1, self.num_queries, self.dim),
             "scores": (1, self.num_queries, self.num_classes),

@@ -30,7 +30,7 @@ def test_an_onnx_file_is_self_contained_and_valid(toy_artefacts):
 
 
 def test_simplified_onnx_keeps_names_and_shapes(traced, tmp_path):
-    onnx_export.convert(traced).simplified().write(tmp_path, "{}")
+    onnx_export.convert(traced).simplify().write(tmp_path, "{}")
     graph = onnx.load(tmp_path / "paint.onnx").graph
     assert [value.name for value in graph.input] == ["queries", "features"]
     assert [value.name for value in graph.output] == ["masks", "scores", "next_queries"]
@@ -39,7 +39,7 @@ def test_simplified_onnx_keeps_names_and_shapes(traced, tmp_path):
 def test_a_graph_that_onnxsim_cannot_take_is_named():
     broken = onnx_export.OnnxModels({"look": onnx.ModelProto()})
     with pytest.raises(UserError, match=r"onnxsim failed on entry look .*export without --simplify"):
-        broken.simplified()
+        broken.simplify()
 
 
 def test_the_payload_of_a_pte_does_not_depend_on_its_metadata(traced, tmp_path):

@@ -95,7 +95,7 @@ class MaXTronObjective(Objective):
 
 
 def cut_into_clips(video: Tensor, length: int) -> Tensor:
-    """The frames of a video in their order, (K·T, …) → the same frames as K clips of T, frame-major (T·K, …)."""
+    """Frames of a video in their order, (K·T, …) → frames of its K clips of T, frame-major, (T·K, …)."""
     return video.unflatten(0, (-1, length)).transpose(0, 1).flatten(0, 1)
 
 

@@ -120,8 +120,8 @@ def test_contrast_wants_the_pixels_of_a_segment_alike(target):
 
 
 def test_pixels_of_small_segments_are_drawn_more_often():
-    """Of 64 pixels one is a segment of its own. Drawn by area, both of two would be the large segment's, alike
-    and one another's positives, a loss of log 2."""
+    """Of 64 pixels one is a segment of its own. Drawn by area, two would be the large segment's, alike and
+    each other's positives: a loss of log 2."""
     torch.manual_seed(0)
     masks = torch.zeros(1, 2, 8, 8)
     masks[0, 1], masks[0, 1, 0, 0], masks[0, 0, 0, 0] = 1, 0, 1

@@ -42,7 +42,8 @@ def test_a_mask_moves_with_its_frame(seed: int, height: int, width: int) -> None
 def test_frames_are_reduced_and_enlarged_alike() -> None:
     """Half and twice are as far from 1: the scale is drawn from its logarithm."""
     rng = np.random.default_rng(0)
-    views = [random_view(rng, (64, 128), (64, 128), (64, 128), AugmentConfig(scale=(0.5, 2))) for _ in range(99)]
+    size, config = (64, 128), AugmentConfig(scale=(0.5, 2))
+    views = [random_view(rng, size, size, size, config) for _ in range(99)]
     heights = sorted(view.size[0] for view in views)
     assert heights[0] < 36
     assert 58 < heights[49] < 70
