@@ -41,7 +41,7 @@ class Record:
 
     def integer(self, key: str) -> int:
         """A whole number."""
-        value = self._required(key)
+        value = self._require(key)
         # Some writers store ids and sizes as 640.0.
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -53,7 +53,7 @@ class Record:
 
     def number(self, key: str) -> float:
         """A finite number."""
-        return self.check_number(self._required(key), key)
+        return self.check_number(self._require(key), key)
 
     def check_number(self, value: Any, name: str) -> float:
         """The value, if it is a finite number."""
@@ -69,14 +69,14 @@ class Record:
 
     def text(self, key: str) -> str:
         """A string that is not empty."""
-        value = self._required(key)
+        value = self._require(key)
         if not isinstance(value, str) or not value or not _is_unicode(value):
             raise self.fault(f"{key} {value!r:.60} is not a text")
         return value
 
     def items(self, key: str, length: Optional[int] = None) -> Sequence[Any]:
         """A list, of the given length if one is given."""
-        value = self._required(key)
+        value = self._require(key)
         if not isinstance(value, list):
             raise self.fault(f"{key} is not a list")
         if length is not None and len(value) != length:
@@ -106,7 +106,7 @@ class Record:
             raise self.fault(f"file name {name!r:.60} leaves its folder")
         return name
 
-    def _required(self, key: str) -> Any:
+    def _require(self, key: str) -> Any:
         if key not in self.fields:
             raise self.fault(f"{key} is missing")
         return self.fields[key]

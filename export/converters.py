@@ -25,7 +25,7 @@ class Converted(Protocol):
 class Simplifiable(Protocol):
     """A converted model with graphs that a tool can simplify."""
 
-    def simplified(self) -> Converted:
+    def simplify(self) -> Converted:
         """The model with simpler graphs."""
 
 
@@ -66,7 +66,7 @@ def convert(form: str, traced: Mapping[str, TracedEntry], simplify: bool = False
     except ImportError as error:
         raise missing_extra(str(error.name), "export") from error
     converted: Converted = module.convert(traced)
-    return converted.simplified() if simplify and isinstance(converted, Simplifiable) else converted
+    return converted.simplify() if simplify and isinstance(converted, Simplifiable) else converted
 
 
 def delegation_of(converted: Converted) -> Optional[Mapping[str, EntryDelegation]]:

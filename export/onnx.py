@@ -29,7 +29,7 @@ class OnnxModels:
             onnx.helper.set_model_props(model, {METADATA_KEY: metadata})
             onnx.save(model, path / f"{name}.onnx")
 
-    def simplified(self) -> OnnxModels:
+    def simplify(self) -> OnnxModels:
         """The graphs after onnxsim.
 
         Raises:

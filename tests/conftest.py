@@ -8,6 +8,7 @@ import os
 # Read when NumPy and PyTorch are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from mobilevis.export.report import ExportReport
 
 TOY_SIZE = (64, 96)
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class ToyModel(StreamingModel):
@@ -157,16 +163,18 @@ def toy_frames() -> list[NDArray[np.uint8]]:
 
 @pytest.fixture(scope="session")
 def toy_export(
-    toy_model: ToyModel,
-    toy_frames: list[NDArray[np.uint8]],
-    toy_driver: None,
-    tmp_path_factory: pytest.TempPathFactory,
+    toy_model: ToyModel, toy_frames: list[NDArray[np.uint8]], toy_driver: None, exports: ExportCache
 ) -> tuple[Path, ExportReport]:
     """The toy in every format: (output folder, report)."""
     from mobilevis.export import export_model
 
-    folder = tmp_path_factory.mktemp("toy")
-    return folder, export_model(toy_model, folder, input_size=TOY_SIZE, name="toy", frames=toy_frames)
+    def export(folder: Path) -> None:
+        output = folder / "output"
+        report = export_model(toy_model, output, input_size=TOY_SIZE, name="toy", frames=toy_frames)
+        (folder / "report.pickle").write_bytes(pickle.dumps(report))
+
+    folder = exports.get("toy", export)
+    return folder / "output", pickle.loads((folder / "report.pickle").read_bytes())
 
 
 @pytest.fixture(scope="session")

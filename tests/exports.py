@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("models", "export", "runtime")
+EXPORTED = ("tests/conftest.py", "tests/cli/test_run.py")  # say what is exported
 TOOLS = ("torch", "executorch", "litert-torch", "onnx", "onnxruntime", "onnxscript")
 SUFFIXES = {"_onnx": "onnxruntime", ".pte": "executorch", ".tflite": "litert"}
 
@@ -62,7 +63,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     for tool in TOOLS:
         digest.update(f"{tool} {version(tool)}\n".encode())
-    for source in SOURCES:
-        for file in sorted((ROOT / source).rglob("*.py")):
-            digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    sources = [file for source in SOURCES for file in sorted((ROOT / source).rglob("*.py"))]
+    for file in [*sources, *(ROOT / name for name in EXPORTED)]:
+        digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
     return digest.hexdigest()[:16]

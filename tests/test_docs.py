@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mobilevis.training.config import load_config
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -60,6 +62,19 @@ def test_the_plot_of_routing_is_that_of_the_recorded_result(tables):
         drawn = picture.text["Description"]
     relation = tables.records.read_record(tables.routing.ROUTING)["relation"]
     assert drawn == json.dumps(relation), "run `python -m docs.tables`"
+
+
+def test_the_frames_that_the_shipped_weights_saw_are_those_of_their_recipes():
+    training = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    commands = training.partition("## How good they are")[0]
+    recipes = [load_config(name) for name in re.findall(r"train (synth-\w+)$", commands, re.MULTILINE)]
+    assert len(recipes) == 7
+    frames = sum(
+        recipe.schedule.iterations * recipe.data.batch_size * (2 if recipe.objective.get("pairs") else 1)
+        for recipe in recipes
+    )
+    for document in (README, training):
+        assert re.findall(r"([\d,]+) frames (?:of procedural video|in all)", document) == [f"{frames:,}"]
 
 
 @pytest.mark.parametrize("name", ["mobileinst-topformer-tiny", "dvis-plus-r50"])

@@ -77,7 +77,7 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
         fix = "resume with the configuration that the run began with, or start in another folder"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
     weights = _weights(state)
-    moments = _saved_moments(saved, dict(state.objective.named_parameters()), path)
+    moments = _restore_moments(saved, dict(state.objective.named_parameters()), path)
     for name, tensor in weights.items():
         found = saved.get(name)
         if found is None or found.shape != tensor.shape or found.dtype != tensor.dtype:
@@ -111,7 +111,7 @@ def _differences(new: Any, old: Any, where: str = "") -> list[str]:
     return [] if new == old else [where]
 
 
-def _saved_moments(
+def _restore_moments(
     saved: Mapping[str, Tensor], parameters: Mapping[str, nn.Parameter], path: Path
 ) -> dict[nn.Parameter, dict[str, Tensor]]:
     moments: dict[nn.Parameter, dict[str, Tensor]] = {}

@@ -57,14 +57,14 @@ def tube_iou(detections: Sequence[Tube], truths: Sequence[Tube]) -> NDArray[np.f
         for column, truth in enumerate(truths):
             foreground = truth.frames[frame]
             if foreground is not None:
-                inside = _covered(foreground, ends) - _covered(foreground, starts)
+                inside = _count_covered(foreground, ends) - _count_covered(foreground, starts)
                 np.add.at(overlap[:, column], owner, inside)
     sizes = np.array([tube.areas.sum() for tube in detections], dtype=np.int64)[:, None]
     union = sizes + np.array([tube.areas.sum() for tube in truths], dtype=np.int64) - overlap
     return np.divide(overlap, union, out=np.zeros(overlap.shape), where=union > 0)
 
 
-def _covered(foreground: Runs, positions: Ints) -> Ints:
+def _count_covered(foreground: Runs, positions: Ints) -> Ints:
     """Number of foreground pixels before each position."""
     starts, ends = foreground
     run = np.searchsorted(starts, positions, side="right")

@@ -9,7 +9,7 @@ from typing import Optional
 
 from mobilevis.benchmarks.latency.session import no_python
 from mobilevis.benchmarks.latency.transports.base import Transport
-from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, named_masks, parse_topology
+from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, name_masks, parse_topology
 from mobilevis.benchmarks.latency.worker.environment import (
     IDENTITY_GLOBS,
     SNAPSHOT_GLOBS,
@@ -97,7 +97,7 @@ def describe_device(transport: Transport) -> DeviceFacts:
         address=transport.address,
         identity=parse_identity(files, {}),
         topology=topology,
-        names=named_masks(topology),
+        names=name_masks(topology),
         governors=snapshot.governors,
         temperatures_c=snapshot.temperatures_c,
         python=python,

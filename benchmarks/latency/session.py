@@ -95,7 +95,7 @@ def run_job(
     def on_line(line: str) -> None:
         nonlocal received
         received += len(line)
-        event = _checked(line, received, len(job.targets))
+        event = _read_event(line, received, len(job.targets))
         outcome.events.append(event)
         on_event(event)
 
@@ -112,7 +112,7 @@ def run_job(
             transport.pull(f"{folder}/{JOURNAL}", journal)
             size = journal.stat().st_size
             with journal.open(encoding="utf-8", errors="replace") as lines:
-                outcome.events = [_checked(line, size, len(job.targets)) for line in lines]
+                outcome.events = [_read_event(line, size, len(job.targets)) for line in lines]
     except UserError as error:
         outcome.error = error
     except KeyboardInterrupt:
@@ -123,7 +123,7 @@ def run_job(
     return outcome
 
 
-def _checked(line: str, size: int, targets: int) -> Event:
+def _read_event(line: str, size: int, targets: int) -> Event:
     if size > MAX_JOURNAL:
         raise UserError("the worker's journal is too large", fix="run again, or check the device")
     event = parse_event(line)

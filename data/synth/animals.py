@@ -20,7 +20,7 @@ DARK = (34.0, 30.0, 36.0)
 WHITE = (245.0, 243.0, 238.0)
 
 
-def mirrored(half: list[tuple[float, float]]) -> Points:
+def mirror(half: list[tuple[float, float]]) -> Points:
     """A polygon symmetric about v = 0 from the points of its upper half, front to back."""
     points = np.asarray(half, dtype=np.float64)
     return np.concatenate([points, points[::-1] * (1, -1)])
@@ -53,7 +53,7 @@ def draw_fish(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     outline = [(0.9, 0.0), (0.72, -0.3), (0.3, -depth), (-0.2, -depth * 0.8), (-0.6, -0.12), (-0.6, 0.0)]
     pattern = blend(stripes(canvas.u, rng.uniform(1.2, 2.6), rng.random(), 0.45), body, bars)
     shaded = blend(smoothstep(canvas.v, 0.05, 0.5), pattern, WHITE)
-    canvas.paint(canvas.polygon(smooth(mirrored(outline))), shaded, 0.3)
+    canvas.paint(canvas.polygon(smooth(mirror(outline))), shaded, 0.3)
     canvas.paint(canvas.ellipse((0.0, 0.12), (0.2, 0.1), 155), fins, 0.06)
     _eye(canvas, 0.62, -0.12, 0.1)
 
@@ -64,7 +64,7 @@ def draw_turtle(canvas: Canvas, rng: np.random.Generator, family: TextureFamily)
     for v in (-1.0, 1.0):
         canvas.paint(canvas.ellipse((0.45, 0.62 * v), (0.34, 0.15), 50.0 * v), skin, 0.1)
         canvas.paint(canvas.ellipse((-0.5, 0.58 * v), (0.26, 0.13), -45.0 * v), skin, 0.1)
-    canvas.paint(canvas.polygon(smooth(mirrored([(-0.96, 0.0), (-0.6, -0.1)]), 1)), skin, 0.05)
+    canvas.paint(canvas.polygon(smooth(mirror([(-0.96, 0.0), (-0.6, -0.1)]), 1)), skin, 0.05)
     canvas.paint(canvas.ellipse((0.78, 0.0), (0.2, 0.16)), skin, 0.16)
     for v in (-0.08, 0.08):
         canvas.decal(canvas.ellipse((0.87, v), (0.035, 0.035)), DARK)
@@ -144,7 +144,7 @@ def draw_bird(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     back, tips = family.color(rng, (0.3, 0.8)), family.color(rng, (0.5, 1.0), (0.25, 0.6))
     beak = hsv(rng.uniform(0.09, 0.14), 0.9, 0.95)
     tail = [(-0.2, 0.0), (-0.25, -0.1), (-0.95, -0.26), (-0.88, 0.0)]
-    canvas.paint(canvas.polygon(smooth(mirrored(tail), 1)), tips, 0.08)
+    canvas.paint(canvas.polygon(smooth(mirror(tail), 1)), tips, 0.08)
     span = np.abs(canvas.v)
     rows = stripes(canvas.u + 0.35 * span, rng.uniform(4, 6), 0.0, 0.6)
     feathers = blend(smoothstep(span, 0.45, 0.8), blend(rows, tone(back, 0.75), back), tips)
@@ -153,7 +153,7 @@ def draw_bird(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
         outline = smooth(np.array([*wing, (-0.2, 0.0)]) * (1, side), 2)
         canvas.paint(canvas.polygon(outline), feathers, 0.1)
     body = [(0.5, 0.0), (0.4, -0.14), (0.0, -0.2), (-0.45, -0.1), (-0.5, 0.0)]
-    canvas.paint(canvas.polygon(smooth(mirrored(body))), back, 0.2)
+    canvas.paint(canvas.polygon(smooth(mirror(body))), back, 0.2)
     canvas.paint(canvas.polygon(np.array([(0.94, 0.0), (0.68, -0.09), (0.68, 0.09)])), beak, 0.05)
     canvas.paint(canvas.ellipse((0.58, 0.0), (0.18, 0.15)), WHITE, 0.16)
     for v in (-0.08, 0.08):

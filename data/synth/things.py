@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilevis.data.synth.animals import DARK, WHITE, mirrored, smooth
+from mobilevis.data.synth.animals import DARK, WHITE, mirror, smooth
 from mobilevis.data.synth.canvas import Canvas
 from mobilevis.data.synth.textures import TextureFamily, blend, hsv, noise, smoothstep, stripes, tone
 
@@ -23,7 +23,7 @@ def draw_leaf(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     canvas.paint(canvas.stroke(np.array([(-0.95, 0.1), (-0.75, 0.03), (-0.5, 0.0)]), 0.07), vein, 0.04)
     mottle = noise(rng, canvas.u.shape, (9, 9), 3)
     color = blend(smoothstep(mottle, 0.25, 0.75), tone(blade, 0.7), blade)
-    canvas.paint(canvas.polygon(mirrored(half)), color, 0.2)
+    canvas.paint(canvas.polygon(mirror(half)), color, 0.2)
     canvas.decal(canvas.stroke(np.array([(-0.65, 0.0), (0.93, 0.0)]), 0.04), vein)
     for u in np.linspace(-0.45, 0.6, 6):
         reach = 0.85 * np.interp(u, along[::-1], edge[::-1])
@@ -59,11 +59,11 @@ def draw_car(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) ->
             canvas.paint(canvas.polygon(smooth(wheel, 2)), DARK, 0.06)
     outline = [(0.97, 0.0), (0.95, -width * 0.7), (0.7, -width), (-0.8, -width), (-0.95, -width * 0.8)]
     lines = smoothstep(-np.abs(np.abs(canvas.v) - 0.09), -0.06, -0.04)
-    canvas.paint(canvas.polygon(smooth(mirrored(outline), 2)), blend(lines, body, stripe), 0.14)
+    canvas.paint(canvas.polygon(smooth(mirror(outline), 2)), blend(lines, body, stripe), 0.14)
     cabin = [(0.4, 0.0), (0.36, -width * 0.78), (-0.55, -width * 0.8), (-0.68, 0.0)]
-    canvas.paint(canvas.polygon(smooth(mirrored(cabin), 1)), GLASS, 0.08)
+    canvas.paint(canvas.polygon(smooth(mirror(cabin), 1)), GLASS, 0.08)
     roof = [(0.12, 0.0), (0.1, -width * 0.68), (-0.4, -width * 0.68), (-0.45, 0.0)]
-    canvas.paint(canvas.polygon(smooth(mirrored(roof), 1)), blend(lines, body, stripe), 0.08)
+    canvas.paint(canvas.polygon(smooth(mirror(roof), 1)), blend(lines, body, stripe), 0.08)
     for v in (-0.7 * width, 0.7 * width):
         canvas.decal(canvas.ellipse((0.9, v), (0.06, 0.09)), (255, 250, 200))
         canvas.decal(canvas.ellipse((-0.9, v), (0.05, 0.08)), (200, 30, 30))
@@ -80,9 +80,9 @@ def draw_boat(canvas: Canvas, rng: np.random.Generator, family: TextureFamily) -
     for side in (-1, 1):
         canvas.paint(canvas.stroke(np.array([(0.1, 0.2 * side), (-0.3, 0.8 * side)]), 0.07), pale, 0.035)
         canvas.paint(canvas.ellipse((-0.34, 0.84 * side), (0.2, 0.09), 124.0 * side), pale, 0.06)
-    canvas.paint(canvas.polygon(smooth(mirrored([*map(tuple, outline)]))), hull, 0.09)
+    canvas.paint(canvas.polygon(smooth(mirror([*map(tuple, outline)]))), hull, 0.09)
     planks = blend(stripes(canvas.v, 9, 0.25, 0.8), tone(wood, 0.55), wood)
-    floor = smooth(mirrored([*map(tuple, outline * (0.84, 0.74))]))
+    floor = smooth(mirror([*map(tuple, outline * (0.84, 0.74))]))
     canvas.paint(canvas.polygon(floor), planks, 0.05, -0.1)
     for u in (0.36, -0.08, -0.5):
         half = 0.3 - 0.22 * max(u, 0)
@@ -126,9 +126,9 @@ def draw_mushroom(canvas: Canvas, rng: np.random.Generator, family: TextureFamil
     cap, spot = family.color(rng, (0.6, 1.0), (0.6, 0.95)), family.color(rng, (0.0, 0.2), (0.92, 1.0))
     stem = [(0.15, 0.0), (0.15, -0.2), (-0.45, -0.17), (-0.85, -0.28), (-0.9, 0.0)]
     fibres = noise(rng, canvas.u.shape, (40, 3), 2)
-    canvas.paint(canvas.polygon(smooth(mirrored(stem), 2)), blend(fibres, (205, 190, 165), WHITE), 0.18)
+    canvas.paint(canvas.polygon(smooth(mirror(stem), 2)), blend(fibres, (205, 190, 165), WHITE), 0.18)
     dome = [(0.92, 0.0), (0.8, -0.5), (0.3, -0.95), (-0.12, -0.95), (-0.06, -0.4), (0.0, 0.0)]
-    cover = canvas.polygon(smooth(mirrored(dome)))
+    cover = canvas.polygon(smooth(mirror(dome)))
     canvas.paint(cover, cap, 0.4, 0.12)
     for v in np.linspace(-0.65, 0.65, int(rng.integers(3, 6))):
         centre = (rng.uniform(0.2, 0.72 - 0.4 * abs(v)), v)

@@ -107,7 +107,7 @@ class KMaxLayer(nn.Module):
 
         Args:
             queries: (B, D, N, 1).
-            level: (B·T, C, H, W), the frames of a clip together.
+            level: (T·B, C, H, W), frame-major.
 
         Returns:
             The queries after it; and of those before it the class logits (B, N, C + 1), the mask logits
@@ -191,7 +191,7 @@ def assign(mask_logits: Tensor) -> Tensor:
 
 
 def clip_cells(frames: Tensor, clips: int) -> Tensor:
-    """Maps of B clips, (B·T, C, H, W) → (B, C, T·H·W)."""
+    """Maps of B clips, (T·B, C, H, W), frame-major → (B, C, T·H·W)."""
     total, channels = frames.shape[:2]
-    x = frames.reshape(clips, total // clips, channels, -1).permute(0, 2, 1, 3)
+    x = frames.reshape(total // clips, clips, channels, -1).permute(1, 2, 0, 3)
     return x.reshape(clips, channels, -1)

@@ -3,6 +3,8 @@
 Each frame runs through the backbone when it comes; every T frames the clip's module and decoder find N tubes;
 the client links the tubes of successive clips by their queries (near-online), and may refine the queries of K
 clips together before it draws any mask (offline).
+
+Tensors of clips are frame-major: (T·B, …) holds the first frames of B clips, then their second ones.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ class ClipPrediction(NamedTuple):
 
 
 class ClipFeatures(NamedTuple):
-    """What a decoder reads of B clips of T frames, the frames of a clip together.
+    """What a decoder reads of B clips of T frames.
 
     Attributes:
-        mask_features: (B·T, D', H/4, W/4).
-        levels: (B·T, D_s, H/s, W/s) for s = 32, 16, 8.
+        mask_features: (T·B, D', H/4, W/4).
+        levels: (T·B, D_s, H/s, W/s) for s = 32, 16, 8.
     """
 
     mask_features: Tensor
@@ -95,7 +97,7 @@ class MaXTron(StreamingModel):
         self.cross_clip_heads = QueryHeads(config.dim, kernel_dim, config.num_classes, mask_scale)
 
     def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
-        """The within-clip module and the pixel decoder, over the backbone's features of B clips (B·T, …)."""
+        """The within-clip module and the pixel decoder, over the backbone's features of B clips (T·B, …)."""
         raise NotImplementedError
 
     def clip_queries(self, features: ClipFeatures) -> list[Tensor]:
@@ -139,8 +141,8 @@ class MaXTron(StreamingModel):
         return masks.view(*kernels.shape[:2], *mask_features.shape[-2:])
 
     def segment_clips(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
-        """Kernels (B, N, D') and mask features (B·T, D', h, w) → mask logits (B, N, T, h, w)."""
-        return torch.einsum("bnd,btdhw->bnthw", kernels, by_clip(mask_features, len(kernels)))
+        """Kernels (B, N, D') and mask features (T·B, D', h, w) → mask logits (B, N, T, h, w)."""
+        return torch.einsum("bnd,bdthw->bnthw", kernels, clip_memory(mask_features, len(kernels)))
 
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         """What ``encode`` returns at one input size, in order."""
@@ -189,11 +191,6 @@ class MaXTron(StreamingModel):
         return Streaming(entries, {"max_instances": S, "mask_stride": 4}, gate_options={"mode": "offline"})
 
 
-def by_clip(frames: Tensor, clips: int) -> Tensor:
-    """(B·T, …) → (B, T, …)."""
-    return frames.view(clips, frames.shape[0] // clips, *frames.shape[1:])
-
-
 def clip_memory(level: Tensor, clips: int) -> Tensor:
-    """A level of B clips, (B·T, D, H, W) → (B, D, T, H, W)."""
-    return by_clip(level, clips).permute(0, 2, 1, 3, 4)
+    """A level of B clips, (T·B, D, H, W) → (B, D, T, H, W)."""
+    return level.view(-1, clips, *level.shape[1:]).permute(1, 2, 0, 3, 4)

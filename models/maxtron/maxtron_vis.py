@@ -121,8 +121,8 @@ class MaXTronVis(MaXTron):
         return self.decoder.class_head(queries), self.decoder.kernel_head(queries)
 
     def forward(self, frames: Tensor) -> list[ClipPrediction]:
-        """Frames (B·T, 3, H, W), the frames of a clip together → predictions from the learned queries and
-        after each layer."""
+        """Frames (T·B, 3, H, W) of B clips, frame-major → predictions from the learned queries and after each
+        layer."""
         clip = self.clip_features(self.encode(frames))
         *queries, last = self.clip_queries(clip)
         read = [self.read(self.decoder.embeddings(x)) for x in queries] + [self.read(last)]

@@ -14,7 +14,7 @@ from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Streaming
 from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder
-from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, by_clip
+from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, clip_memory
 from mobilevis.models.maxtron.pixel_decoder import KMaxPixelDecoder
 from mobilevis.models.maxtron.trajectory import ClipMixer
 
@@ -216,15 +216,15 @@ class MaXTronVps(MaXTron):
         return class_logits, decoder.predictor.kernels(decoder.kernel_embedding(x))
 
     def forward(self, frames: Tensor) -> list[KMaxOutput]:
-        """Frames (B·T, 3, H, W), the frames of a clip together → the outputs of each layer and of the
-        final predictor."""
+        """Frames (T·B, 3, H, W) of B clips, frame-major → the outputs of each layer and of the final
+        predictor."""
         return self.predict(self.clip_features(self.encode(frames)))
 
     def predict(self, clip: ClipFeatures) -> list[KMaxOutput]:
         """Features of B clips → as ``forward``."""
         queries, found = self._run_layers(clip)
         class_logits, kernels = self._read(queries[-1])
-        pixels = by_clip(clip.mask_features, len(kernels)).transpose(1, 2)
+        pixels = clip_memory(clip.mask_features, len(kernels))
         masks = self.decoder.predictor.mask_logits(kernels, pixels.flatten(2))
         found.append(KMaxOutput(class_logits, masks.view(len(kernels), -1, *pixels.shape[2:]), pixels))
         return found

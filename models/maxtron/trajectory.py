@@ -125,20 +125,20 @@ class AxialTrajectoryLayer(nn.Module):
         self.last_norm = LayerNorm(dim)
 
     def forward(self, x: Tensor, frames: int, level: Optional[Tensor] = None) -> Tensor:
-        """Frame-level maps of B clips, (B·F, D, H, W), the F frames of a clip together → the same shape.
+        """Maps of B clips of F frames, (F·B, D, H, W), frame-major → the same shape.
 
         ``level`` (D,) is added to the positions' embedding.
         """
         clips, (channels, height, width) = x.shape[0] // frames, x.shape[1:]
         group = frames if self.across_frames else 1
         clips = clips * frames // group
-        tokens = x.view(clips, group, channels, height, width).permute(0, 1, 3, 4, 2)
+        tokens = x.view(group, clips, channels, height, width).permute(1, 0, 3, 4, 2)
         positions = clip_positions(group, height, width, channels, x)
         positions = positions if level is None else positions + level
         tokens = tokens + self._axis(self.height, tokens, positions, (0, 3, 1, 2, 4))
         tokens = self.norm(tokens + self._axis(self.width, tokens, positions, (0, 2, 1, 3, 4)))
         tokens = self.last_norm(tokens + self.project(F.relu(self.expand(tokens))))
-        return tokens.permute(0, 1, 4, 2, 3).reshape(x.shape)
+        return tokens.permute(1, 0, 4, 2, 3).reshape(x.shape)
 
     @staticmethod
     def _axis(
@@ -190,7 +190,7 @@ class ClipMixer(nn.Module):
         )
 
     def forward(self, stage: int, cells: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Cells (B·T, ΣHW, D), the frames of a clip together, the coarsest level first → the same shape."""
+        """Cells (T·B, ΣHW, D), frame-major, the coarsest level first → the same shape."""
         parts = list(cells.split([height * width for height, width in sizes], dim=1))
         for level in range(self.levels):
             x = parts[level].transpose(1, 2).reshape(cells.shape[0], -1, *sizes[level])

@@ -35,13 +35,13 @@ from mobilevis.models.backbones.yolox import (
 )
 from mobilevis.models.blocks.resampling import repeat_batch, resize
 from mobilevis.models.checks import check_known, check_positive
-from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
-from mobilevis.models.mobileinst.kernel_model import KEYFRAME_INTERVAL
+from mobilevis.models.entries import Shape
+from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
 PLACE_CHANNELS = 5
-MASK_STRIDE = 4
+LEVELS = ("level3", "level4", "level5")  # the neck's outputs, at strides 8, 16 and 32
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 # e^8 strides are more than any input; without a bound a random feature map overflows.
@@ -141,7 +141,7 @@ def cell_tower(width: int, out_channels: int) -> nn.Sequential:
     )
 
 
-class DenseMobileInst(StreamingModel):
+class DenseMobileInst(KernelModel):
     """MobileInst with dense kernels; see ``DenseMobileInstConfig``."""
 
     driver = "mobileinst-dense"
@@ -211,46 +211,26 @@ class DenseMobileInst(StreamingModel):
         height, width = mask_features.shape[-2:]
         return torch.bmm(kernels, mask_features.flatten(2)).view(-1, kernels.shape[1], height, width)
 
-    def build_streaming(
-        self,
-        input_size: tuple[int, int],
-        max_instances: int,
-        keyframe_interval: int = KEYFRAME_INTERVAL,
-    ) -> Streaming:
-        """``encode``, ``decode`` and ``segment`` at one input size, for at most ``max_instances`` objects.
-
-        The entries are the same for every ``keyframe_interval``, the driver's T.
-
-        Raises:
-            ValueError: T is not positive.
-        """
-        check_positive("keyframe_interval", keyframe_interval)
+    def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         height, width = input_size
-        A, K = cell_count(input_size), self.dim + PLACE_CHANNELS
-        levels: dict[str, Shape] = {
-            f"level{index}": (1, channels, height // stride, width // stride)
-            for index, channels, stride in zip((3, 4, 5), YoloxNano.channels[1:], STRIDES)
+        channels = self.dim + PLACE_CHANNELS
+        levels = zip(LEVELS, YoloxNano.channels[1:], STRIDES)
+        return {
+            "mask_features": (1, channels, height // MASK_STRIDE, width // MASK_STRIDE),
+            **{name: (1, wide, height // s, width // s) for name, wide, s in levels},
         }
-        masks = (height // MASK_STRIDE, width // MASK_STRIDE)
-        features = {"mask_features": (1, K, *masks)}
-        cells = {
-            "kernels": (1, A, K),
-            "scores": (1, A, self.num_classes),
-            "boxes": (1, A, 4),
-            "embeddings": (1, A, self.config.embedding_dim),
+
+    def decoded_features(self) -> tuple[str, ...]:
+        return LEVELS
+
+    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
+        cells = cell_count(input_size)
+        return {
+            "kernels": (1, cells, self.dim + PLACE_CHANNELS),
+            "scores": (1, cells, self.num_classes),
+            "boxes": (1, cells, 4),
+            "embeddings": (1, cells, self.config.embedding_dim),
         }
-        live = {"kernels": (1, max_instances, K), **features}
-        entries = {
-            "encode": Entry("encode", {"frame": (1, 3, height, width)}, {**features, **levels}),
-            "decode": Entry("decode", levels, cells),
-            "segment": Entry("segment", live, {"mask_logits": (1, max_instances, *masks)}),
-        }
-        options = {
-            "max_instances": max_instances,
-            "keyframe_interval": keyframe_interval,
-            "mask_stride": MASK_STRIDE,
-        }
-        return Streaming(entries, options)
 
 
 def cell_count(input_size: tuple[int, int]) -> int:

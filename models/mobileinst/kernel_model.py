@@ -10,13 +10,14 @@ from mobilevis.models.checks import check_positive
 from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 
 KEYFRAME_INTERVAL = 3  # the best of MobileInst's Table 7
+MASK_STRIDE = 4  # input pixels for each cell of a mask
 
 
 class KernelModel(StreamingModel):
     """A model with the entries ``encode``, ``decode`` and ``segment`` that the ``mobileinst`` driver runs.
 
     Attributes:
-        dim: D, channels of kernels and mask features.
+        dim: D, learned channels of kernels and mask features.
     """
 
     driver = "mobileinst"
@@ -31,6 +32,13 @@ class KernelModel(StreamingModel):
     def decoded_features(self) -> tuple[str, ...]:
         """Names of the features that ``decode`` takes, in order."""
         raise NotImplementedError
+
+    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
+        """What ``decode`` returns, in order; ``kernels`` among them, as wide as mask features."""
+        return {
+            "kernels": (1, self.num_queries, self.dim),
+            "scores": (1, self.num_queries, self.num_classes),
+        }
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D), any S, and mask features (B, D, H/8, W/8) → mask logits (B, S, H/4, W/4).
@@ -57,20 +65,21 @@ class KernelModel(StreamingModel):
         check_positive("keyframe_interval", keyframe_interval)
         height, width = input_size
         features = self.feature_shapes(input_size)
-        kernels = {"kernels": (1, self.num_queries, self.dim)}
-        live = {"kernels": (1, max_instances, self.dim), "mask_features": features["mask_features"]}
+        mask_features = features["mask_features"]
+        live = {"kernels": (1, max_instances, mask_features[1]), "mask_features": mask_features}
+        masks = (1, max_instances, height // MASK_STRIDE, width // MASK_STRIDE)
         entries = {
             "encode": Entry("encode", {"frame": (1, 3, height, width)}, features),
             "decode": Entry(
                 "decode",
                 {name: features[name] for name in self.decoded_features()},
-                {**kernels, "scores": (1, self.num_queries, self.num_classes)},
+                self.decoded_shapes(input_size),
             ),
-            "segment": Entry("segment", live, {"mask_logits": (1, max_instances, height // 4, width // 4)}),
+            "segment": Entry("segment", live, {"mask_logits": masks}),
         }
         options = {
             "max_instances": max_instances,
             "keyframe_interval": keyframe_interval,
-            "mask_stride": 4,
+            "mask_stride": MASK_STRIDE,
         }
         return Streaming(entries, options)

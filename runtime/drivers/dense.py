@@ -18,7 +18,6 @@ from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.drivers.frames import Features, run_entry
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.masks import instances_in_frame
 from mobilevis.runtime.results import Instance
 from mobilevis.runtime.stages import Stages
 
@@ -103,15 +102,4 @@ class DenseDriver(MobileInstDriver):
             masks[:, rows:], masks[:, :, columns:] = False, False  # the padding shows nothing
             objects.see(masks)
         learned = mask_features[:, : -cells.PLACE_CHANNELS]
-        tracked = self._follower.on_masks(FrameMasks(logits, (rows, columns), learned), stages)
-        with stages("masks"):
-            return instances_in_frame(
-                tracked.ids.tolist(),
-                tracked.classes.tolist(),
-                tracked.scores,
-                tracked.logits,
-                letterbox,
-                self._stride,
-                self._mask_logit,
-                self.options.score_threshold,
-            )
+        return self._follow(FrameMasks(logits, (rows, columns), learned), letterbox, stages)

@@ -109,7 +109,11 @@ class MobileInstDriver:
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": self._kernels, "mask_features": mask_features})
         whole, content = output["mask_logits"][0, : self._shown], letterbox.content_cells(self._stride)
-        tracked = self._follower.on_masks(FrameMasks(whole, content, mask_features), stages)
+        return self._follow(FrameMasks(whole, content, mask_features), letterbox, stages)
+
+    def _follow(self, masks: FrameMasks, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
+        """Who is who among a frame's masks, and each in the frame's own pixels."""
+        tracked = self._follower.on_masks(masks, stages)
         with stages("masks"):
             return instances_in_frame(
                 tracked.ids.tolist(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 
+import flatbuffers
+import numpy as np
 import onnx
 import pytest
 import torch
@@ -13,6 +15,7 @@ from mobilevis.export import onnx as onnx_export
 from mobilevis.export import pte, tflite
 from mobilevis.export.delegation import entry_delegation
 from mobilevis.export.trace import trace_entries
+from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
 from mobilevis.runtime.errors import UserError
 
 
@@ -30,7 +33,7 @@ def test_an_onnx_file_is_self_contained_and_valid(toy_artefacts):
 
 
 def test_simplified_onnx_keeps_names_and_shapes(traced, tmp_path):
-    onnx_export.convert(traced).simplified().write(tmp_path, "{}")
+    onnx_export.convert(traced).simplify().write(tmp_path, "{}")
     graph = onnx.load(tmp_path / "paint.onnx").graph
     assert [value.name for value in graph.input] == ["queries", "features"]
     assert [value.name for value in graph.output] == ["masks", "scores", "next_queries"]
@@ -39,7 +42,7 @@ def test_simplified_onnx_keeps_names_and_shapes(traced, tmp_path):
 def test_a_graph_that_onnxsim_cannot_take_is_named():
     broken = onnx_export.OnnxModels({"look": onnx.ModelProto()})
     with pytest.raises(UserError, match=r"onnxsim failed on entry look .*export without --simplify"):
-        broken.simplified()
+        broken.simplify()
 
 
 def test_the_payload_of_a_pte_does_not_depend_on_its_metadata(traced, tmp_path):
@@ -53,16 +56,27 @@ def test_the_payload_of_a_pte_does_not_depend_on_its_metadata(traced, tmp_path):
     assert a[int.from_bytes(a[24:32], "little") :] == b[int.from_bytes(b[24:32], "little") :]
 
 
+def tensor_positions(path):
+    """Where a .tflite file holds its buffers, in bytes from its start."""
+    model = schema.Model.GetRootAs(path.read_bytes())
+    buffers = [model.Buffers(index)._tab for index in range(model.BuffersLength())]
+    return [table.Vector(table.Offset(4)) for table in buffers if table.Offset(4)]
+
+
 def test_tflite_tensors_stay_aligned_to_16_bytes(toy_artefacts):
-    data = toy_artefacts["tflite"].read_bytes()
-    model = schema.Model.GetRootAs(data)
-    positions = []
-    for index in range(model.BuffersLength()):
-        buffer = model.Buffers(index)
-        if buffer.DataLength():
-            field = buffer._tab.Offset(4)
-            positions.append(buffer._tab.Vector(field))
+    positions = tensor_positions(toy_artefacts["tflite"])
     assert len(positions) > 5
+    assert all(position % 16 == 0 for position in positions)
+
+
+def test_tensors_of_any_length_are_aligned_when_tflite_metadata_are_written(tmp_path):
+    model = schema.ModelT()
+    model.buffers = [schema.BufferT(data=np.zeros(length, dtype=np.uint8)) for length in (1, 5, 18, 3)]
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    tflite.TfliteModel(bytes(builder.Output())).write(tmp_path / "model.tflite", "{}")
+    positions = tensor_positions(tmp_path / "model.tflite")
+    assert len(positions) == 5
     assert all(position % 16 == 0 for position in positions)
 
 

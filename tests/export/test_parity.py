@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.export.parity import (
     OutputParity,
@@ -15,26 +16,29 @@ from mobilevis.export.parity import (
     same_instances,
 )
 from mobilevis.export.tolerances import TOLERANCES
-from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.segmenter import VideoSegmenter
+from tests.conftest import TOY_SIZE
 
 FP32 = TOLERANCES["fp32"]
 
 
-@pytest.fixture
-def eager(toy_model, toy_artefacts):
-    metadata = load_artefact(toy_artefacts["onnx"]).metadata
-    return EagerArtefact(toy_model, toy_model.streaming(metadata.input_size), metadata)
+def unexported(toy_model):
+    return EagerArtefact(toy_model, *describe(toy_model, TOY_SIZE))
 
 
 @pytest.fixture
-def perturbed(toy_artefacts, monkeypatch):
-    """The toy on ONNX Runtime with a function applied to the outputs of every run."""
+def eager(toy_model, toy_driver):
+    return unexported(toy_model)
+
+
+@pytest.fixture
+def perturbed(toy_model, toy_driver, monkeypatch):
+    """The toy, as an engine would run it, with a function applied to the outputs of every run."""
 
     def make(change):
-        artefact = load_artefact(toy_artefacts["onnx"])
+        artefact = unexported(toy_model)
         run = artefact._run
         monkeypatch.setattr(artefact, "_run", lambda entry, inputs: change(entry, run(entry, inputs)))
         return artefact

@@ -10,7 +10,7 @@ import pytest
 from mobilevis.benchmarks.latency.report.assemble import assemble, parse_event
 from mobilevis.benchmarks.latency.transports.adb import parse_devices
 from mobilevis.benchmarks.latency.transports.base import FILE_MARK, parse_files
-from mobilevis.benchmarks.latency.worker.cpus import named_masks, parse_topology
+from mobilevis.benchmarks.latency.worker.cpus import name_masks, parse_topology
 from mobilevis.benchmarks.latency.worker.environment import parse_identity, parse_snapshot
 from mobilevis.runtime.errors import UserError
 
@@ -72,7 +72,7 @@ def test_files_of_a_damaged_kernel(chance: Random, trial: Trial) -> None:
     def read(files: dict[str, str], dump: str, thermal: str) -> None:
         parse_snapshot(files, thermal, dump)
         parse_identity(files, {})
-        named_masks(parse_topology(files))
+        name_masks(parse_topology(files))
 
     for _ in range(400):
         files = dict(FILES)

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from .mutants import PRODUCT, Mutant, Suite, enclosing_lines, read_mutants
+from tests.mutants.mutants import PRODUCT, Mutant, enclosing_lines, read_mutants
+from tests.mutants.suite import Suite
 
 TOKEN = re.compile(r"[\w.]+|[<>=!+*/-]=|//|[^\w\s]")
 

@@ -27,6 +27,12 @@ def test_metadata_are_written_as_schema_2_and_read_back_as_they_were():
     assert parse_metadata(written.to_json(), "a.pte") == written
 
 
+def test_equal_metadata_are_equal_bytes():
+    """The order in which options were given is none of their facts."""
+    first, second = metadata(max_instances=20, mask_stride=4), metadata(mask_stride=4, max_instances=20)
+    assert first.to_json() == second.to_json()
+
+
 def test_schema_1_loads_with_the_facts_that_no_driver_reads():
     """As MobileInst's and MaXTron's artefacts of version 1 hold them."""
     options = {

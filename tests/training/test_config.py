@@ -56,7 +56,7 @@ def test_overrides_are_typed_like_the_file(config_file: Path) -> None:
         ("data.batch_size=two", "'data.batch_size' must be of type int, not str"),
         ("data.batch_size=true", "'data.batch_size' must be of type int, not bool"),
         ("data.canvas=[64]", "'data.canvas' must have 2 values, not 1"),
-        ("data.canvas=[64, 100]", "multiples of 64"),
+        ("data.canvas=[64, 96]", "multiples of 64"),
         ("data.format=voc", "unknown data.format 'voc'; known: coco, youtube-vis"),
         ("data=3", "'data' must be a table"),
         ("schedule.epochs=3", "either iterations or epochs"),

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -57,6 +58,9 @@ def test_a_run_leaves_its_model_its_log_and_its_curves(config: TrainConfig) -> N
     assert [row["iteration"] for row in rows] == [2, 4, 6]
     mean = (reports[0].values["loss"] + reports[1].values["loss"]) / 2
     assert rows[0]["loss"] == pytest.approx(mean)
+    # Half a cosine over six steps: those of steps 2, 4 and 6, the last at its end.
+    expected = [1e-3 * (1 + np.cos(np.pi * step / 5)) / 2 for step in (1, 3, 5)]
+    assert [row["learning_rate"] for row in rows] == pytest.approx(expected, abs=1e-8)
     assert (folder / CURVES_FILE).stat().st_size > 1000
     assert list((folder / "tensorboard").iterdir())
 

@@ -177,14 +177,14 @@ def _mask_losses(
     if not len(masks):
         nothing = 0.0 * (cells.kernels.sum() + mask_features.sum())
         return nothing, nothing
-    inside = _enlarged(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
+    inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
     cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
     pixel = cross_entropy.flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
     dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))
     return pixel.mean(), (1 - dice).mean()
 
 
-def _enlarged(boxes: Tensor, size: Sequence[int]) -> Tensor:
+def _cover_boxes(boxes: Tensor, size: Sequence[int]) -> Tensor:
     """Which cells lie in boxes (P, 4) enlarged by 15 % and a cell a side: (P, h, w), 0 or 1."""
     lines = []
     for axis, length in ((1, size[0]), (0, size[1])):

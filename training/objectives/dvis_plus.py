@@ -19,7 +19,7 @@ from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
 from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.models.minvis.tar import TemporalRouting
 from mobilevis.training.objectives.base import Objective, freeze, sum_terms
-from mobilevis.training.objectives.mask2former import Mask2FormerLoss, assigned_losses, match_costs
+from mobilevis.training.objectives.mask2former import Mask2FormerLoss, compute_losses, match_costs
 from mobilevis.training.objectives.matcher import Assignment, Target, assign, match_slots
 from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
 
@@ -119,7 +119,7 @@ class DvisPlusObjective(Objective):
             tracked, slots = self._track(steps.queries[-1], slots, tracked)
             layers = self.model.predict_tracked(tracked, features.mask_features)
             assignments = assigner.assign(layers[-1], own)
-            found = sum_terms([assigned_losses(p, own, assignments, self.weights) for p in layers])
+            found = sum_terms([compute_losses(p, own, assignments, self.weights) for p in layers])
             frame = {f"tracker_{name}": term for name, term in found.items()}
             routed = previous is not None and steps.kept.numel() > 0
             if self.weights.segmenter:

@@ -84,7 +84,7 @@ def match_frames(
     return [assign(match_costs(frame, target, weights)) for frame, target in zip(frames, targets)]
 
 
-def assigned_losses(
+def compute_losses(
     prediction: Prediction,
     targets: Sequence[Target],
     assignments: Sequence[Assignment],
@@ -122,7 +122,7 @@ def frame_terms(
     """The summed terms of all layers' predictions of B frames, each layer matched on its own."""
     return sum_terms(
         [
-            assigned_losses(layer, targets, match_frames(layer, targets, weights), weights)
+            compute_losses(layer, targets, match_frames(layer, targets, weights), weights)
             for layer in predictions
         ]
     )

@@ -58,26 +58,31 @@ class MaXTronObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The weighted terms of a batch of clips or videos; see ``Objective``."""
         batch = len(targets) // self.length
-        clips = frames.view(self.length, batch, *frames.shape[1:]).transpose(0, 1).flatten(0, 1)
-        samples = [targets[sample::batch] for sample in range(batch)]
         if self.stage == "clips":
-            return self.clip_stage_terms(clips, samples)
-        terms = [self.video_stage_terms(clip, sample) for clip, sample in zip(clips.chunk(batch), samples)]
+            return self.clip_stage_terms(frames, targets)
+        videos = range(batch)
+        terms = [self.video_stage_terms(frames[video::batch], targets[video::batch]) for video in videos]
         return {name: term / batch for name, term in sum_terms(terms).items()}
 
     @abstractmethod
-    def clip_stage_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
-        """Terms of B clips: frames (B·T, 3, H, W), the frames of a clip together, and B times T targets."""
+    def clip_stage_terms(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Terms of B clips: frames (T·B, 3, H, W) and their T·B targets."""
 
     @abstractmethod
     def tube_terms(self, layers: Sequence[ClipPrediction], target: ClipTarget) -> dict[str, Tensor]:
         """Terms of one video's predictions, (1, N, C + 1) and (1, N, F, h, w), after each layer."""
 
-    def video_stage_terms(self, frames: Tensor, sample: Sequence[Target]) -> dict[str, Tensor]:
-        """Terms of one video of K·T frames: its clips' queries, aligned, through the cross-clip module."""
+    def clip_targets(self, targets: Sequence[Target]) -> list[ClipTarget]:
+        """Targets of the T·B frames of B clips → those of the clips."""
+        batch = len(targets) // self.length
+        return [clip_target(targets[clip::batch]) for clip in range(batch)]
+
+    def video_stage_terms(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
+        """Terms of one video of K·T frames, in their order: its clips' queries, aligned, through the
+        cross-clip module."""
         model = self.model
         with torch.no_grad():
-            clip = model.clip_features(model.encode(frames))
+            clip = model.clip_features(model.encode(cut_into_clips(frames, model.clip_length)))
             queries = align(model.clip_queries(clip)[-1])
         layers = []
         for refined in model.cross_clip_module(queries):
@@ -86,7 +91,12 @@ class MaXTronObjective(Objective):
             layers.append(
                 ClipPrediction(class_logits, masks.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None])
             )
-        return self.tube_terms(layers, clip_target(sample))
+        return self.tube_terms(layers, clip_target(targets))
+
+
+def cut_into_clips(video: Tensor, length: int) -> Tensor:
+    """Frames of a video in their order, (K·T, …) → frames of its K clips of T, frame-major, (T·K, …)."""
+    return video.unflatten(0, (-1, length)).transpose(0, 1).flatten(0, 1)
 
 
 def align(queries: Tensor) -> Tensor:

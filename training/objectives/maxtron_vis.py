@@ -11,7 +11,7 @@ from torch import Tensor
 from mobilevis.models.maxtron.maxtron import ClipPrediction
 from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
 from mobilevis.models.minvis.minvis import Prediction
-from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
+from mobilevis.training.objectives.clip_targets import ClipTarget
 from mobilevis.training.objectives.mask2former import Mask2FormerLoss, frame_terms
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.maxtron import MaXTronObjective
@@ -34,10 +34,9 @@ class MaXTronVisObjective(MaXTronObjective):
     model: MaXTronVis
     weights: MaXTronVisLoss
 
-    def clip_stage_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
+    def clip_stage_terms(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """See ``MaXTronObjective``."""
-        layers = self.model(frames)
-        return self._terms(layers, [clip_target(sample) for sample in samples])
+        return self._terms(self.model(frames), self.clip_targets(targets))
 
     def tube_terms(self, layers: Sequence[ClipPrediction], target: ClipTarget) -> dict[str, Tensor]:
         """See ``MaXTronObjective``."""

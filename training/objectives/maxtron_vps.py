@@ -11,7 +11,7 @@ from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.maxtron.maxtron import ClipPrediction
 from mobilevis.models.maxtron.maxtron_vps import MaXTronVps
 from mobilevis.training.objectives.base import sum_terms
-from mobilevis.training.objectives.clip_targets import ClipTarget, clip_target
+from mobilevis.training.objectives.clip_targets import ClipTarget
 from mobilevis.training.objectives.kmax import (
     KMaxLoss,
     Segments,
@@ -42,19 +42,19 @@ class MaXTronVpsObjective(MaXTronObjective):
         channels = model.pixel_decoder.channels[FINEST_READ]
         self.semantic_head = SemanticHead(channels, model.num_classes) if wanted else None
 
-    def clip_stage_terms(self, frames: Tensor, samples: Sequence[Sequence[Target]]) -> dict[str, Tensor]:
+    def clip_stage_terms(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """See ``MaXTronObjective``."""
         clip = self.model.clip_features(self.model.encode(frames))
         outputs = self.model.predict(clip)
-        segments = [self._segments(clip_target(sample)) for sample in samples]
+        segments = [self._segments(target) for target in self.clip_targets(targets)]
         layers = [ClipPrediction(output.class_logits, output.mask_logits) for output in outputs]
         terms = self._terms(layers, segments)
         if self.weights.pixels:
             rows = zip(outputs[-1].pixels.flatten(2).float(), segments)
             terms["pixels"] = self.weights.pixels * torch.stack([pixel_contrast(*row) for row in rows]).mean()
         if self.semantic_head is not None:
-            flat = [target for sample in samples for target in sample]
-            terms["semantic"] = self.weights.semantic * self.semantic_head(clip.levels[FINEST_READ], flat)
+            level = clip.levels[FINEST_READ]
+            terms["semantic"] = self.weights.semantic * self.semantic_head(level, targets)
         return terms
 
     def tube_terms(self, layers: Sequence[ClipPrediction], target: ClipTarget) -> dict[str, Tensor]:

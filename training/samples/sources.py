@@ -263,7 +263,7 @@ def _read_coco(annotations: Path, images: Path, strict: bool) -> Contents:
         )
         if instances:
             videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
-    return ordered(dataset), videos, dataset.notes
+    return sort_categories(dataset), videos, dataset.notes
 
 
 def _read_youtube_vis(annotations: Path, images: Path, strict: bool) -> Contents:
@@ -281,14 +281,14 @@ def _read_youtube_vis(annotations: Path, images: Path, strict: bool) -> Contents
             )
             frames.append(FrameRecord(images / name, (video.height, video.width), instances))
         videos.append(frames)
-    return ordered(dataset), videos, dataset.notes
+    return sort_categories(dataset), videos, dataset.notes
 
 
-def ordered(dataset: ImageDataset | VideoDataset) -> list[Category]:
+def sort_categories(dataset: ImageDataset | VideoDataset) -> list[Category]:
     """Categories in the order of their ids, which is the order of the classes."""
     return sorted(dataset.categories, key=lambda category: category.id)
 
 
 def class_indices(dataset: ImageDataset | VideoDataset) -> dict[int, int]:
     """Category id → class index."""
-    return {category.id: index for index, category in enumerate(ordered(dataset))}
+    return {category.id: index for index, category in enumerate(sort_categories(dataset))}

@@ -136,7 +136,7 @@ def execute(command: Sequence[str], on_line: Optional[OnLine] = None, stdin: str
         collected: list[str] = []
         try:
             assert process.stdout is not None
-            _drain(process.stdout, on_line or bounded(collected))
+            _drain(process.stdout, on_line or collect_into(collected))
             status = process.wait()
         finally:
             _end(process)
@@ -145,7 +145,7 @@ def execute(command: Sequence[str], on_line: Optional[OnLine] = None, stdin: str
         return Finished(status, "".join(collected), errors.read().decode("utf-8", "replace"))
 
 
-def bounded(collected: list[str]) -> OnLine:
+def collect_into(collected: list[str]) -> OnLine:
     """Gather lines up to MAX_OUTPUT characters.
 
     Raises:

@@ -14,7 +14,7 @@ from mobilevis.benchmarks.latency.transports.base import (
     Finished,
     OnLine,
     TransportError,
-    bounded,
+    collect_into,
     execute,
     free_bytes,
     local_path,
@@ -110,7 +110,7 @@ class SshTransport:
         lines: list[str] = []
         done = execute(
             ["ssh", "-T", *self._options, "--", self._ssh_host, "sh -s"],
-            _AfterMark(on_line or bounded(lines)),
+            _AfterMark(on_line or collect_into(lines)),
             stdin=script,
         )
         done = replace(done, stdout="".join(lines))

@@ -10,7 +10,7 @@ from mobilevis.benchmarks.latency.worker.cpus import format_cpus, parse_cpu_list
 from mobilevis.runtime.errors import UserError
 
 
-def allowed_cpus(status: str) -> tuple[int, ...]:
+def parse_allowed_cpus(status: str) -> tuple[int, ...]:
     """The CPUs of ``Cpus_allowed_list`` in the text of /proc/PID/status.
 
     Raises:
@@ -36,7 +36,7 @@ def pin(cpus: Sequence[int]) -> tuple[int, ...]:
         os.sched_setaffinity(0, cpus)
     except OSError as error:
         raise UserError(f"the system refuses CPUs {format_cpus(cpus)}: {error.strerror}", fix=fix) from error
-    allowed = allowed_cpus(Path("/proc/self/status").read_text())
+    allowed = parse_allowed_cpus(Path("/proc/self/status").read_text())
     if set(allowed) != set(cpus):
         raise UserError(
             f"asked for CPUs {format_cpus(cpus)}, the system allows {format_cpus(allowed)}", fix=fix

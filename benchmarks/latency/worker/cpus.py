@@ -124,19 +124,19 @@ def _max_khz(files: Mapping[str, str], cpu: int) -> int:
         return own
     for path, text in files.items():
         match = re.fullmatch(rf"{CPU_ROOT}/cpu(\d+)/cpufreq/related_cpus", path)
-        if match and cpu in _related(text):
+        if match and cpu in _parse_siblings(text):
             return _number(files, f"cpu{match[1]}/cpufreq/cpuinfo_max_freq")
     return 0
 
 
-def _related(text: str) -> tuple[int, ...]:
+def _parse_siblings(text: str) -> tuple[int, ...]:
     try:
         return parse_cpu_list(text)
     except ValueError:  # of a CPU that is switched off, or no list at all
         return ()
 
 
-def named_masks(topology: Topology) -> dict[str, tuple[int, ...]]:
+def name_masks(topology: Topology) -> dict[str, tuple[int, ...]]:
     """The names that this device's clusters give a meaning, and their CPUs.
 
     ``prime`` is the fastest cluster and ``little`` the slowest, ``gold`` what lies between, ``big`` all but
@@ -166,7 +166,7 @@ def resolve_cpus(text: str, topology: Topology, threads: int = 1) -> tuple[int, 
         UserError: an unknown name, a name without meaning on this device, a CPU that is not online, or
             fewer cores than threads.
     """
-    names = named_masks(topology)
+    names = name_masks(topology)
     known = f"use one of {', '.join(sorted(names))}, a mask such as 0x80 or a list such as 4-7"
     if text in names:
         cpus = names[text]

@@ -17,6 +17,7 @@ from mobilevis.models.blocks.layers import (
     LayerNorm,
     MultiHeadAttention,
     SemanticInjection,
+    start_at_prior,
 )
 from mobilevis.models.blocks.positions import coordinates, sine_positions
 from mobilevis.models.blocks.resampling import interpolate_linear, pool_bins
@@ -49,6 +50,12 @@ def test_multi_head_attention_is_pytorchs():
         theirs.out_proj.load_state_dict(ours.out.state_dict())
     query, key, value = torch.randn(2, 5, 32), torch.randn(2, 9, 32), torch.randn(2, 9, 32)
     torch.testing.assert_close(ours(query, key, value), theirs(query, key, value)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [nn.Linear(8, 3), nn.Conv2d(8, 3, 1)])
+def test_a_sigmoid_layer_gives_one_hundredth_when_training_starts(layer):
+    start_at_prior(layer)
+    torch.testing.assert_close(layer.bias.sigmoid(), torch.full((3,), 0.01))
 
 
 @given(st.integers(1, 24), st.integers(1, 24), st.integers(1, 8))

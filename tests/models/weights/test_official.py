@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import zipfile
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -17,119 +13,16 @@ from transformers import ResNetForImageClassification, SwinForImageClassificatio
 
 from mobilevis.models import create_model
 from mobilevis.models.backbones import create_backbone
-from mobilevis.models.weights import tensor_files
 from mobilevis.models.weights.checkpoint import load_pretrained_backbone, load_weights
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.runtime.errors import UserError
-
-
-def convolution(name: str, out: int, into: int, kernel: int = 1, keys: tuple[str, str] = ("c", "bn")) -> dict:
-    """A convolution and its batch norm under official names, with random values."""
-    conv, norm = keys
-    return {
-        f"{name}.{conv}.weight": torch.randn(out, into, kernel, kernel),
-        f"{name}.{norm}.weight": torch.rand(out),
-        f"{name}.{norm}.bias": torch.randn(out),
-        f"{name}.{norm}.running_mean": torch.randn(out),
-        f"{name}.{norm}.running_var": torch.rand(out) + 0.5,
-        f"{name}.{norm}.num_batches_tracked": torch.tensor(7),
-    }
-
-
-def residual(name: str, into: int, out: int, kernel: int, expansion: int) -> dict[str, Tensor]:
-    hidden = into * expansion
-    if expansion == 1:
-        return {
-            **convolution(f"{name}.conv.0", hidden, 1, kernel),
-            **convolution(f"{name}.conv.2", out, hidden),
-        }
-    return {
-        **convolution(f"{name}.conv.0", hidden, into),
-        **convolution(f"{name}.conv.2", hidden, 1, kernel),
-        **convolution(f"{name}.conv.4", out, hidden),
-    }
-
-
-def mlp(name: str, channels: int, hidden: int) -> dict[str, Tensor]:
-    return {
-        **convolution(f"{name}.fc1", hidden, channels),
-        f"{name}.dwconv.weight": torch.randn(hidden, 1, 3, 3),
-        f"{name}.dwconv.bias": torch.randn(hidden),
-        **convolution(f"{name}.fc2", channels, hidden),
-    }
-
-
-def attention(name: str, channels: int, keys: int, values: int) -> dict[str, Tensor]:
-    return {
-        **convolution(f"{name}.to_q", keys, channels),
-        **convolution(f"{name}.to_k", keys, channels),
-        **convolution(f"{name}.to_v", values, channels),
-        **convolution(f"{name}.proj.1", channels, values),
-    }
-
-
-def official_topformer_tiny() -> dict[str, Tensor]:
-    """hustvl/TopFormer's tensors without injection: ``local_configs/topformer/topformer_tiny.py``."""
-    state = convolution("tpm.stem.0", 16, 3, 3)
-    rows = [(16, 16, 3, 1), (16, 16, 3, 4), (16, 16, 3, 3), (16, 32, 5, 3), (32, 32, 5, 3), (32, 64, 3, 3),
-            (64, 64, 3, 3), (64, 96, 5, 6), (96, 96, 5, 6)]  # fmt: skip
-    for n, row in enumerate(rows, start=1):
-        state.update(residual(f"tpm.layer{n}", *row))
-    for n in range(4):
-        block = f"trans.transformer_blocks.{n}"
-        state.update(attention(f"{block}.attn", 208, 64, 128))
-        state.update(mlp(f"{block}.mlp", 208, 416))
-    return state
-
-
-def official_injections() -> dict[str, Tensor]:
-    state = {}
-    for n, channels in ((1, 32), (2, 64), (3, 96)):
-        for part in ("local_embedding", "global_embedding", "global_act"):
-            state.update(convolution(f"SIM.{n}.{part}", 128, channels, keys=("conv", "bn")))
-    return state
-
-
-def official_seaformer_tiny() -> dict[str, Tensor]:
-    """fudan-zvg/SeaFormer's tensors: ``seaformer-seg/local_configs/seaformer/seaformer_tiny.py``."""
-    state = convolution("smb1.stem_block.0", 16, 3, 3)
-    stages = [
-        [(16, 16, 3, 1), (16, 16, 3, 4), (16, 16, 3, 3)],
-        [(16, 32, 5, 3), (32, 32, 5, 3)],
-        [(32, 64, 3, 3), (64, 64, 3, 3)],
-        [(64, 128, 5, 3)],
-        [(128, 160, 3, 6)],
-    ]
-    for m, stage in enumerate(stages, start=1):
-        for n, row in enumerate(stage, start=1):
-            state.update(residual(f"smb{m}.layer{n}", *row))
-    for m, channels, keys, ratio in ((1, 128, 64, 2), (2, 160, 96, 4)):
-        for n in range(2):
-            block = f"trans{m}.transformer_blocks.{n}"
-            state.update(sea_attention(f"{block}.attn", channels, keys))
-            state.update(mlp(f"{block}.mlp", channels, channels * ratio))
-    return state
-
-
-def sea_attention(name: str, channels: int, keys: int) -> dict[str, Tensor]:
-    values = 2 * keys
-    positions = ("rowq", "rowk", "columnq", "columnk")
-    return {
-        **attention(name, channels, keys, values),
-        **convolution(f"{name}.proj_encode_row.1", values, values),
-        **convolution(f"{name}.proj_encode_column.1", values, values),
-        **convolution(f"{name}.dwconv", 2 * values, 1, 3),
-        **convolution(f"{name}.pwconv", channels, 2 * values),
-        **{f"{name}.pos_emb_{axis}.pos_embed": torch.randn(1, keys, 16) for axis in positions},
-    }
-
-
-def topformer() -> nn.Module:
-    return create_backbone("topformer-tiny", 128, 0.0)
-
-
-def seaformer() -> nn.Module:
-    return create_backbone("seaformer-tiny", 128, 0.0)
+from tests.models.weights.official_files import (
+    official_injections,
+    official_seaformer_tiny,
+    official_topformer_tiny,
+    seaformer,
+    topformer,
+)
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
@@ -297,46 +190,3 @@ def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
     torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
     with pytest.raises(ValueError, match="known are ResNet, SeaFormer, Swin, TopFormer"):
         load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")
-
-
-class Malicious:
-    """Its pickle makes a folder when it is read."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.trace),)
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_nothing_is_unpickled(tmp_path: Path, legacy: bool) -> None:
-    path, trace = tmp_path / "bad.pth", tmp_path / "trace"
-    content = {"state_dict": official_topformer_tiny(), "meta": Malicious(trace)}
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(UserError, match=r"more than tensors and plain values \(.*bad\.pth"):
-        load_pretrained_backbone(topformer(), path)
-    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Malicious(trace)))
-    with pytest.raises(UserError, match=r"plain\.pkl"):
-        load_pretrained_backbone(topformer(), tmp_path / "plain.pkl")
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_a_truncated_torch_file_is_refused(tmp_path: Path, legacy: bool) -> None:
-    path = tmp_path / "cut.pth"
-    torch.save(official_topformer_tiny(), path, _use_new_zipfile_serialization=not legacy)
-    path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(UserError, match=r"cut\.pth"):
-        load_pretrained_backbone(topformer(), path)
-
-
-def test_an_archive_that_unpacks_to_too_much_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tensor_files, "MAX_FILE_BYTES", 1 << 20)
-    path = tmp_path / "bomb.pth"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("archive/data.pkl", bytes(2 << 20))
-    with pytest.raises(UserError, match="unpacks to 2097152 bytes"):
-        load_pretrained_backbone(topformer(), path)

@@ -17,7 +17,7 @@ from mobilevis.training.objectives.kmax import (
     share_out,
 )
 from mobilevis.training.objectives.matcher import Target
-from mobilevis.training.objectives.maxtron import align
+from mobilevis.training.objectives.maxtron import align, cut_into_clips
 from mobilevis.training.objectives.maxtron_vis import MaXTronVisLoss, MaXTronVisObjective, stack_frames
 from mobilevis.training.objectives.maxtron_vps import MaXTronVpsObjective
 
@@ -119,6 +119,18 @@ def test_contrast_wants_the_pixels_of_a_segment_alike(target):
     assert pixel_contrast(apart, segments) < pixel_contrast(together, segments)
 
 
+def test_pixels_of_small_segments_are_drawn_more_often():
+    """Of 64 pixels one is a segment of its own. Drawn by area, two would be the large segment's, alike and
+    each other's positives: a loss of log 2."""
+    torch.manual_seed(0)
+    masks = torch.zeros(1, 2, 8, 8)
+    masks[0, 1], masks[0, 1, 0, 0], masks[0, 0, 0, 0] = 1, 0, 1
+    segments = share_out(ClipTarget(torch.tensor([0, 1]), masks, torch.ones(1, 2).bool()), C, False)
+    pixels = torch.eye(2)[segments.masks.argmax(0)].T
+    losses = torch.stack([pixel_contrast(pixels, segments, samples=2) for _ in range(20)])
+    assert float((losses < 0.1).float().mean()) > 0.5
+
+
 def test_a_clip_is_one_tall_picture(target):
     stacked = stack_frames(target)
     assert stacked.masks.shape == (2, 8, 4)
@@ -138,6 +150,14 @@ def frame_targets(frames):
     mask = torch.zeros(1, H // 4, W // 4)
     mask[:, 4:12, 4:12] = 1
     return [Target(torch.tensor([1]), mask, torch.tensor([7])) for _ in range(frames)]
+
+
+def moving_targets(frames):
+    """An object that moves: no two frames have the same target."""
+    masks = torch.zeros(frames, 1, H // 4, W // 4)
+    for frame in range(frames):
+        masks[frame, :, 4:12, frame : frame + 6] = 1
+    return [Target(torch.tensor([1]), mask, torch.tensor([7])) for mask in masks]
 
 
 def objective(name, stage, length):
@@ -172,15 +192,22 @@ def test_frozen_norms_keep_their_statistics():
     assert not any(module.training for module in training.model.modules())
 
 
-def test_frames_of_a_clip_are_brought_together():
-    """The batch comes first frames first; the model wants clip after clip."""
-    training = objective("maxtron-vis-tiny", "clips", 4).eval()
-    seen = []
-    training.clip_stage_terms = lambda frames, samples: seen.append((frames, samples)) or {}
-    frames = torch.arange(8.0).view(8, 1, 1, 1)
-    training(frames, list(range(8)))
-    assert seen[0][0].flatten().tolist() == [0, 2, 4, 6, 1, 3, 5, 7]
-    assert seen[0][1] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+@pytest.mark.parametrize("name", ["maxtron-vis-tiny", "maxtron-vps-tiny"])
+def test_the_clips_of_a_batch_are_judged_by_their_own_targets(name):
+    """A batch is frame-major: with equal clips, the loss is one clip's, unless targets are mixed up."""
+    length = 4 if name == "maxtron-vis-tiny" else 2
+    training = objective(name, "clips", length).eval()
+    frames, targets = 255 * torch.rand(length, 3, H, W), moving_targets(length)
+    with torch.no_grad():
+        torch.manual_seed(0)
+        alone = training(frames, targets)["classes"]
+        torch.manual_seed(0)
+        twice = training(frames.repeat_interleave(2, 0), [target for target in targets for _ in range(2)])
+    torch.testing.assert_close(twice["classes"], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_video_is_cut_into_clips_of_successive_frames():
+    assert cut_into_clips(torch.arange(6), 3).tolist() == [0, 3, 1, 4, 2, 5]
 
 
 def test_identities_link_the_frames_of_a_tube():

@@ -16,7 +16,7 @@ from mobilevis.training.objectives.dvis_plus import (
 )
 from mobilevis.training.objectives.mask2former import (
     Mask2FormerLoss,
-    assigned_losses,
+    compute_losses,
     match_costs,
     match_frames,
     pairwise_pixel_loss,
@@ -76,7 +76,7 @@ def test_predictions_that_are_not_finite_are_refused():
 def test_an_ideal_prediction_has_next_to_no_loss():
     target = squares(0, 1)
     assignment = Assignment(torch.tensor([3, 1]), torch.tensor([0, 1]))
-    terms = assigned_losses(batch(ideal(target, [3, 1])), [target], [assignment], WEIGHTS)
+    terms = compute_losses(batch(ideal(target, [3, 1])), [target], [assignment], WEIGHTS)
     assert all(float(term) < 0.02 for term in terms.values())
 
 
@@ -89,14 +89,14 @@ def test_a_query_without_an_instance_counts_a_tenth():
     losses = F.cross_entropy(logits[0], labels, reduction="none")
     importance = torch.tensor([0.1, 0.1, 1.0, 0.1, 0.1])
     expected = (losses * importance).sum() / importance.sum()
-    terms = assigned_losses(prediction, [target], [assignment], weights)
+    terms = compute_losses(prediction, [target], [assignment], weights)
     torch.testing.assert_close(terms["classes"], expected)
 
 
 def test_frames_without_objects_have_a_class_loss_only():
     target = squares()
     empty = Assignment(torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.long))
-    terms = assigned_losses(batch(ideal(target, [])), [target], [empty], WEIGHTS)
+    terms = compute_losses(batch(ideal(target, [])), [target], [empty], WEIGHTS)
     assert float(terms["mask"]) == float(terms["dice"]) == 0.0
 
 

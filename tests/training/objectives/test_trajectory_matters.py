@@ -17,13 +17,14 @@ CHANCE = 1 / COLOURS
 
 
 def clips(count, generator):
-    """Clips of two frames (2·count, COLOURS + 1, SIDE, SIDE), the colours, and the grey objects' cells."""
-    frames = torch.zeros(count, 2, COLOURS + 1, SIDE, SIDE)
+    """Clips of two frames (2·count, COLOURS + 1, SIDE, SIDE), frame-major, the colours, and the grey objects'
+    cells."""
+    frames = torch.zeros(2, count, COLOURS + 1, SIDE, SIDE)
     colours = torch.randint(COLOURS, (count,), generator=generator)
     places = torch.randint(SIDE, (count, 2, 2), generator=generator)
     every = torch.arange(count)
-    frames[every, 0, colours, places[:, 0, 0], places[:, 0, 1]] = 1
-    frames[every, 1, GREY, places[:, 1, 0], places[:, 1, 1]] = 1
+    frames[0, every, colours, places[:, 0, 0], places[:, 0, 1]] = 1
+    frames[1, every, GREY, places[:, 1, 0], places[:, 1, 1]] = 1
     return frames.flatten(0, 1), colours, places[:, 1]
 
 
@@ -37,7 +38,7 @@ class Namer(nn.Module):
         self.read = nn.Linear(DIM, COLOURS)
 
     def forward(self, frames, places):
-        features = self.layer(self.enter(frames), frames=2)[1::2]
+        features = self.layer(self.enter(frames), frames=2)[len(places) :]
         return self.read(features[torch.arange(len(places)), :, places[:, 0], places[:, 1]])
 
 

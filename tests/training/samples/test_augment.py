@@ -39,6 +39,17 @@ def test_a_mask_moves_with_its_frame(seed: int, height: int, width: int) -> None
     assert np.abs(covered - view.mask(mask)).max() <= 1
 
 
+def test_frames_are_reduced_and_enlarged_alike() -> None:
+    """Half and twice are as far from 1: the scale is drawn from its logarithm."""
+    rng = np.random.default_rng(0)
+    size, config = (64, 128), AugmentConfig(scale=(0.5, 2))
+    views = [random_view(rng, size, size, size, config) for _ in range(99)]
+    heights = sorted(view.size[0] for view in views)
+    assert heights[0] < 36
+    assert 58 < heights[49] < 70
+    assert heights[-1] > 114
+
+
 def test_a_view_without_change_is_the_runtimes_letterbox() -> None:
     image = np.random.default_rng(0).integers(0, 255, (64, 100, 3)).astype(np.uint8)
     view = View(flip=False, size=(64, 100), canvas=(64, 128), offset=(0, 0))

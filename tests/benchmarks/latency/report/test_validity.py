@@ -48,6 +48,11 @@ def test_each_doubt_is_a_reason(fields, reason):
     assert reason in found
 
 
+def test_a_device_that_was_warm_before_and_is_no_warmer_is_no_doubt():
+    warm = state(thermal_status=1)
+    assert reasons(before=warm, after=warm) == []
+
+
 def test_frames_without_any_instance_lack_two_stages():
     empty = frames()
     object.__setattr__(empty, "instances", [0] * len(empty.at_s))

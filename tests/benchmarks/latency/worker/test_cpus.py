@@ -13,7 +13,7 @@ from mobilevis.benchmarks.latency.worker.cpus import (
     cpus_to_mask,
     format_cpus,
     mask_to_cpus,
-    named_masks,
+    name_masks,
     parse_cpu_list,
     parse_topology,
     resolve_cpus,
@@ -31,7 +31,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("tree", "masks"), NAMES, ids=["778G", "Pixel 6", "Raspberry Pi 4"])
 def test_names_follow_the_clusters_of_the_device(tree, masks):
-    names = named_masks(parse_topology(tree))
+    names = name_masks(parse_topology(tree))
     assert {name: cpus_to_mask(cpus) for name, cpus in names.items()} == masks
 
 

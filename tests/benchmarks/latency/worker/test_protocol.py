@@ -71,6 +71,13 @@ def test_a_steady_latency_settles_after_the_minimum_time():
     assert log.milliseconds[0] == 300.0
 
 
+@pytest.mark.parametrize(("rise", "settled"), [(0.01, True), (0.03, False)])
+def test_a_median_has_settled_when_it_moves_by_less_than_two_hundredths(rise, settled):
+    durations = [50.0] * PROTOCOL.window + [50.0 * (1 + rise)] * PROTOCOL.window
+    assert PROTOCOL.has_settled(durations, elapsed=1.0) is settled
+    assert PROTOCOL.has_settled([x / 1e3 for x in durations], elapsed=1.0) is settled
+
+
 def test_keyframes_do_not_keep_the_median_from_settling():
     clock = Clock()
     script = [(40.0, True), (10.0, False)] * 200

@@ -14,7 +14,7 @@ import pytest
 from mobilevis.benchmarks.latency.bench import Plan, run_plan
 from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
-from mobilevis.benchmarks.latency.worker.affinity import allowed_cpus, pin
+from mobilevis.benchmarks.latency.worker.affinity import parse_allowed_cpus, pin
 from mobilevis.benchmarks.latency.worker.job import Job, Target, parse_job
 from mobilevis.runtime.errors import UserError
 from tests.benchmarks.latency.conftest import SHORT, write_artefact
@@ -133,9 +133,9 @@ def test_a_narrowed_mask_is_refused():
 
 
 def test_the_allowed_cpus_come_from_the_kernels_own_line():
-    assert allowed_cpus("Name:\tx\nCpus_allowed:\tf0\nCpus_allowed_list:\t4-7\n") == (4, 5, 6, 7)
+    assert parse_allowed_cpus("Name:\tx\nCpus_allowed:\tf0\nCpus_allowed_list:\t4-7\n") == (4, 5, 6, 7)
     with pytest.raises(UserError, match="does not say"):
-        allowed_cpus("Name:\tx\n")
+        parse_allowed_cpus("Name:\tx\n")
 
 
 def test_a_worker_whose_host_is_gone_removes_its_folder(artefact, tmp_path):

@@ -1,0 +1,34 @@
+"""What a follower of kernels shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mobilevis.runtime.association.follower import FrameMasks, Setting
+from mobilevis.runtime.association.kernel_follower import KernelFollower
+from mobilevis.runtime.stages import Stages
+
+
+class Everything:
+    """Shows all that it may."""
+
+    def keep_classes(self, classes):
+        return np.ones(len(classes), dtype=np.bool_)
+
+    def choose(self, scores, wanted):
+        return np.flatnonzero(wanted)
+
+
+class Scripted:
+    """An association that gives no identity to the second kernel."""
+
+    def update(self, kernels, scores):
+        return np.array([4, 0, 7])
+
+
+def test_a_kernel_without_a_track_is_not_shown():
+    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.0))
+    chosen = follower.on_keyframe(np.eye(3, dtype=np.float32), np.full((3, 2), 0.9, dtype=np.float32))
+    assert chosen.tolist() == [0, 2]
+    masks = FrameMasks(np.ones((2, 2, 2), np.float32), (2, 2), np.ones((1, 3, 2, 2), np.float32))
+    assert follower.on_masks(masks, Stages()).ids.tolist() == [4, 7]
