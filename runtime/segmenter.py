@@ -78,6 +78,11 @@ class VideoSegmenter:
         """Frames after a frame that its answer may wait for; 0 for a frame-level driver."""
         return self._driver.delay
 
+    @property
+    def best_score(self) -> float:
+        """The highest class score that the network gave, shown or not; says how low a threshold must be."""
+        return self._driver.best_score
+
     def reset(self) -> None:
         """Forget the video: the next frame is the first of another one."""
         self._driver.reset()

@@ -10,6 +10,12 @@ from mobilevis.models.registry import list_models
 from mobilevis.runtime.errors import suggest
 
 
+def bundled_models() -> dict[str, Path]:
+    """The checkpoints that ship, by the names of their models."""
+    folder = Path(str(files("mobilevis.models.weights")))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
 def bundled_checkpoint(name: str) -> Optional[Path]:
     """Path of the trained weights of a model that ship with the package; None where there are none.
 
@@ -21,5 +27,4 @@ def bundled_checkpoint(name: str) -> Optional[Path]:
     """
     if name not in list_models():
         raise ValueError(f"no model {name}; {suggest(name, list_models())}")
-    path = Path(str(files("mobilevis.models.weights"))) / f"{name}.safetensors"
-    return path if path.is_file() else None
+    return bundled_models().get(name)
