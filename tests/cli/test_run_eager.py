@@ -11,7 +11,6 @@ import pytest
 from typer.testing import CliRunner
 
 from mobilevis.cli.main import app
-from mobilevis.export import export_model
 from mobilevis.export.seeded import create_seeded
 from mobilevis.models.weights.bundled import bundled_models
 from mobilevis.models.weights.checkpoint import save_checkpoint
@@ -19,30 +18,24 @@ from mobilevis.runtime import rle
 from mobilevis.runtime.bundled_clip import bundled_clip
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from tests.exports import by_engine
 
-SIZE = [64, 128]
-
-
-@pytest.fixture(scope="module")
-def model():
-    return create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
+SIZE = [128, 192]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory, model):
+def checkpoint(tmp_path_factory):
+    """The weights that the fixture ``artefacts`` exports."""
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
     classes = [Category(i, f"class {i}") for i in range(1, 6)]
     record = {"config": {"data": {"canvas": SIZE}}}
     save_checkpoint(model, path, name="mobileinst-topformer-tiny", classes=classes, record=record)
     return path
 
 
-@pytest.fixture(scope="module")
-def onnx(exports, model):
-    """The model's ONNX artefact."""
-    folder = exports.get("eager", lambda folder: export_model(model, folder, ["onnx"], tuple(SIZE), name="m"))
-    return by_engine(folder)["onnxruntime"]
+@pytest.fixture
+def onnx(artefacts):
+    return artefacts["onnxruntime"]
 
 
 @pytest.fixture
@@ -74,10 +67,12 @@ def read(path):
     return [json.loads(line)["instances"] for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("association", ["slots", "appearance"])
+@pytest.mark.parametrize(
+    "association", [("slots",), ("appearance", "--option", "birth_score=0.02")], ids=lambda words: words[0]
+)
 def test_a_checkpoint_finds_what_its_onnx_artefact_finds(run, checkpoint, onnx, tmp_path, association):
     for what, lines in ((checkpoint, "eager.jsonl"), (onnx, "onnx.jsonl")):
-        choice = ("--score-threshold", 0.05, "--max-frames", 5, "-T", 2, "--association", association)
+        choice = ("--score-threshold", 0.02, "--max-frames", 5, "-T", 2, "--association", *association)
         run(what, bundled_clip(), *choice, "--json-lines", lines)
     eager, exported = read(tmp_path / "eager.jsonl"), read(tmp_path / "onnx.jsonl")
     assert len(eager) == len(exported) == 5
@@ -101,7 +96,7 @@ def test_a_model_whose_weights_ship_runs_by_its_name(run, tmp_path):
 
 
 def test_the_input_size_can_be_chosen(run, checkpoint):
-    assert "1 frames" in run(checkpoint, bundled_clip(), "--max-frames", 1, "--input-size", "128x128")
+    assert "1 frames" in run(checkpoint, bundled_clip(), "--max-frames", 1, "--input-size", "64x128")
 
 
 @pytest.mark.parametrize(

@@ -14,24 +14,16 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.export import export_model
-from mobilevis.export.seeded import create_seeded
 from mobilevis.runtime.sources import open_source
-from tests.exports import by_engine
 
 COMMAND = [sys.executable, "-m", "mobilevis.cli.main"]
 PATIENCE_S = 300.0
 
 
-@pytest.fixture(scope="module")
-def onnx(exports):
+@pytest.fixture
+def onnx(artefacts):
     """A small MobileInst with random weights."""
-
-    def export(folder):
-        model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
-        export_model(model, folder, ["onnx"], (64, 128), name="m")
-
-    return by_engine(exports.get("eager", export))["onnxruntime"]
+    return artefacts["onnxruntime"]
 
 
 @pytest.fixture
