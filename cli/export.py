@@ -11,6 +11,7 @@ import typer
 
 from mobilevis.cli.choices import complete, complete_list, names_at
 from mobilevis.cli.console import plain, print_written
+from mobilevis.cli.eager import CHECKPOINT_SUFFIX
 from mobilevis.cli.options import DEFAULT_INPUT_SIZE, SIZE, ConfigOption, parse_config, parse_size
 from mobilevis.cli.tables import make_table
 from mobilevis.runtime.formats import FORMATS
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from mobilevis.export.report import ExportReport, FormatReport
     from mobilevis.models import StreamingModel
     from mobilevis.runtime.categories import Category
-
-CHECKPOINT_SUFFIX = ".safetensors"
 
 
 def export(

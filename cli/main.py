@@ -6,7 +6,6 @@ import importlib.metadata
 import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Optional
@@ -30,6 +29,7 @@ from mobilevis.cli import (
 )
 from mobilevis.cli import list as list_command
 from mobilevis.cli.commands import Group, add_command
+from mobilevis.cli.extras import extra_with
 from mobilevis.cli.signals import interrupt_on_signals
 from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import UserError, missing_extra, printable
@@ -81,6 +81,7 @@ add_command(
     run.run,
     f"run {ARTEFACT} {CLIP} -o overlay.mp4",
     f"run {ARTEFACT} 0 --json-lines tracks.jsonl --association slots",
+    f"run runs/coco/model.safetensors {CLIP} -o overlay.mp4 --legend",
 )
 add_command(app, "profile", profile.profile, "profile mobileinst-topformer-base", "profile --paper-tables")
 add_command(app, "train", train.train, "train synth-frames", "train coco --set run.output=runs/mine --resume")
@@ -160,23 +161,12 @@ def as_user_error(error: Exception, arguments: Sequence[str] = ()) -> Optional[U
     if isinstance(error, MemoryError):
         return UserError("the memory is not enough", fix="give a smaller input, or close other programs")
     if isinstance(error, ModuleNotFoundError) and error.name:
-        extras = _extras_with(error.name.partition(".")[0])
-        if extras:
-            return missing_extra(error.name, next((a for a in arguments if a in extras), extras[0]))
+        extra = extra_with(error.name.partition(".")[0], arguments)
+        if extra is not None:
+            return missing_extra(error.name, extra)
     if isinstance(error, OSError) and error.errno is not None:
         return UserError(os.strerror(error.errno), error.filename, "check the path and its permissions")
     return None
-
-
-def _extras_with(module: str) -> list[str]:
-    """The extras of this package that install a module, by the package's own metadata."""
-    wanted = module.lower().replace("_", "-")
-    found = []
-    for requirement in importlib.metadata.requires("mobilevis") or ():
-        match = re.match(r"([\w.-]+).*extra == .(\w+)", requirement)
-        if match and match[1].lower().replace("_", "-") == wanted:
-            found.append(match[2])
-    return found
 
 
 if __name__ == "__main__":

@@ -43,26 +43,11 @@ def _open_artefact(path: Path, engine: Optional[str], threads: int) -> tuple[Art
 def _open_checkpoint(
     path: Path, input_size: Optional[str], max_instances: Optional[int]
 ) -> tuple[Artefact, dict[str, Any]]:
-    """Load a checkpoint as eager PyTorch behind the engines' interface, and say which it is."""
-    from mobilevis.cli.options import choose_size
-    from mobilevis.export.describe import describe
-    from mobilevis.export.eager import EagerArtefact
-    from mobilevis.models.weights.checkpoint import load_checkpoint
+    """Load a checkpoint, and say which it is."""
+    from mobilevis.cli.eager import open_checkpoint
 
-    loaded = load_checkpoint(path)
-    try:
-        streaming, metadata = describe(
-            loaded.model,
-            choose_size(input_size, loaded.input_size),
-            name=loaded.name,
-            classes=loaded.classes,
-            checkpoint_sha256=loaded.sha256,
-            **({} if max_instances is None else {"max_instances": max_instances}),
-        )
-    except ValueError as error:
-        raise UserError(str(error), path, "give another value") from error
-    eager = EagerArtefact(loaded.model, streaming, metadata)
-    return eager, _facts(eager, path, loaded.sha256)
+    eager = open_checkpoint(path, input_size, max_instances)
+    return eager, _facts(eager, path, str(eager.metadata.checkpoint_sha256))
 
 
 def _facts(artefact: Artefact, path: Path, sha256: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``mobilevis run``: a video through an artefact."""
+"""``mobilevis run``: a video through an artefact, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional
 import typer
 
 from mobilevis.cli.choices import choice
+from mobilevis.cli.eager import find_checkpoint
 from mobilevis.cli.options import (
     ARTEFACT_HELP,
     AssociationOption,
     DriverOption,
     EngineOption,
+    InputSizeOption,
     KeyframeOption,
     default_association,
     driver_options,
@@ -22,13 +24,25 @@ from mobilevis.cli.options import (
 from mobilevis.runtime.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from mobilevis.runtime.categories import Category
+    from mobilevis.runtime.engines.base import Artefact
+    from mobilevis.runtime.segmenter import VideoSegmenter
     from mobilevis.runtime.sinks import Sink
     from mobilevis.runtime.sources import Source
+    from mobilevis.runtime.streaming import StreamSummary
 
 
 def run(
-    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=ARTEFACT_HELP)],
+    artefact: Annotated[
+        str,
+        typer.Argument(
+            metavar="ARTEFACT|CHECKPOINT|MODEL",
+            help=f"{ARTEFACT_HELP} Or, in eager PyTorch, a file that `mobilevis train` wrote, or a model "
+            "whose weights ship.",
+        ),
+    ],
     source: Annotated[
         str,
         typer.Argument(
@@ -47,8 +61,14 @@ def run(
     json_lines: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="One JSON object a frame.")
     ] = None,
+    legend: Annotated[
+        bool, typer.Option("--legend", help="Write the speed into a corner of the overlay.")
+    ] = False,
     engine: EngineOption = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, help="CPU threads of the engine, of OpenCV and of NumPy.")
+    ] = 1,
+    input_size: InputSizeOption = None,
     keyframe_interval: KeyframeOption = None,
     association: AssociationOption = None,
     mode: Annotated[
@@ -77,8 +97,7 @@ def run(
     import cv2
 
     from mobilevis.cli.console import console_beside, print_written
-    from mobilevis.cli.stream import print_delay, print_stages, run_with_progress
-    from mobilevis.runtime.artefact import load_artefact
+    from mobilevis.cli.stream import run_with_progress
     from mobilevis.runtime.engines.base import check_threads
     from mobilevis.runtime.outputs import check_outputs
     from mobilevis.runtime.segmenter import VideoSegmenter
@@ -93,7 +112,9 @@ def run(
         "--panoptic": panoptic,
         "--json-lines": json_lines,
     }
-    check_outputs(outputs, {"the artefact": artefact, "the source": Path(source)}, folders={"--panoptic"})
+    checkpoint = find_checkpoint(artefact)
+    inputs = {"the artefact": checkpoint or Path(artefact), "the source": Path(source)}
+    check_outputs(outputs, inputs, folders={"--panoptic"})
     named: dict[str, Any] = {
         "keyframe_interval": keyframe_interval,
         "association": association,
@@ -101,23 +122,55 @@ def run(
         "score_threshold": score_threshold,
         "classes": classes.split(",") if classes else None,
     }
-    loaded = load_artefact(artefact, engine, threads, verify=verify)
-    options = {**default_association(loaded.metadata), **driver_options(named, option)}
-    segmenter = VideoSegmenter(loaded, **options)
     if stills and (output or results or panoptic):
         raise UserError("stills make no video", source, "write them with --json-lines")
+    if legend and output is None:
+        raise UserError("--legend belongs to an overlay", fix="give --output")
+    loaded = _load(checkpoint, artefact, input_size, engine, threads, verify)
+    options = {**default_association(loaded.metadata), **driver_options(named, option)}
+    segmenter = VideoSegmenter(loaded, **options)
     opened = open_source(source, stills)
-    makers = _choose_sinks(outputs, source, opened, segmenter.metadata.classes, video_id)
+    makers = _choose_sinks(outputs, source, opened, segmenter.metadata.classes, video_id, legend)
     sinks = open_sinks(makers)
     console = console_beside(outputs.values())
     summary = run_with_progress(console, segmenter, opened, sinks, max_frames)
-    if segmenter.metadata.has_random_weights:
-        console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
-    print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
-    print_delay(console, segmenter.delay, summary.frames)
+    _print_summary(console, segmenter, summary)
     print_written(console, outputs.values())
     if summary.interrupted is not None:
         raise summary.interrupted
+
+
+def _load(
+    checkpoint: Optional[Path],
+    artefact: str,
+    input_size: Optional[str],
+    engine: Optional[str],
+    threads: int,
+    verify: bool,
+) -> Artefact:
+    """The checkpoint in eager PyTorch, or else the artefact on its engine."""
+    from mobilevis.cli.eager import open_checkpoint
+    from mobilevis.runtime.artefact import load_artefact
+
+    if checkpoint is None:
+        if input_size is not None:
+            raise UserError("an artefact's input size is its own", artefact, "leave out --input-size")
+        return load_artefact(artefact, engine, threads, verify=verify)
+    if engine is not None:
+        raise UserError("a checkpoint runs in eager PyTorch", checkpoint, "export it, or leave out --engine")
+    return open_checkpoint(checkpoint, input_size, threads=threads)
+
+
+def _print_summary(console: Console, segmenter: VideoSegmenter, summary: StreamSummary) -> None:
+    from mobilevis.cli.stream import print_delay, print_nothing_found, print_stages
+
+    loaded = segmenter.artefact
+    if loaded.metadata.has_random_weights:
+        console.print("[yellow]The artefact's weights are random: what it finds means nothing.[/]")
+    print_stages(console, summary, f"{loaded.engine}, {loaded.threads} thread(s)")
+    if not summary.track_ids:
+        print_nothing_found(console, segmenter)
+    print_delay(console, segmenter.delay, summary.frames)
 
 
 def _choose_sinks(
@@ -126,6 +179,7 @@ def _choose_sinks(
     opened: Source,
     classes: tuple[Category, ...],
     video_id: int,
+    legend: bool,
 ) -> list[Callable[[], Sink]]:
     """What makes the sinks of the outputs asked for, by their options."""
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
@@ -133,7 +187,7 @@ def _choose_sinks(
 
     video = Path(source).resolve().stem.strip(".") or "video"
     makers: dict[str, Callable[[Path], Sink]] = {
-        "--output": lambda path: OverlayVideo(path, opened.fps, classes),
+        "--output": lambda path: OverlayVideo(path, opened.fps, classes, legend=legend),
         "--results": lambda path: YoutubeVisResults(path, classes, video_id),
         "--panoptic": lambda path: PanopticResults(path, classes, video, opened.frame_name),
         "--json-lines": lambda path: JsonLines(path, classes),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Optional
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from mobilevis.cli.signals import StoppedError, stop_on_signals
+from mobilevis.cli.tables import make_table
 from mobilevis.runtime.errors import printable
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mobilevis.runtime.sinks import Sink
     from mobilevis.runtime.sources import Source
     from mobilevis.runtime.streaming import StreamSummary
+
+TOTAL = "frame"  # the stage that sums up a driver's
 
 
 def progress_bar(console: Console) -> Progress:
@@ -63,19 +65,37 @@ def run_with_progress(
 
 
 def print_stages(console: Console, summary: StreamSummary, setup: str) -> None:
-    """Mean milliseconds of each stage, on keyframes and on the frames between them."""
+    """Mean milliseconds of each stage, on keyframes and on the frames between them; frames a second."""
     key, other = summary.mean_milliseconds(keyframes=True), summary.mean_milliseconds(keyframes=False)
+    every = summary.mean_milliseconds()
     tracks = len(summary.track_ids)
     console.print(
         f"{setup}: {summary.frames} frames, {summary.keyframes} keyframes, {tracks} tracks", soft_wrap=True
     )
-    table = Table()
-    table.add_column("stage")
-    table.add_column("keyframe ms", justify="right")
-    table.add_column("other ms", justify="right")
-    for stage in key:
-        table.add_row(stage, f"{key[stage]:.2f}", f"{other[stage]:.2f}" if stage in other else "–")
+    table = make_table("", ["stage"], ["keyframe ms", "other ms", "amortised ms"])
+    for stage in every:
+        cells = (f"{means[stage]:.2f}" if stage in means else "–" for means in (key, other, every))
+        table.add_row(stage, *cells)
     console.print(table)
+    end_to_end = f"{summary.frames / summary.seconds:.1f} frames a second end to end"
+    amortised = f", {1e3 / every[TOTAL]:.1f} without reading and writing" if every.get(TOTAL) else ""
+    console.print(end_to_end + amortised, soft_wrap=True)
+
+
+def print_nothing_found(console: Console, segmenter: VideoSegmenter) -> None:
+    """What the scores were where no object was found, and which thresholds would show some."""
+    options, best = segmenter.options, segmenter.best_score
+    least = float(f"{best / 2:.0e}")  # masks' quality lowers scores: half the best shows something
+    lower = [f"--score-threshold {least:g}"] if least < options["score_threshold"] else []
+    if options.get("birth_score", 0.0) > least:
+        lower.append(f"--option birth_score={least:g}")
+    lower = lower or [f"--option mask_threshold={options['mask_threshold'] / 2:g}"]
+    console.print(
+        f"Nothing was found: the best score was {best:.2g}, before its mask was rated; the threshold is "
+        f"{options['score_threshold']:g}. Try {' '.join(lower)}.",
+        soft_wrap=True,
+        style="yellow",
+    )
 
 
 def print_delay(console: Console, delay: int, frames: int) -> None:

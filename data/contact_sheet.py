@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional, Union
 
@@ -16,9 +16,11 @@ from mobilevis.data.images import image_folder, read_image
 from mobilevis.data.records import read_json
 from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 from mobilevis.runtime import rle
-from mobilevis.runtime.draw import draw_label, draw_mask, track_color
+from mobilevis.runtime.colors import TrackColors
+from mobilevis.runtime.draw import draw_mask
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.images import MAX_PIXELS
+from mobilevis.runtime.labels import LabelLayer
 from mobilevis.runtime.rle import Rle
 
 Sheet = NDArray[np.uint8]
@@ -69,6 +71,7 @@ class _Clip:
     files: tuple[str, ...]
     size: tuple[int, int]
     objects: list[_Marked]
+    colors: TrackColors = field(default_factory=TrackColors)
 
 
 _Clips = tuple[list[_Clip], tuple[str, ...]]  # and the set's notes
@@ -194,16 +197,17 @@ def _draw(clip: _Clip, frame: int, folder: Path, tile_width: int) -> Sheet:
     # The mask's pixels under the tile's, as a resize to the nearest takes them.
     at = [np.arange(n) * full // n for n, full in zip((height, width), clip.size)]
     visible = [(marked, found) for marked in clip.objects if (found := marked.masks[frame]) is not None]
-    labels = []
-    for marked, segmentation in visible[:MAX_OBJECTS]:
+    shown = visible[:MAX_OBJECTS]
+    labels = LabelLayer(tile)
+    more = f" (+ {len(visible) - MAX_OBJECTS} objects)" if len(visible) > MAX_OBJECTS else ""
+    labels.write(clip.files[frame] + more, (0, height), CAPTION_COLOR)
+    waiting = []
+    for (marked, segmentation), color in zip(shown, clip.colors.update([m.identity for m, _ in shown])):
         mask = rle.sample(segmentation, *at)
         if mask.any():
-            color = track_color(marked.identity)
             draw_mask(tile, mask, (0, 0), color)
             rows, columns = np.nonzero(mask)
-            labels.append((marked.label, (int(columns.min()), int(rows.min())), color))
-    for label, corner, color in labels:
-        draw_label(tile, label, corner, color)
-    more = f" (+ {len(visible) - MAX_OBJECTS} objects)" if len(visible) > MAX_OBJECTS else ""
-    draw_label(tile, clip.files[frame] + more, (0, height), CAPTION_COLOR)
+            waiting.append((marked.label, (int(columns.min()), int(rows.min())), color))
+    for label, corner, color in waiting:
+        labels.write(label, corner, color)
     return tile

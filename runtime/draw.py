@@ -1,46 +1,50 @@
-"""Drawing instances onto frames: one colour for each identity."""
+"""Drawing instances onto frames: one colour for each identity, thin outlines, labels that stay apart."""
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
+from typing import Optional
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Image
+from mobilevis.runtime.colors import Color, TrackColors
+from mobilevis.runtime.labels import LabelLayer
 from mobilevis.runtime.results import FrameResult
 
-Color = tuple[int, int, int]
-
-OPACITY = 0.5
-GOLDEN_RATIO = 0.618033988749895
+OPACITY = 0.4
+LEGEND_COLOR = (32, 32, 32)
 
 
-def track_color(track_id: int) -> Color:
-    """RGB of an identity; steps of the golden ratio around the hue circle keep neighbours apart."""
-    hue = (track_id * GOLDEN_RATIO) % 1.0
-    value = 1.0 if track_id % 2 else 0.85
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75, value)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
-def draw_result(frame: Image, result: FrameResult, class_names: Sequence[str]) -> Image:
+def draw_result(
+    frame: Image,
+    result: FrameResult,
+    class_names: Sequence[str],
+    colors: Optional[TrackColors] = None,
+    legend: str = "",
+) -> Image:
     """A copy of the frame with masks, outlines and labels.
 
     Args:
         frame: (H, W, 3) uint8 RGB.
         result: the frame's instances.
         class_names: name of each class index.
+        colors: the video's; None takes new ones, which go by the tracks' numbers.
+        legend: a line for the lower left corner.
     """
     canvas = frame.copy()
-    by_size = sorted(result.instances, key=lambda instance: -instance.area)
-    for instance in by_size:
-        draw_mask(canvas, instance.box_mask, instance.box[:2], track_color(instance.track_id))
-    for instance in by_size:
+    ids = [instance.track_id for instance in result.instances]
+    colored = list(zip(result.instances, (colors or TrackColors()).update(ids)))
+    for instance, color in sorted(colored, key=lambda pair: -pair[0].area):
+        draw_mask(canvas, instance.box_mask, instance.box[:2], color)
+    labels = LabelLayer(canvas)
+    if legend:
+        labels.write(legend, (0, canvas.shape[0]), LEGEND_COLOR)
+    for instance, color in colored:  # by falling score: where there is no room, the faintest goes without
         label = f"{instance.track_id} {class_names[instance.class_index]} {instance.score:.2f}"
-        draw_label(canvas, label, instance.box[:2], track_color(instance.track_id))
+        labels.write(label, instance.box[:2], color)
     return canvas
 
 
@@ -53,16 +57,5 @@ def draw_mask(canvas: Image, mask: NDArray[np.bool_], corner: tuple[int, int], c
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=corner
     )
-    thickness = max(1, round(min(canvas.shape[:2]) / 300))
+    thickness = max(1, round(min(canvas.shape[:2]) / 500))
     cv2.drawContours(canvas, outlines, -1, color, thickness, cv2.LINE_AA)
-
-
-def draw_label(canvas: Image, label: str, corner: tuple[int, int], color: Color) -> None:
-    """Write a label on a filled bar that stays inside the canvas, in place."""
-    scale = max(0.4, min(canvas.shape[:2]) / 900)
-    (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x = int(np.clip(corner[0], 0, max(0, canvas.shape[1] - width - 4)))
-    y = int(np.clip(corner[1], height + base + 2, canvas.shape[0]))
-    cv2.rectangle(canvas, (x, y - height - base - 2), (x + width + 4, y), color, cv2.FILLED)
-    ink = (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
-    cv2.putText(canvas, label, (x + 2, y - base), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

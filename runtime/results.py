@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Image
+from mobilevis.runtime.errors import UserError, missing_extra
+
+if TYPE_CHECKING:
+    import supervision
+
+    from mobilevis.runtime.colors import TrackColors
+
 Mask = NDArray[np.bool_]
+
+MAX_LISTED = 5  # instances in a repr
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Instance:
         return mask
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FrameResult:
     """The instances of one frame.
 
@@ -86,6 +97,24 @@ class FrameResult:
             raise ValueError(f"frame {self.frame_index}: track ids {ids} repeat")
         if any(instance.frame_size != self.frame_size for instance in self.instances):
             raise ValueError(f"frame {self.frame_index}: an instance has another frame size")
+
+    def __repr__(self) -> str:
+        """One line: the frame, and of the first instances the track, class and score."""
+        height, width = self.frame_size
+        kind = ", keyframe" if self.is_keyframe else ""
+        names = self._names()
+        listed = [
+            f"{item.track_id} {names[item.class_index]} {item.score:.2f}"
+            for item in self.instances[:MAX_LISTED]
+        ]
+        more = len(self.instances) - len(listed)
+        found = ", ".join(listed) + (f" and {more} more" if more else "") or "nothing"
+        return f"<FrameResult {self.frame_index}, {height}x{width}{kind}: {found}>"
+
+    def _names(self) -> Sequence[str]:
+        """A name for each class index; numbers where there are no categories."""
+        count = 1 + max((item.class_index for item in self.instances), default=0)
+        return self.categories or [f"class {index}" for index in range(count)]
 
     @property
     def masks(self) -> Mask:
@@ -119,3 +148,46 @@ class FrameResult:
             IndexError: the result has no categories.
         """
         return np.array([self.categories[item.class_index] for item in self.instances], dtype=np.str_)
+
+    def plot(self, frame: Image, colors: Optional[TrackColors] = None) -> Image:
+        """A copy of the frame with masks, outlines and labels.
+
+        Args:
+            frame: (height, width, 3) uint8 RGB, the one that the result is of.
+            colors: one ``TrackColors`` for all frames of a video keeps tracks on screen together unlike; None
+                colours each track by its number alone, unless two of this frame would be alike.
+
+        Raises:
+            UserError: the frame has another size.
+        """
+        # Drawing needs results, so results learn of it only here.
+        from mobilevis.runtime.draw import draw_result
+
+        if frame.shape[:2] != self.frame_size:
+            sizes = (f"{height}x{width}" for height, width in (frame.shape[:2], self.frame_size))
+            raise UserError("the frame is {}, the result's {}".format(*sizes), fix="give the result's frame")
+        return draw_result(frame, self, self._names(), colors)
+
+    def to_supervision(self) -> supervision.Detections:
+        """The instances for supervision's annotators, zones and metrics.
+
+        Returns:
+            ``xyxy`` (K, 4) float32, x1 and y1 exclusive; ``mask`` (K, height, width) bool; ``confidence``
+            (K,) float32; ``class_id`` (K,) int64, class indices from 0; ``tracker_id`` (K,) int64, from 1;
+            and ``data["class_name"]`` (K,) str where the result has categories.
+
+        Raises:
+            UserError: supervision is not installed.
+        """
+        try:
+            from supervision import Detections
+        except ModuleNotFoundError as error:
+            raise missing_extra("supervision", "supervision") from error
+        return Detections(
+            xyxy=self.boxes.astype(np.float32),
+            mask=self.masks,
+            confidence=self.scores,
+            class_id=np.array([item.class_index for item in self.instances], dtype=np.int64),
+            tracker_id=self.track_ids,
+            data={"class_name": self.class_names} if self.categories else {},
+        )

@@ -13,6 +13,7 @@ import numpy as np
 
 from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.blas import limit_blas
 from mobilevis.runtime.drivers import make_driver
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
@@ -28,7 +29,7 @@ class VideoSegmenter:
     Args:
         artefact: path of a .pte or .tflite file or an ONNX folder, or an artefact already loaded.
         engine: ``onnxruntime``, ``executorch`` or ``litert``; None takes the format's own.
-        threads: CPU threads of the engine.
+        threads: CPU threads of the engine, and of NumPy's products while a frame is processed.
         verify: compare the files' SHA-256 with the digests in the metadata.
         options: the driver's options, such as ``keyframe_interval=3``, ``association="online"``,
             ``score_threshold=0.3`` and ``classes=["person"]`` for MobileInst
@@ -56,6 +57,7 @@ class VideoSegmenter:
         if isinstance(artefact, (str, Path)):
             artefact = load_artefact(artefact, engine, threads, verify=verify)
         self.artefact: Artefact = artefact
+        self._threads = artefact.threads or threads
         self._driver = make_driver(artefact, options)
         self._categories = tuple(category.name for category in artefact.metadata.classes)
         self._frame_size: Optional[tuple[int, int]] = None
@@ -75,6 +77,11 @@ class VideoSegmenter:
     def delay(self) -> int:
         """Frames after a frame that its answer may wait for; 0 for a frame-level driver."""
         return self._driver.delay
+
+    @property
+    def best_score(self) -> float:
+        """The highest class score that the network gave, shown or not; says how low a threshold must be."""
+        return self._driver.best_score
 
     def reset(self) -> None:
         """Forget the video: the next frame is the first of another one."""
@@ -100,7 +107,9 @@ class VideoSegmenter:
             bgr = False
         self._check_frame(frame)
         rgb = np.ascontiguousarray(frame[..., ::-1]) if bgr else frame
-        return replace(self._driver.push(rgb)[0], categories=self._categories)
+        with limit_blas(self._threads):
+            result = self._driver.push(rgb)[0]
+        return replace(result, categories=self._categories)
 
     def stream(self, source: Union[str, Path, int, Source]) -> Iterator[tuple[Image, FrameResult]]:
         """Run a whole video from its start; see ``answers``.
@@ -141,9 +150,13 @@ class VideoSegmenter:
                     interruption = error
                     break
                 waiting.append((frame, (time.perf_counter() - start) * 1e3))
-                if results := self._push_still(frame) if opened.stills else self._driver.push(frame):
+                with limit_blas(self._threads):
+                    results = self._push_still(frame) if opened.stills else self._driver.push(frame)
+                if results:
                     yield self._pair(waiting, results)
-            if results := self._driver.flush():
+            with limit_blas(self._threads):
+                results = self._driver.flush()
+            if results:
                 yield self._pair(waiting, results)
         if interruption is not None:
             raise interruption

@@ -19,11 +19,13 @@ import cv2
 from mobilevis.runtime import rle
 from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.categories import Category
+from mobilevis.runtime.colors import TrackColors
 from mobilevis.runtime.draw import draw_result
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors
 from mobilevis.runtime.growing_files import GrowingFile
 from mobilevis.runtime.results import FrameResult
+from mobilevis.runtime.speed import SpeedLegend
 from mobilevis.runtime.track_spool import TrackSpool
 
 # MPEG-4 Part 2 in .mp4 and .mov, VP9 in .webm and Motion JPEG in .avi: what every OpenCV wheel can encode
@@ -81,14 +83,25 @@ class FileSink(Sink):
 
 
 class OverlayVideo(FileSink):
-    """The video with masks, outlines and labels drawn into it."""
+    """The video with masks, outlines and labels drawn into it.
 
-    def __init__(self, target: Path, fps: float, classes: tuple[Category, ...]) -> None:
+    Args:
+        target: the file; its suffix chooses the container.
+        fps: frames a second of the source.
+        classes: by class index.
+        legend: write the speed into the lower left corner.
+    """
+
+    def __init__(
+        self, target: Path, fps: float, classes: tuple[Category, ...], *, legend: bool = False
+    ) -> None:
         if target.suffix.lower() not in VIDEO_CODECS:
             raise UserError("unknown kind of video", target, f"name it {', '.join(VIDEO_CODECS)}")
         super().__init__(target)
         self._fps = container_rate(fps)
         self._names = [info.name for info in classes]
+        self._colors = TrackColors()
+        self._speed = SpeedLegend() if legend else None
         self._writer: Optional[cv2.VideoWriter] = None
         self._frames = 0
 
@@ -97,7 +110,9 @@ class OverlayVideo(FileSink):
         bottom, right = (max(n % 2, LEAST_SIDE - n) for n in frame.shape[:2])
         if self._writer is None:
             self._writer = self._open(frame.shape[1] + right, frame.shape[0] + bottom)
-        drawn = cv2.cvtColor(draw_result(frame, result, self._names), cv2.COLOR_RGB2BGR)
+        legend = self._speed.update(result) if self._speed is not None else ""
+        drawn = draw_result(frame, result, self._names, self._colors, legend)
+        drawn = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR)
         self._writer.write(cv2.copyMakeBorder(drawn, 0, bottom, 0, right, cv2.BORDER_REPLICATE))
         self._frames += 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class StreamSummary:
         track_ids: identities that were seen.
         interrupted: why the source ended early; None if it did not.
         stopped: whether the caller asked for the end.
+        seconds: from the first read to the last output's end.
     """
 
     frames: int = 0
@@ -31,6 +33,7 @@ class StreamSummary:
     track_ids: set[int] = field(default_factory=set)
     interrupted: Optional[UserError] = None
     stopped: bool = False
+    seconds: float = 0.0
     _sums: dict[bool, dict[str, float]] = field(
         default_factory=lambda: {True: defaultdict(float), False: defaultdict(float)}
     )
@@ -56,6 +59,7 @@ class _Stoppable(Source):
 
     def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
         self.name, self.fps, self.frame_count = source.name, source.fps, source.frame_count
+        self.stills = source.stills
         self._source, self._stop = source, stop
 
     def __iter__(self) -> Iterator[Image]:
@@ -102,7 +106,7 @@ def run_stream(
         stop: asked before each frame is read; True ends the stream. Before the first answer, that leaves no
             output.
     """
-    summary = StreamSummary()
+    summary, start = StreamSummary(), time.perf_counter()
     open_sinks = list(sinks)
     try:
         try:
@@ -123,6 +127,7 @@ def run_stream(
             return summary
         while open_sinks:
             open_sinks.pop(0).close()
+        summary.seconds = time.perf_counter() - start
     finally:
         for sink in open_sinks:
             sink.discard()

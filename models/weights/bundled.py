@@ -20,6 +20,11 @@ BUNDLED: Mapping[str, str] = MappingProxyType(
 )
 
 
+def bundled_names() -> list[str]:
+    """What ``bundled_checkpoint`` finds weights for: the names of weights and of the models that have some."""
+    return sorted({*BUNDLED, *BUNDLED.values()})
+
+
 def bundled_checkpoint(name: str) -> Optional[Path]:
     """Path of trained weights that ship with the package; None for a model that has none.
 

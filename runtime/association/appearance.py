@@ -14,9 +14,9 @@ from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
+from mobilevis.runtime.association.assignment import assign
 from mobilevis.runtime.association.kernels import cosine, unit
 from mobilevis.runtime.masks import mask_iou, sigmoid
 
@@ -104,8 +104,7 @@ class AppearanceAssociation:
         # A sure detection must not lose its track to a faint one on the same object.
         sureness = np.sqrt(np.array([track.score for track in tracks])[:, None] * scores[None])
         gain = np.where(similarity >= self.match_similarity, similarity * sureness, 0.0)
-        pairs = np.stack(linear_sum_assignment(gain, maximize=True), axis=1).tolist()
-        return {column: tracks[row] for row, column in pairs if gain[row, column] > 0.0}
+        return {int(column): tracks[row] for row, column in zip(*assign(gain)) if gain[row, column] > 0.0}
 
     def _start(self, look: NDArray[np.float32], classes: int) -> _Track:
         track = _Track(self._next_id, look, np.zeros(classes, dtype=np.float32))

@@ -16,9 +16,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mobilevis.runtime.association import KEEP_LOST_KEYFRAMES, MATCH_COSINE
+from mobilevis.runtime.association.assignment import assign
 
 Kernels = NDArray[np.float32]
 
@@ -61,7 +61,7 @@ class SlotAssociation:
         if self._slots.shape != kernels.shape:
             self._slots = kernels.copy()
             return np.arange(1, len(kernels) + 1)
-        slot, kernel = linear_sum_assignment(cosine(self._slots, kernels), maximize=True)
+        slot, kernel = assign(cosine(self._slots, kernels))
         self._slots = kernels[kernel]
         identities = np.empty(len(kernels), dtype=np.int64)
         identities[kernel] = slot + 1
@@ -95,8 +95,7 @@ class OnlineAssociation:
             similarity = cosine(np.stack(self._kernels), kernels[detections])
             # A pair below the bar must not hold a detection back from its own track.
             similarity = np.where(similarity >= self.match_cosine, similarity, -2.0)
-            pairs = np.stack(linear_sum_assignment(similarity, maximize=True), axis=1)
-            for track, column in pairs.tolist():
+            for track, column in zip(*assign(similarity)):
                 if similarity[track, column] >= self.match_cosine:
                     self._see(track, kernels[detections[column]])
                     identities[detections[column]] = self._ids[track]

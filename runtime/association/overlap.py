@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.association.assignment import assign
 from mobilevis.runtime.masks import sigmoid, soft_iou
 
 
@@ -40,7 +40,7 @@ class OverlapAssociation:
             now = np.concatenate([masks[frame].reshape(count, -1) for frame in shared], 1)
             overlap = soft_iou(before, now)
             overlap[overlap < self._match_iou] = 0.0
-            for track, instance in np.stack(linear_sum_assignment(overlap, maximize=True), axis=1).tolist():
+            for track, instance in zip(*assign(overlap)):
                 if overlap[track, instance] > 0.0:
                     ids[instance] = self._ids[track]
         for instance, identity in enumerate(ids):

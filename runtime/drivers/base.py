@@ -24,6 +24,14 @@ class Driver(Protocol):
         """Frames between a frame and its result; 0 for a frame-level driver."""
         ...
 
+    @property
+    def best_score(self) -> float:
+        """The highest class score that the network gave, shown or not, of the classes to keep; in [0, 1].
+
+        Of all videos so far; before the masks' quality lowers it. 0 where there was none.
+        """
+        ...
+
     def push(self, frame: Image) -> list[FrameResult]:
         """Take the next frame, (H, W, 3) uint8 RGB; return the results that are ready, in frame order."""
         ...

@@ -75,6 +75,7 @@ class DenseDriver(MobileInstDriver):
             decoded = run_entry(self._artefact, "decode", features)
         with stages("selection"):
             scores, boxes = decoded["scores"][0], decoded["boxes"][0]
+            self._selection.watch(scores)
             scores = scores * self._selection.keep_classes(np.arange(scores.shape[1]))
             options, most = self.options, self._selection.max_instances
             chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)

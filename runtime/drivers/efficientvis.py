@@ -61,6 +61,11 @@ class EfficientVISDriver:
         """T − 1: the first frame of a clip waits for its last."""
         return self._clips.delay
 
+    @property
+    def best_score(self) -> float:
+        """See ``Driver``."""
+        return self._selection.best_score
+
     def reset(self) -> None:
         """Forget the video."""
         self._clips.reset()
@@ -102,6 +107,7 @@ class EfficientVISDriver:
         self._state = {"queries": decoded["next_queries"], "carried": np.ones_like(self._state["carried"])}
         scores = decoded["scores"]
         real = scores[clip.new.start : clip.new.stop]
+        self._selection.watch(real.reshape(-1, real.shape[-1]))
         classes = real.mean(axis=0).argmax(axis=1)
         best = real.max(axis=0)[np.arange(classes.size), classes]
         slots = self._selection.choose(best, self._selection.keep_classes(classes))

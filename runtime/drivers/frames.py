@@ -83,12 +83,18 @@ class Selection:
         self.max_instances = int(artefact.metadata.options["max_instances"])
         self._least_score = options.score_threshold
         self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
+        self.best_score = 0.0
 
     def keep_classes(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Whether each class index (S,) is wanted, (S,)."""
         if self._kept_classes is None:
             return np.ones(len(classes), dtype=np.bool_)
         return np.asarray(self._kept_classes[classes])
+
+    def watch(self, class_scores: Array) -> None:
+        """Note a frame's or clip's class scores (N, L): ``best_score`` is the highest of a class to keep."""
+        kept = class_scores if self._kept_classes is None else class_scores[:, self._kept_classes]
+        self.best_score = max(self.best_score, float(kept.max(initial=0.0)))
 
     def choose(self, scores: Array, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
         """The queries to show, by falling score.

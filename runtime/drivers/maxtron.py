@@ -92,6 +92,11 @@ class MaXTronDriver(ABC):
         clips = 1 if self._window is None else self._window.length
         return self._clips.length * clips - 1
 
+    @property
+    def best_score(self) -> float:
+        """See ``Driver``."""
+        return self._selection.best_score
+
     def reset(self) -> None:
         """Forget the video."""
         self._clips.reset()
@@ -162,6 +167,7 @@ class MaXTronDriver(ABC):
             scores: (N, C).
         """
         stages = Stages()
+        self._selection.watch(scores)
         with stages("frame"):
             shown = self._draw(tubes, kernels, scores, stages)
         return [

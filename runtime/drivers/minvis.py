@@ -54,6 +54,11 @@ class MinVISDriver:
         self._mask_logit = logit(options.mask_threshold)
         self.reset()
 
+    @property
+    def best_score(self) -> float:
+        """See ``Driver``."""
+        return self._selection.best_score
+
     def reset(self) -> None:
         """Forget the video."""
         self._frame_index = 0
@@ -82,6 +87,7 @@ class MinVISDriver:
     def _track(self, read: Features, stages: Stages) -> Detections:
         """MinVIS §3.3: linear assignment by the cosine of all embeddings to those of the last frame."""
         scores = read["scores"][0]
+        self._selection.watch(scores)
         with stages("association"):
             ids = self._association.update(read["embeddings"][0], scores.max(axis=1))
         return Detections(read["kernels"][0], scores, ids)

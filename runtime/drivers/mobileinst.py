@@ -67,6 +67,11 @@ class MobileInstDriver:
         self._mask_logit = logit(options.mask_threshold)
         self.reset()
 
+    @property
+    def best_score(self) -> float:
+        """See ``Driver``."""
+        return self._selection.best_score
+
     def reset(self) -> None:
         """Forget the video."""
         self._frame_index = 0
@@ -98,6 +103,7 @@ class MobileInstDriver:
             decoded = run_entry(self._artefact, "decode", features)
         with stages("association"):
             kernels = decoded["kernels"][0]
+            self._selection.watch(decoded["scores"][0])
             chosen = self._follower.on_keyframe(kernels, decoded["scores"][0])
             self._shown = len(chosen)
             self._kernels = self._selection.pad(kernels[chosen])[None]

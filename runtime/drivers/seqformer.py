@@ -89,6 +89,11 @@ class SeqFormerDriver:
         """T − 1: a frame's result waits for its clip."""
         return self._buffer.delay
 
+    @property
+    def best_score(self) -> float:
+        """See ``Driver``."""
+        return self._selection.best_score
+
     def reset(self) -> None:
         """Forget the video."""
         self._buffer.reset()
@@ -145,6 +150,7 @@ class SeqFormerDriver:
 
     def _select(self, class_scores: Array) -> _Found:
         """The best queries, with one class each; SeqFormer takes the ten best pairs of query and class."""
+        self._selection.watch(class_scores)
         classes, scores = class_scores.argmax(axis=1), class_scores.max(axis=1)
         best = self._selection.choose(scores, self._selection.keep_classes(classes))
         return _Found(best, classes[best], scores[best])

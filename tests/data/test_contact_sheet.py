@@ -11,7 +11,8 @@ from mobilevis.data.contact_sheet import GAP, SheetLayout, contact_sheet
 from mobilevis.data.datasets import ImageResult, VideoResult
 from mobilevis.data.images import write_png
 from mobilevis.data.ytvis import save_ytvis, save_ytvis_results
-from mobilevis.runtime.draw import track_color
+from mobilevis.runtime.colors import track_color
+from mobilevis.runtime.draw import OPACITY
 from mobilevis.runtime.errors import UserError
 
 from .conftest import SIZE, rectangle
@@ -51,8 +52,8 @@ def tile(sheet: np.ndarray, row: int, column: int) -> np.ndarray:
 
 
 def looks_marked(patch: np.ndarray, identity: int) -> bool:
-    """Whether the patch is grey half covered by the colour of the identity."""
-    expected = GREY / 2 + np.array(track_color(identity)) / 2
+    """Whether the patch is grey covered by the translucent colour of the identity."""
+    expected = GREY * (1 - OPACITY) + np.array(track_color(identity)) * OPACITY
     return bool(np.abs(np.median(patch.reshape(-1, 3), axis=0) - expected).max() < 4)
 
 

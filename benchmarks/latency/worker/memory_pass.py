@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 from mobilevis.benchmarks.latency.worker.job import Job
@@ -25,10 +24,9 @@ def run(job: Job, journal: Journal) -> None:
         before, _ = resident_mib(Path("/proc/self/status").read_text())
         loaded = load(target, job.threads)
         after, _ = resident_mib(Path("/proc/self/status").read_text())
-        packages = [package for package in ("cv2", "scipy") if find_spec(package) is not None]
         source = job.source
         workload: Workload = EntriesWorkload(loaded.runner.run, loaded.inputs)
-        if loaded.artefact and source and not frames_obstacle(target.is_baseline, source, packages):
+        if loaded.artefact and source and not frames_obstacle(target.is_baseline, source):
             workload = make_frames(loaded.artefact, job.driver_options, source, job.threads)
         steps = 0
         while steps < STEPS:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.util import find_spec
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES
 from mobilevis.runtime.versions import tool_versions
 
-# Beside NumPy and an engine, for whole frames.
-FRAME_DISTRIBUTIONS = ("opencv-python-headless", "opencv-python", "scipy")
+# Beside NumPy and an engine, for whole frames: what is imported, and the names of its packages.
+FRAME_MODULES = {
+    "cv2": ("opencv-python-headless", "opencv-python"),
+    "lap": ("lapx",),
+    "threadpoolctl": ("threadpoolctl",),
+}
 ALL_DISTRIBUTIONS = (
     "numpy",
     "torch",
-    *FRAME_DISTRIBUTIONS,
+    *(name for names in FRAME_MODULES.values() for name in names),
     *(name for engine in ENGINES.values() for name in engine.distributions),
 )
 
@@ -22,6 +27,11 @@ ALL_DISTRIBUTIONS = (
 def installed_versions() -> dict[str, str]:
     """Python's version and those of the packages that matter here."""
     return {"python": platform.python_version(), **tool_versions(ALL_DISTRIBUTIONS)}
+
+
+def missing_frame_packages() -> list[str]:
+    """The packages for whole frames that are not installed here."""
+    return [names[0] for module, names in FRAME_MODULES.items() if find_spec(module) is None]
 
 
 def broken_import(distribution: str, error: BaseException) -> UserError:

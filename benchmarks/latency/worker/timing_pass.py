@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -80,12 +79,11 @@ class _Group:
         return loaded
 
     def _frames(self, loaded: dict[int, Loaded]) -> dict[int, Workload]:
-        packages = [package for package in ("cv2", "scipy") if find_spec(package) is not None]
         job = self._job
         workloads: dict[int, Workload] = {}
         for index, one in loaded.items():
             source = job.source
-            obstacle = frames_obstacle(one.artefact is None, source, packages)
+            obstacle = frames_obstacle(one.artefact is None, source)
             if one.artefact is None or source is None or obstacle:
                 self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
             else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from mobilevis.benchmarks.latency.worker.packages import missing_frame_packages
 from mobilevis.runtime.engines.base import Artefact
 
 if TYPE_CHECKING:
@@ -134,26 +135,24 @@ class Recording:
         return columns
 
 
-def frames_obstacle(is_baseline: bool, source: Optional[str], packages: Sequence[str]) -> Optional[str]:
+def frames_obstacle(is_baseline: bool, source: Optional[str]) -> Optional[str]:
     """Why frames of a clip cannot be timed here, or None if they can.
 
     Args:
         is_baseline: a plain model has no driver.
         source: the clip; None where none was given.
-        packages: what Python can import on the device.
     """
     if is_baseline:
         return "a plain model has no driver"
     if source is None:
         return "no --source clip was given"
-    missing = [package for package in ("cv2", "scipy") if package not in packages]
-    if missing:
+    if missing := missing_frame_packages():
         return f"{' and '.join(missing)} not installed on the device"
     return None
 
 
 def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
-    """Frames of the clip through the artefact's driver; OpenCV and SciPy are imported only here.
+    """Frames of the clip through the artefact's driver; what only frames need is imported here.
 
     OpenCV gets no more threads than the engine: its own pool would share the pinned cores.
 

@@ -2,7 +2,7 @@ package org.mobilevis.core.association
 
 /**
  * The assignment of rows to columns with the largest sum of gains: shortest augmenting paths (Crouse, "On
- * implementing 2D rectangular assignment algorithms", 2016), in the order in which SciPy takes equal ones.
+ * implementing 2D rectangular assignment algorithms", 2016). Of several that are best it finds one.
  *
  * Keeps its working memory between calls.
  */
