@@ -4,6 +4,7 @@ import android.media.Image
 import org.mobilevis.core.frame.Plane
 import org.mobilevis.core.frame.Rotation
 import org.mobilevis.core.frame.YuvFrame
+import java.nio.Buffer
 import java.nio.ByteBuffer
 import java.util.concurrent.ConcurrentLinkedQueue
 
@@ -55,7 +56,9 @@ internal class DecodedImages(
         into: ByteArray,
         table: ByteArray,
     ) {
-        from.duplicate().apply { position(0) }.get(into)
+        val bytes = from.duplicate()
+        (bytes as Buffer).position(0) // ByteBuffer's own position() came with Android 9
+        bytes.get(into)
         for (i in into.indices) into[i] = table[into[i].toInt() and 0xFF]
     }
 
