@@ -41,6 +41,9 @@ class MainActivity : Activity() {
     private var session: LiveSession? = null
     private var wasRefused = false
 
+    /** The camera is chosen and not allowed: its notice stays, whatever the model has to tell meanwhile. */
+    private var lacksPermission = false
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
         setContentView(R.layout.activity_main)
@@ -69,7 +72,6 @@ class MainActivity : Activity() {
             )
         session = live
         live.onState = ::show
-        show(live.state)
         connect()
     }
 
@@ -91,7 +93,8 @@ class MainActivity : Activity() {
     /** Connects the chosen source, after asking for the camera if that is needed. */
     private fun connect() {
         val settings = demo.settings.read()
-        if (settings.source.isCamera && !isAllowed()) {
+        lacksPermission = settings.source.isCamera && !isAllowed()
+        if (lacksPermission) {
             session?.connect(null)
             showNotice(noticeOf(this, SourceFault.NO_PERMISSION, isBlocked()))
             if (!wasRefused) askForCamera()
@@ -148,6 +151,7 @@ class MainActivity : Activity() {
     // What is shown
 
     private fun show(state: LiveState) {
+        if (lacksPermission && state !is LiveState.ModelFailed) return
         when (state) {
             LiveState.Loading -> showMessage(R.string.loading)
             LiveState.Waiting -> showMessage(R.string.waiting)

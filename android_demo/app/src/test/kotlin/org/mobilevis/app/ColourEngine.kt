@@ -9,7 +9,7 @@ import org.mobilevis.core.metadata.parseMetadata
 import kotlin.math.sqrt
 
 /**
- * Stands where a network would: it finds the clothes of the sample pictures' three people by their colours.
+ * Stands where a network would: it finds the clothes of the sample pictures' three people by colour and place.
  *
  * @param failAfter frames that it computes before it fails as an engine does.
  */
@@ -57,7 +57,7 @@ class ColourEngine(
                 }
                 val near = COLOURS.map { (r, g, b) -> distance(red - r, green - g, blue - b) }
                 for ((channel, value) in near.withIndex()) {
-                    val isInside = value < RADIUS && x > WIDTH / CELL / 2
+                    val isInside = value < RADIUS && x in COLUMNS[channel] && y in ROWS[channel]
                     val at = (channel * (HEIGHT / CELL) + y) * (WIDTH / CELL) + x
                     features.floats.put(at, if (isInside) 4f else -4f)
                 }
@@ -89,10 +89,12 @@ class ColourEngine(
         private const val WIDTH = 320
         private const val CELL = 4
         private const val SLOTS = 3
-        private const val RADIUS = 34f
+        private const val RADIUS = 52f
 
-        /** Olive coat, teal jacket, brown jacket. */
-        private val COLOURS = listOf(Triple(78f, 66f, 28f), Triple(45f, 115f, 115f), Triple(105f, 52f, 30f))
+        /** Olive coat, teal jacket, brown jacket, and the cells where each is. */
+        private val COLOURS = listOf(Triple(74f, 60f, 24f), Triple(50f, 95f, 97f), Triple(95f, 48f, 30f))
+        private val COLUMNS = listOf(44..53, 54..72, 56..76)
+        private val ROWS = listOf(13..29, 12..36, 30..44)
 
         private fun distance(
             red: Float,

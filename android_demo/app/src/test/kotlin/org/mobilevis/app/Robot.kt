@@ -46,6 +46,7 @@ fun Activity.screenshot(name: String): Bitmap {
         View.MeasureSpec.makeMeasureSpec(metrics.widthPixels, View.MeasureSpec.EXACTLY),
         View.MeasureSpec.makeMeasureSpec(metrics.heightPixels, View.MeasureSpec.EXACTLY),
     )
+    root.jumpDrawablesToCurrentState() // no animation runs here
     root.layout(0, 0, root.measuredWidth, root.measuredHeight)
     val bitmap = Bitmap.createBitmap(root.width, root.height, Bitmap.Config.ARGB_8888)
     root.draw(Canvas(bitmap))
