@@ -43,7 +43,11 @@ val model =
     Regex("<bundled.model>(.+)</bundled.model>").find(file("pom.xml").readText())!!.groupValues[1]
 val bundle =
     tasks.register<Exec>("bundleModel") {
-        val folder = layout.buildDirectory.dir("bundled/models").get().asFile
+        val folder =
+            layout.buildDirectory
+                .dir("bundled/models")
+                .get()
+                .asFile
         val python = providers.gradleProperty("mobilevis.python").getOrElse("python3")
         outputs.dir(folder)
         onlyIf { folder.list().isNullOrEmpty() }

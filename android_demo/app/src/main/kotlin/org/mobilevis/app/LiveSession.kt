@@ -10,6 +10,7 @@ import org.mobilevis.app.stream.InferenceThread
 import org.mobilevis.app.stream.PreviewPixels
 import org.mobilevis.app.stream.SourceFault
 import org.mobilevis.app.view.Overlay
+import org.mobilevis.app.view.TrackColors
 import org.mobilevis.core.FrameResult
 import org.mobilevis.core.driver.MobileInstOptions
 import org.mobilevis.core.engine.Engine
@@ -107,6 +108,7 @@ class LiveSession(
         private val statistics = HudStatistics()
         private var classes: List<Category> = emptyList()
         private var pictures: Pictures? = null
+        private var colors = TrackColors()
 
         override fun onLoaded(metadata: Metadata) {
             classes = metadata.classes
@@ -120,8 +122,10 @@ class LiveSession(
         ) {
             val own = pictures?.takeIf { it.frameSize == result.frameSize } ?: Pictures(result.frameSize)
             pictures = own
+            if (result.frameIndex == 0) colors = TrackColors() // another video
+            val overlay = Overlay.of(result, classes, colors)
             val hud = statistics.add(result, dropped)
-            publish(LiveState.Showing(own.draw(frame), Overlay.of(result, classes), hud))
+            publish(LiveState.Showing(own.draw(frame), overlay, hud))
         }
 
         override fun onFault(fault: Throwable) = publish(LiveState.ModelFailed(fault))

@@ -15,7 +15,11 @@ class BuildFilesTest {
     private val xml = main.walk().filter { it.extension == "xml" }.toList()
 
     private fun parse(file: File): Element =
-        DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(file).documentElement
+        DocumentBuilderFactory
+            .newInstance()
+            .newDocumentBuilder()
+            .parse(file)
+            .documentElement
 
     private fun elements(
         root: Element,
@@ -26,7 +30,8 @@ class BuildFilesTest {
     fun `every class that the manifest names is there`() {
         val manifest = parse(File(main, "AndroidManifest.xml"))
         val named =
-            listOf("application", "activity", "provider").flatMap { elements(manifest, it) }
+            listOf("application", "activity", "provider")
+                .flatMap { elements(manifest, it) }
                 .flatMap { listOf(it.getAttribute("android:name"), it.getAttribute("android:parentActivityName")) }
                 .filter { it.isNotEmpty() }
         assertTrue("$named", named.size >= 8)
@@ -35,20 +40,36 @@ class BuildFilesTest {
 
     @Test
     fun `every resource that is named is there, and every one that is there is used`() {
-        val values = xml.filter { it.parentFile.name == "values" }.flatMap { file ->
-            listOf("string", "plurals", "string-array", "color", "style").flatMap { tag ->
-                elements(parse(file), tag).map { tag.replace("string-array", "array") + "/" + it.getAttribute("name") }
+        val values =
+            xml.filter { it.parentFile.name == "values" }.flatMap { file ->
+                listOf("string", "plurals", "string-array", "color", "style").flatMap { tag ->
+                    elements(parse(file), tag).map {
+                        tag.replace("string-array", "array") + "/" +
+                            it.getAttribute("name")
+                    }
+                }
             }
-        }
-        val files = xml.filter { it.parentFile.name in setOf("layout", "drawable", "color") }
-            .map { "${it.parentFile.name}/${it.nameWithoutExtension}" }
-        val ids = xml.flatMap { Regex("@\\+id/(\\w+)").findAll(it.readText()).map { found -> "id/${found.groupValues[1]}" } }
+        val files =
+            xml
+                .filter { it.parentFile.name in setOf("layout", "drawable", "color") }
+                .map { "${it.parentFile.name}/${it.nameWithoutExtension}" }
+        val ids =
+            xml.flatMap {
+                Regex("@\\+id/(\\w+)").findAll(it.readText()).map { found ->
+                    "id/${found.groupValues[1]}"
+                }
+            }
         val known = (values + files + ids).toSet()
-        val inXml = xml.flatMap { file ->
-            Regex("@(string|plurals|color|style|layout|drawable|id)/([\\w.]+)").findAll(file.readText())
-                .map { "${it.groupValues[1]}/${it.groupValues[2]}" }
-        }
-        val inKotlin = Regex("[^.]R\\.(\\w+)\\.(\\w+)").findAll(sources).map { "${it.groupValues[1]}/${it.groupValues[2]}" }
+        val inXml =
+            xml.flatMap { file ->
+                Regex("@(string|plurals|color|style|layout|drawable|id)/([\\w.]+)")
+                    .findAll(file.readText())
+                    .map { "${it.groupValues[1]}/${it.groupValues[2]}" }
+            }
+        val inKotlin =
+            Regex(
+                "[^.]R\\.(\\w+)\\.(\\w+)",
+            ).findAll(sources).map { "${it.groupValues[1]}/${it.groupValues[2]}" }
         val used = (inXml + inKotlin).toSet()
         assertEquals(emptySet<String>(), used - known)
         assertEquals(emptySet<String>(), known - used - setOf("style/Theme.Mobilevis"))

@@ -13,7 +13,10 @@ class DexApkCheck {
     private val names = ZipFile(apk).use { zip -> zip.entries().asSequence().associate { it.name to it.size } }
     private val dump: List<String> by lazy {
         val process = ProcessBuilder("dexdump", "-d", apk.path).redirectErrorStream(true).start()
-        process.inputStream.bufferedReader().readLines().also { assertEquals(0, process.waitFor()) }
+        process.inputStream
+            .bufferedReader()
+            .readLines()
+            .also { assertEquals(0, process.waitFor()) }
     }
     private val defined: Set<String> by lazy {
         dump.mapNotNull { Regex("Class descriptor *: '(L.*;)'").find(it)?.groupValues?.get(1) }.toSet()
@@ -21,9 +24,14 @@ class DexApkCheck {
 
     @Test
     fun `without its model the APK has at most 35 MB`() {
-        val model = ZipFile(apk).use { zip ->
-            zip.entries().asSequence().filter { it.name.startsWith("assets/models/") }.sumOf { it.compressedSize }
-        }
+        val model =
+            ZipFile(apk).use { zip ->
+                zip
+                    .entries()
+                    .asSequence()
+                    .filter { it.name.startsWith("assets/models/") }
+                    .sumOf { it.compressedSize }
+            }
         val megabytes = (apk.length() - model) / 1e6
         println("APK without a model: %.1f MB, with it %.1f MB".format(megabytes, apk.length() / 1e6))
         assertTrue("$megabytes MB", megabytes <= 35)
@@ -46,7 +54,11 @@ class DexApkCheck {
     @Test
     fun `nothing asks for the network`() {
         val process = ProcessBuilder("aapt2", "dump", "permissions", apk.path).start()
-        val permissions = process.inputStream.bufferedReader().readLines().filter { "uses-permission" in it }
+        val permissions =
+            process.inputStream
+                .bufferedReader()
+                .readLines()
+                .filter { "uses-permission" in it }
         assertEquals(listOf("uses-permission: name='android.permission.CAMERA'"), permissions)
     }
 
@@ -54,15 +66,17 @@ class DexApkCheck {
     fun `no instruction needs a newer Android than 8`() {
         assertEquals(emptyList<String>(), dump.filter { "invoke-custom" in it || "invoke-polymorphic" in it })
         // Compiled against a newer Java, these return ByteBuffer, which Android 8 has not.
-        val covariant = Regex("Ljava/nio/(Byte|Float)Buffer;\\.(position|limit|rewind|flip|clear):\\(.*\\)Ljava/nio/\\1Buffer;")
+        val covariant =
+            Regex("Ljava/nio/(Byte|Float)Buffer;\\.(position|limit|rewind|flip|clear):\\(.*\\)Ljava/nio/\\1Buffer;")
         assertEquals(emptyList<String>(), dump.filter { covariant.containsMatchIn(it) }.map { it.trim() }.distinct())
     }
 
     @Test
     fun `no class is missing`() {
-        val called = Regex("invoke-\\w+(?:/range)? \\{.*\\}, (L[^;]+;)").let { call ->
-            dump.mapNotNull { call.find(it)?.groupValues?.get(1) }.toSet()
-        }
+        val called =
+            Regex("invoke-\\w+(?:/range)? \\{.*\\}, (L[^;]+;)").let { call ->
+                dump.mapNotNull { call.find(it)?.groupValues?.get(1) }.toSet()
+            }
         assertTrue("${called.size}", called.size > 300)
         val missing =
             (called - defined).filter {
@@ -80,11 +94,20 @@ class DexApkCheck {
 
     @Test
     fun `every class that is found by its name is kept`() {
-        val manifest = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(File("src/main/AndroidManifest.xml"))
+        val manifest =
+            DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(
+                File("src/main/AndroidManifest.xml"),
+            )
         val ofManifest =
             listOf("application", "activity", "provider").flatMap { tag ->
                 val found = manifest.getElementsByTagName(tag)
-                List(found.length) { found.item(it).attributes.getNamedItem("android:name").nodeValue }
+                List(found.length) {
+                    found
+                        .item(it)
+                        .attributes
+                        .getNamedItem("android:name")
+                        .nodeValue
+                }
             }
         val ofLayouts =
             File("src/main/res").walk().filter { it.extension == "xml" }.flatMap { file ->

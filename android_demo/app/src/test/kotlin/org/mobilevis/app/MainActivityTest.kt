@@ -5,6 +5,7 @@ import android.app.AlertDialog
 import android.content.Intent
 import android.content.pm.PackageManager
 import android.net.Uri
+import android.os.PowerManager
 import android.provider.Settings.ACTION_APPLICATION_DETAILS_SETTINGS
 import android.view.View
 import org.junit.Assert.assertEquals
@@ -23,7 +24,6 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.shadows.ShadowDialog
 import org.robolectric.shadows.ShadowPowerManager
-import android.os.PowerManager
 
 @RunWith(RobolectricTestRunner::class)
 class MainActivityTest {
@@ -126,7 +126,10 @@ class MainActivityTest {
     fun `the camera is asked for once, also when the device is turned meanwhile`() {
         testApp.settings.update { it.copy(source = SourceKind.BACK_CAMERA) }
         controller.setup()
-        assertEquals(listOf(Manifest.permission.CAMERA), shadowOf(activity).lastRequestedPermission.requestedPermissions.toList())
+        assertEquals(
+            listOf(Manifest.permission.CAMERA),
+            shadowOf(activity).lastRequestedPermission.requestedPermissions.toList(),
+        )
         assertEquals(activity.getString(R.string.permission_text), activity.text(R.id.notice_text))
         controller.recreate()
         assertEquals(null, shadowOf(activity).lastRequestedPermission)

@@ -10,7 +10,7 @@ import org.junit.runner.RunWith
 import org.mobilevis.app.models.ModelActivity
 import org.mobilevis.app.settings.SettingsActivity
 import org.mobilevis.app.settings.SourceKind
-import org.mobilevis.app.view.trackColor
+import org.mobilevis.app.view.TrackColors
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.annotation.Config
@@ -40,7 +40,7 @@ class ScreenshotTest {
     @Test
     fun `portrait shows contours in the colours of their identities`() {
         val bitmap = live().screenshot("live-portrait")
-        for (id in 1..3) assertTrue("$id", bitmap.count { it == trackColor(id) } > 200)
+        for (color in COLORS) assertTrue("$color", bitmap.count { it == color } > 200)
     }
 
     @Test
@@ -48,7 +48,7 @@ class ScreenshotTest {
     fun `landscape has its buttons beside the picture`() {
         val activity = live()
         val bitmap = activity.screenshot("live-landscape")
-        for (id in 1..3) assertTrue("$id", bitmap.count { it == trackColor(id) } > 200)
+        for (color in COLORS) assertTrue("$color", bitmap.count { it == color } > 200)
         val picture = activity.findViewById<android.view.View>(R.id.picture)
         assertTrue(picture.width < activity.findViewById<android.view.View>(android.R.id.content).width)
     }
@@ -91,5 +91,9 @@ class ScreenshotTest {
     fun `the settings`() {
         val activity = Robolectric.buildActivity(SettingsActivity::class.java).setup().get()
         assertTrue(activity.screenshot("settings").count { Color.luminance(it) < 0.2 } > 1000)
+    }
+
+    private companion object {
+        val COLORS = TrackColors().update(listOf(1, 2, 3))
     }
 }

@@ -54,20 +54,8 @@ class Benchmark(
             val entries = timeEntries(engine)
             val frames = timeFrames(engine)
             val after = readState(seconds())
-            Measured(
-                name,
-                sha256,
-                engine.name,
-                engine.threads,
-                engine.metadata,
-                load,
-                first,
-                parity,
-                entries,
-                frames,
-                before,
-                after,
-            )
+            val target = Target(name, sha256, engine.name, engine.threads, engine.metadata)
+            Measured(target, load, first, parity, entries, frames, before, after)
         }
     }
 

@@ -27,19 +27,27 @@ class Setup(
 )
 
 /**
- * What was measured.
+ * What was timed.
  *
  * @property name of the model's file.
  * @property threads read back from the engine; null where it does not tell.
- * @property loadMilliseconds of opening the model.
- * @property firstMilliseconds entry → its first run.
  */
-class Measured(
+class Target(
     val name: String,
     val sha256: String,
     val engine: String,
     val threads: Int?,
     val metadata: Metadata,
+)
+
+/**
+ * What was measured.
+ *
+ * @property loadMilliseconds of opening the model.
+ * @property firstMilliseconds entry → its first run.
+ */
+class Measured(
+    val target: Target,
     val loadMilliseconds: Double,
     val firstMilliseconds: Map<String, Double>,
     val parity: List<VectorResult>,
@@ -132,8 +140,8 @@ private fun setupMap(setup: Setup): Map<String, Any?> =
 
 private fun artefactMap(measured: Measured): Map<String, Any?> =
     linkedMapOf(
-        "name" to measured.name,
-        "sha256" to measured.sha256,
+        "name" to measured.target.name,
+        "sha256" to measured.target.sha256,
         "is_baseline" to false,
         "facts" to facts(measured),
         "load_ms" to measured.loadMilliseconds,
@@ -150,10 +158,10 @@ private fun artefactMap(measured: Measured): Map<String, Any?> =
     )
 
 private fun facts(measured: Measured): Map<String, Any?> {
-    val metadata = measured.metadata
+    val metadata = measured.target.metadata
     return linkedMapOf(
-        "engine" to measured.engine,
-        "threads" to measured.threads,
+        "engine" to measured.target.engine,
+        "threads" to measured.target.threads,
         "model" to metadata.model,
         "driver" to metadata.driver,
         "precision" to metadata.precision,

@@ -34,22 +34,29 @@ class Overlay(
     val objects: List<ObjectShape>,
 ) {
     companion object {
-        /** The shapes of a result. */
+        /**
+         * The shapes of a result.
+         *
+         * @param colors the video's.
+         */
         fun of(
             result: FrameResult,
             classes: List<Category>,
+            colors: TrackColors,
         ): Overlay {
-            val bySize = result.instances.sortedByDescending { it.mask.area() }
-            return Overlay(result.frameSize, bySize.map { shape(it, classes) })
+            val own = colors.update(result.instances.map { it.trackId })
+            val bySize = result.instances.zip(own).sortedByDescending { (instance, _) -> instance.mask.area() }
+            return Overlay(result.frameSize, bySize.map { (instance, color) -> shape(instance, classes, color) })
         }
 
         private fun shape(
             instance: Instance,
             classes: List<Category>,
+            color: Int,
         ): ObjectShape {
             val name = classes[instance.classIndex].name
             val label = String.format(Locale.ROOT, "%d %s %.2f", instance.trackId, name, instance.score)
-            return ObjectShape(outline(instance.mask), instance.box, trackColor(instance.trackId), label)
+            return ObjectShape(outline(instance.mask), instance.box, color, label)
         }
     }
 }

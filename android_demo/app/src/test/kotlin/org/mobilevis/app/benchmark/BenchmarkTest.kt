@@ -95,7 +95,12 @@ class BenchmarkTest {
     fun `the provider gives the report, to read, and nothing else`() {
         measure()
         val resolver = testApp.contentResolver
-        val provider = Robolectric.buildContentProvider(ReportProvider::class.java).create("org.mobilevis.app.reports").get()
+        val provider =
+            Robolectric
+                .buildContentProvider(
+                    ReportProvider::class.java,
+                ).create("org.mobilevis.app.reports")
+                .get()
         provider.openFile(ReportProvider.REPORT, "r").use { assertTrue(it.statSize > 1000) }
         for ((uri, mode) in listOf(
             ReportProvider.REPORT to "rw",
@@ -107,7 +112,10 @@ class BenchmarkTest {
             assertTrue(it.moveToFirst())
             assertEquals("latency.json", it.getString(0))
         }
-        assertEquals("application/json", resolver.getType(ReportProvider.REPORT) ?: provider.getType(ReportProvider.REPORT))
+        assertEquals(
+            "application/json",
+            resolver.getType(ReportProvider.REPORT) ?: provider.getType(ReportProvider.REPORT),
+        )
     }
 
     @Test

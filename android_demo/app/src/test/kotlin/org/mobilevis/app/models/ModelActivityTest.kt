@@ -47,7 +47,9 @@ class ModelActivityTest {
         assertEquals(Intent.ACTION_OPEN_DOCUMENT, asked.intent.action)
         val uris = files.map { Uri.parse("content://files/${it.first}") }
         for ((uri, file) in uris.zip(files)) {
-            shadowOf(activity.contentResolver).registerInputStreamSupplier(uri) { file.second.inputStream() as InputStream }
+            shadowOf(
+                activity.contentResolver,
+            ).registerInputStreamSupplier(uri) { file.second.inputStream() as InputStream }
         }
         val clip = ClipData.newRawUri(null, uris.first())
         uris.drop(1).forEach { clip.addItem(ClipData.Item(it)) }

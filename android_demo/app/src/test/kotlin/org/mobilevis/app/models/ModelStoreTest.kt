@@ -69,7 +69,15 @@ class ModelStoreTest {
 
     @Test
     fun `names that lead out of the folder lose their way`() {
-        val names = listOf("../../evil.pte", "/etc/evil.pte", "..\\evil.pte", "...pte", "a\u0000b\n.pte", "x".repeat(500) + ".pte")
+        val names =
+            listOf(
+                "../../evil.pte",
+                "/etc/evil.pte",
+                "..\\evil.pte",
+                "...pte",
+                "a\u0000b\n.pte",
+                "x".repeat(500) + ".pte",
+            )
         for (name in names) {
             val own = store.add(listOf(picked(name)))
             assertEquals(folder, store.file(own).parentFile)

@@ -49,7 +49,8 @@ class SettingsTest {
         activity.findViewById<Spinner>(R.id.keyframe_interval).setSelection(3)
         activity.findViewById<Spinner>(R.id.association).setSelection(1)
         activity.findViewById<SeekBar>(R.id.score).progress = 55
-        org.robolectric.shadows.ShadowLooper.idleMainLooper()
+        org.robolectric.shadows.ShadowLooper
+            .idleMainLooper()
         val settings = testApp.settings.read()
         assertEquals(3, settings.keyframeInterval)
         assertEquals(AssociationKind.ONLINE, settings.association)
@@ -63,10 +64,20 @@ class SettingsTest {
         settings.press(R.id.licences)
         val next = shadowOf(settings).nextStartedActivity
         assertEquals(LicencesActivity::class.java.name, next.component?.className)
-        val text = Robolectric.buildActivity(LicencesActivity::class.java).setup().get().text(R.id.licences_text)
+        val text =
+            Robolectric
+                .buildActivity(LicencesActivity::class.java)
+                .setup()
+                .get()
+                .text(R.id.licences_text)
         for (part in listOf("TensorFlow Lite", "ExecuTorch", "fbjni", "Kotlin", "libc++", "Intel")) {
             assertTrue(part, part in text)
         }
-        for (licence in listOf("Apache License", "BSD 3-clause licence", "MIT License")) assertTrue(licence, licence in text)
+        for (licence in listOf("Apache License", "BSD 3-clause licence", "MIT License")) {
+            assertTrue(
+                licence,
+                licence in text,
+            )
+        }
     }
 }

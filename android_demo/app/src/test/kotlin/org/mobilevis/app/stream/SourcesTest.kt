@@ -107,9 +107,17 @@ class SourcesTest {
     @Test
     fun `a large frame is shown at half its size`() {
         val rgb = ByteArray(720 * 1280 * 3) { (it % 3 * 100).toByte() }
-        val preview = PreviewPixels(org.mobilevis.core.metadata.Size(720, 1280))
+        val preview =
+            PreviewPixels(
+                org.mobilevis.core.metadata
+                    .Size(720, 1280),
+            )
         preview.read(RgbFrame(rgb, 720, 1280))
-        assertEquals(org.mobilevis.core.metadata.Size(360, 640), preview.size)
+        assertEquals(
+            org.mobilevis.core.metadata
+                .Size(360, 640),
+            preview.size,
+        )
         assertEquals(setOf(0xFF0064C8.toInt()), preview.argb.toSet())
     }
 }
