@@ -14,4 +14,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "mobilevis-android"
-include(":core", ":engines")
+include(":core", ":engines", ":app")

@@ -1,0 +1,34 @@
+package org.mobilevis.app
+
+import org.mobilevis.app.benchmark.Protocol
+import org.mobilevis.core.engine.Engine
+import org.mobilevis.engines.loadArtefact
+import java.io.File
+import java.util.concurrent.CopyOnWriteArrayList
+
+/** The app with a stand-in for the network; files that are not the stand-in's go the app's own way. */
+class TestApplication : DemoApplication() {
+    /** Engines that were opened, in order. */
+    val engines = CopyOnWriteArrayList<ColourEngine>()
+
+    /** Makes the engine of a stand-in's file. */
+    @Volatile
+    var makeEngine: () -> ColourEngine = ::ColourEngine
+
+    override val protocol = Protocol(minRuns = 12, minSeconds = 0.0, warmupSeconds = 0.0, settledWithin = 10.0)
+
+    override fun load(
+        file: File,
+        threads: Int,
+    ): Engine {
+        if (!file.name.startsWith("colours")) return loadArtefact(file, threads)
+        return makeEngine().also { engines += it }
+    }
+
+    /** Puts a file of the stand-in among the models and chooses it. */
+    fun installStandIn() {
+        File(filesDir, "models").mkdirs()
+        File(filesDir, "models/colours.tflite").writeText("stands for a network")
+        settings.update { it.copy(model = "colours.tflite") }
+    }
+}
