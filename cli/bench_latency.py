@@ -19,7 +19,12 @@ from mobilevis.cli.options import (
     JsonOption,
     KeyframeOption,
     ProtocolOption,
+    PythonOption,
+    ScratchOption,
+    SourceOption,
+    SshConfigOption,
     ThreadsOption,
+    VerifyOption,
     driver_options,
 )
 from mobilevis.runtime.formats import FORMATS, describe_formats, join_words
@@ -49,10 +54,7 @@ def latency(
         typer.Option(min=0, max=1, metavar="P", help="Of instances; 0 fills every slot (random weights)."),
     ] = None,
     option: DriverOption = None,
-    source: Annotated[
-        Optional[Path],
-        typer.Option(metavar="CLIP", help="Clip for whole frames: video file or folder of images."),
-    ] = None,
+    source: SourceOption = None,
     baseline: Annotated[
         Optional[list[Path]],
         typer.Option(metavar="FILE", help=f"Plain {SUFFIXES} to time beside; repeatable."),
@@ -69,15 +71,10 @@ def latency(
     html_path: Annotated[
         Optional[Path], typer.Option("--html", metavar="FILE", help="Write a page with plots.")
     ] = None,
-    python: Annotated[
-        Optional[str], typer.Option(metavar="PROGRAM", help="The Python on the device.")
-    ] = None,
-    scratch: Annotated[
-        Optional[str], typer.Option(metavar="FOLDER", help="On the device, for temporary files.")
-    ] = None,
-    ssh_config: Annotated[
-        Optional[Path], typer.Option(metavar="FILE", help="Instead of your own ~/.ssh/config.")
-    ] = None,
+    verify: VerifyOption = True,
+    python: PythonOption = None,
+    scratch: ScratchOption = None,
+    ssh_config: SshConfigOption = None,
 ) -> None:
     """Measure latency on a device, on named cores, stage by stage, and say whether to believe it."""
     from rich.console import Console
@@ -103,6 +100,7 @@ def latency(
         interleave=interleave,
         memory=memory,
         profile=profile,
+        verify=verify,
         command=["mobilevis", *sys.argv[1:]],
     )
     transport = open_device(device, Access(python, scratch, ssh_config))

@@ -125,7 +125,11 @@ class ArtefactResult:
 
 @dataclass(frozen=True)
 class Setup:
-    """How a run was set up: what two results must share to be compared."""
+    """How a run was set up: what two results must share to be compared.
+
+    Attributes:
+        verified: whether the artefacts' SHA-256 were compared with the digests in their metadata.
+    """
 
     cpus_asked: str
     cpus: Sequence[int]
@@ -134,6 +138,7 @@ class Setup:
     interleaved: bool = False
     driver_options: Mapping[str, Any] = field(default_factory=dict)
     source: Optional[Mapping[str, str]] = None
+    verified: bool = True
 
 
 @dataclass(frozen=True)

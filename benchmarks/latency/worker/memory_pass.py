@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 from mobilevis.benchmarks.latency.worker.job import Job
 from mobilevis.benchmarks.latency.worker.journal import Journal
 from mobilevis.benchmarks.latency.worker.loading import load
+from mobilevis.benchmarks.latency.worker.packages import importable_packages
 from mobilevis.benchmarks.latency.worker.workloads import (
     EntriesWorkload,
     Workload,
@@ -23,9 +23,9 @@ def run(job: Job, journal: Journal) -> None:
     """Load each target and run it; journal the resident MiB before, after loading, and at the peak."""
     for index, target in enumerate(job.targets):
         before, _ = resident_mib(Path("/proc/self/status").read_text())
-        loaded = load(target, job.threads)
+        loaded = load(target, job.threads, job.verify)
         after, _ = resident_mib(Path("/proc/self/status").read_text())
-        packages = [package for package in ("cv2", "scipy") if find_spec(package) is not None]
+        packages = importable_packages()
         source = job.source
         workload: Workload = EntriesWorkload(loaded.runner.run, loaded.inputs)
         if loaded.artefact and source and not frames_obstacle(target.is_baseline, source, packages):

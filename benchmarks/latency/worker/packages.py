@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib.util import find_spec
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES
@@ -22,6 +23,11 @@ ALL_DISTRIBUTIONS = (
 def installed_versions() -> dict[str, str]:
     """Python's version and those of the packages that matter here."""
     return {"python": platform.python_version(), **tool_versions(ALL_DISTRIBUTIONS)}
+
+
+def importable_packages() -> list[str]:
+    """Of the packages that whole frames need, what Python can import here."""
+    return [package for package in ("cv2", "scipy") if find_spec(package) is not None]
 
 
 def broken_import(distribution: str, error: BaseException) -> UserError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from time import perf_counter
 from typing import Any
 
@@ -18,6 +17,7 @@ from mobilevis.benchmarks.latency.worker.observer import (
     take_reading,
     take_snapshot,
 )
+from mobilevis.benchmarks.latency.worker.packages import importable_packages
 from mobilevis.benchmarks.latency.worker.workloads import (
     EntriesWorkload,
     Recording,
@@ -66,7 +66,7 @@ class _Group:
 
     def _prepare(self, index: int) -> Loaded:
         """Load, run each entry once, verify."""
-        loaded = load(self._job.targets[index], self._job.threads)
+        loaded = load(self._job.targets[index], self._job.threads, self._job.verify)
         first_ms = first_runs(loaded)
         parity = verify(loaded)
         self._journal.write(
@@ -80,7 +80,7 @@ class _Group:
         return loaded
 
     def _frames(self, loaded: dict[int, Loaded]) -> dict[int, Workload]:
-        packages = [package for package in ("cv2", "scipy") if find_spec(package) is not None]
+        packages = importable_packages()
         job = self._job
         workloads: dict[int, Workload] = {}
         for index, one in loaded.items():

@@ -152,17 +152,26 @@ def frames_obstacle(is_baseline: bool, source: Optional[str], packages: Sequence
     return None
 
 
-def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
-    """Frames of the clip through the artefact's driver; OpenCV and SciPy are imported only here.
+def make_segmenter(artefact: Artefact, options: Mapping[str, Any], threads: int) -> VideoSegmenter:
+    """The artefact's driver; OpenCV and SciPy are imported only here.
 
     OpenCV gets no more threads than the engine: its own pool would share the pinned cores.
 
     Raises:
-        UserError: the driver does not take the options, or the clip cannot be read.
+        UserError: the driver does not take the options.
     """
     import cv2
 
     from mobilevis.runtime.segmenter import VideoSegmenter
 
     cv2.setNumThreads(threads)
-    return FramesWorkload(VideoSegmenter(artefact, **options), clip)
+    return VideoSegmenter(artefact, **options)
+
+
+def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
+    """Frames of the clip through the artefact's driver.
+
+    Raises:
+        UserError: the driver does not take the options, or the clip cannot be read.
+    """
+    return FramesWorkload(make_segmenter(artefact, options, threads), clip)
