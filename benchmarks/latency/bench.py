@@ -115,17 +115,14 @@ class Runner:
         self._worker, self._on_event = worker, on_event
         self.harness = {"version": version("mobilevis"), "worker_sha256": sha256_of(worker.file)}
         self._paths = [*plan.artefacts, *plan.baselines]
-        names = [path.name for path in self._paths]
         self.targets = [
             Target(
-                name=path.name
-                if names.count(path.name) == 1
-                else f"{path.resolve().parent.name}/{path.name}",
+                name=name,
                 path=f"{index}-{path.name}",
                 engine=plan.engine if index < len(plan.artefacts) else None,
                 is_baseline=index >= len(plan.artefacts),
             )
-            for index, path in enumerate(self._paths)
+            for index, (name, path) in enumerate(zip(_unique_names(self._paths), self._paths))
         ]
         self.identities = [
             (target.name, sha256_of(path), target.is_baseline)
@@ -196,6 +193,17 @@ class Runner:
             cpus_allowed=start.get("cpus_allowed"),
             error=None if outcome.error is None else str(outcome.error),
         )
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """What reports call the artefacts: their names, where two are alike with the folder, or a number."""
+    names = [path.name for path in paths]
+    full = [f"{path.resolve().parent.name}/{path.name}" for path in paths]
+    unique = [name if names.count(name) == 1 else longer for name, longer in zip(names, full)]
+    return [
+        name if unique.count(name) == 1 else f"{name} #{unique[: i + 1].count(name)}"
+        for i, name in enumerate(unique)
+    ]
 
 
 def _facts(event: Event) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mobilevis.benchmarks.latency.worker.observer import (
 from mobilevis.benchmarks.latency.worker.packages import importable_packages
 from mobilevis.benchmarks.latency.worker.workloads import (
     EntriesWorkload,
+    ForwardWorkload,
     Recording,
     Workload,
     frames_obstacle,
@@ -86,10 +87,12 @@ class _Group:
         for index, one in loaded.items():
             source = job.source
             obstacle = frames_obstacle(one.artefact is None, source, packages)
-            if one.artefact is None or source is None or obstacle:
-                self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
-            else:
+            if one.artefact is not None and source is not None and not obstacle:
                 workloads[index] = make_frames(one.artefact, job.driver_options, source, job.threads)
+            elif job.interleave and one.artefact is None and workloads:  # beside our frames: ours come first
+                workloads[index] = ForwardWorkload(one.runner.run, one.inputs)
+            else:
+                self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
         return workloads
 
     def _time(self, kind: str, workloads: dict[int, Any]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from mobilevis.benchmarks.latency.worker.job import TOTAL
 from mobilevis.runtime.engines.base import Artefact
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class EntriesWorkload:
             elapsed = (perf_counter() - start) * 1e3
             milliseconds[entry] = elapsed
             total += elapsed
-        milliseconds["total"] = total
+        milliseconds[TOTAL["entries"]] = total
         return [Step(milliseconds)]
 
 
@@ -101,6 +102,22 @@ class FramesWorkload:
             self.restart()
             answer = next(self._answers)
         return [Step(result.milliseconds, result.is_keyframe, len(result.instances)) for _, result in answer]
+
+
+class ForwardWorkload:
+    """A plain model's forward pass in each round of frames, so that a streamed frame has its pair."""
+
+    kind = "frames"
+
+    def __init__(self, run: Run, inputs: Inputs) -> None:
+        self._entries = EntriesWorkload(run, inputs)
+
+    def restart(self) -> None:
+        """Every round is the same: nothing to do."""
+
+    def step(self) -> Sequence[Step]:
+        """Run the model once."""
+        return [Step({TOTAL["frames"]: self._entries.step()[0].milliseconds[TOTAL["entries"]]})]
 
 
 @dataclass
