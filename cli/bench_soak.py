@@ -60,13 +60,14 @@ def soak(
     from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.benchmarks.soak.run import run_soak
-    from mobilevis.cli.console import console_beside
     from mobilevis.cli.eval import write_json
+    from mobilevis.cli.latency_report import wide_console
     from mobilevis.cli.stream import progress_bar
     from mobilevis.runtime.bundled_clip import bundled_clip
     from mobilevis.runtime.outputs import check_outputs
+    from mobilevis.runtime.special_files import writes_to_stdout
 
-    check_outputs({"--json": json_path}, {f"the artefact {path.name}": path for path in artefacts})
+    check_outputs({"--json": json_path}, {str(path): path for path in artefacts})
     plan = Plan(
         artefacts=tuple(artefacts),
         protocol=find_protocol("quick"),  # counts frames, not seconds
@@ -79,7 +80,7 @@ def soak(
         command=["mobilevis", *sys.argv[1:]],
     )
     transport = open_device(device, Access(python, scratch, ssh_config))
-    console = console_beside([json_path])
+    console = wide_console(stderr=json_path is not None and writes_to_stdout(json_path))
     with progress_bar(Console(stderr=True)) as progress:
         record, error = run_soak(transport, plan, frames, _follow(progress, plan.artefacts, frames))
     _print(console, record)
@@ -105,30 +106,11 @@ def _follow(progress: Progress, artefacts: tuple[Path, ...], frames: int) -> OnE
 
 
 def _print(console: Console, record: SoakRecord) -> None:
+    from mobilevis.benchmarks.soak.record import soak_table
     from mobilevis.cli.console import plain
-    from mobilevis.cli.tables import make_table
+    from mobilevis.cli.latency_report import print_table
 
-    columns = ("frames", "MiB at first", "at the end", "bytes a frame [95 %]", "files", "threads")
-    table = make_table("Held by a process that streams", ["engine"], columns)
-    for result in record.artefacts:
-        held, slope = result.holdings, result.holdings.slope()
-        if not held.frames or slope is None:
-            continue
-        table.add_row(
-            plain(result.facts.get("engine", "")),
-            f"{held.frames[-1]:,}",
-            f"{held.resident_mib[0]:.1f} ({held.frames[0]})",
-            f"{held.resident_mib[-1]:.1f}",
-            f"{slope.value:.1f} [{slope.low:.1f}, {slope.high:.1f}]",
-            _range(held.descriptors),
-            _range(held.threads),
-        )
-    console.print(table)
+    print_table(console, soak_table(record.artefacts))
     for result in record.artefacts:
         verdict = "[green]flat[/]" if result.flat else f"[red]not flat[/]: {plain('; '.join(result.reasons))}"
         console.print(f"{plain(result.name)}: {verdict}", soft_wrap=True)
-
-
-def _range(counts: Any) -> str:
-    low, high = min(counts), max(counts)
-    return str(low) if low == high else f"{low}–{high}"

@@ -8,10 +8,13 @@ from typing import Any, Optional
 
 from scipy.stats import theilslopes
 
+from mobilevis.benchmarks.latency.report.tables import Table
+
 SCHEMA = "mobilevis.soak/1"
 WARM_UP = 0.1  # of the frames: engines and allocators reserve what they need by then
 MAX_GROWTH = 100.0  # bytes a frame: 1 MB over 10,000 frames
 MIB = 1 << 20
+EARLY = 100  # frames, the reading that the last one is shown beside
 
 
 @dataclass(frozen=True)
@@ -134,3 +137,42 @@ class SoakRecord:
             derived = {"bytes_a_frame": None if slope is None else asdict(slope), "reasons": result.reasons}
             item.update(flat=result.flat, **derived)
         return {"schema": SCHEMA, "flat": self.flat, **raw}
+
+
+def soak_table(results: Sequence[SoakResult]) -> Table:
+    """What each process held early, at its end, and how that grew; without those that give no slope."""
+    rows = []
+    for result in results:
+        held, slope = result.holdings, result.holdings.slope()
+        if slope is None:
+            continue
+        early = next((mib for count, mib in zip(held.frames, held.resident_mib) if count >= EARLY), 0.0)
+        rows.append(
+            [
+                str(result.facts.get("engine", "")),
+                f"{held.frames[-1]:,}",
+                f"{early:.1f}",
+                f"{held.resident_mib[-1]:.1f}",
+                f"{slope.value:.1f} [{slope.low:.1f}, {slope.high:.1f}]",
+                _range(held.descriptors),
+                _range(held.threads),
+            ]
+        )
+    grown = "bytes a frame [95 %]"
+    header = ["engine", "frames", f"MiB after {EARLY}", "at the end", grown, "open files", "threads"]
+    return Table("Held by a process that streams", header, rows)
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def parse_result(raw: Mapping[str, Any]) -> SoakResult:
+    """An artefact's result from a record's JSON; derived figures are computed again.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such result.
+    """
+    names = ("name", "sha256", "asked", "facts")
+    return SoakResult(**{name: raw[name] for name in names}, holdings=Holdings(**raw["holdings"]))

@@ -19,6 +19,7 @@ from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
+from .soak import held_table
 from .systems import system_table
 
 # What a marker names → the table; the marker's other words are its arguments.
@@ -30,6 +31,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,
+    "soak": held_table,
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),
 }
