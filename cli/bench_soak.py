@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +28,7 @@ from mobilevis.runtime.formats import describe_formats
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from mobilevis.benchmarks.latency.session import OnEvent
     from mobilevis.benchmarks.soak.record import SoakRecord
@@ -92,9 +92,9 @@ def soak(
         raise typer.Exit(1)
 
 
-def _follow(progress: Progress, artefacts: tuple[Path, ...], frames: int) -> OnEvent:
+def _follow(progress: Progress, artefacts: Sequence[Path], frames: int) -> OnEvent:
     """One bar for each artefact, by the frames that its process has streamed."""
-    bars = []
+    bars: list[TaskID] = []
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["event"] == "start":

@@ -31,7 +31,9 @@ def run_soak(
         UserError: nothing could be started, or the worker's journal is broken.
     """
     plan = replace(plan, protocol=Protocol("soak", frames, 0.0, NO_LIMIT))
-    results, start, error = [], {}, None
+    results: list[SoakResult] = []
+    start: Event = {}
+    error: Optional[UserError] = None
     with open_runner(transport, plan, on_event) as runner:
         for index, (name, sha256, _) in enumerate(runner.identities):
             outcome = runner.run("soak", [index])

@@ -14,7 +14,7 @@ from typing import IO, Callable, Optional, Protocol
 
 from mobilevis.runtime.errors import UserError
 
-OnLine = Callable[[str], None]
+OnLine = Callable[[str], object]
 MAX_LINE = 1 << 22  # a second's samples of a journal are some kilobytes
 MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 16
