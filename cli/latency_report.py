@@ -52,8 +52,9 @@ def print_report(console: Console, report: LatencyReport) -> None:
     reasons = group_reasons(report)
     if reasons:
         console.print("\n[bold red]NOT VALID[/], because")
+    margin = max((len(who) for who, _ in reasons), default=0)
     for who, reason in reasons:
-        console.print(f"  [bold]{plain(who)}[/]  {plain(reason)}")
+        console.print(f"  [bold]{plain(who):{margin}}[/]  {plain(reason)}")
 
 
 def print_comparisons(console: Console, comparisons: Sequence[Comparison]) -> None:
