@@ -19,7 +19,12 @@ from mobilevis.cli.options import (
     JsonOption,
     KeyframeOption,
     ProtocolOption,
+    PythonOption,
+    ScratchOption,
+    SourceOption,
+    SshConfigOption,
     ThreadsOption,
+    VerifyOption,
     driver_options,
 )
 from mobilevis.runtime.formats import FORMATS, describe_formats, join_words
@@ -49,13 +54,17 @@ def latency(
         typer.Option(min=0, max=1, metavar="P", help="Of instances; 0 fills every slot (random weights)."),
     ] = None,
     option: DriverOption = None,
-    source: Annotated[
-        Optional[Path],
-        typer.Option(metavar="CLIP", help="Clip for whole frames: video file or folder of images."),
-    ] = None,
+    source: SourceOption = None,
     baseline: Annotated[
         Optional[list[Path]],
         typer.Option(metavar="FILE", help=f"Plain {SUFFIXES} to time beside; repeatable."),
+    ] = None,
+    against: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            metavar="FILE",
+            help=f"Plain {SUFFIXES} to step in turn with, for the ratio of time; repeatable.",
+        ),
     ] = None,
     engine: EngineOption = None,
     interleave: Annotated[
@@ -66,56 +75,63 @@ def latency(
         bool, typer.Option("--profile", help="Add a pass with the engine's profiler.")
     ] = False,
     json_path: JsonOption = None,
+    csv_path: Annotated[
+        Optional[Path], typer.Option("--csv", metavar="FILE", help="Write the statistics as CSV.")
+    ] = None,
     html_path: Annotated[
         Optional[Path], typer.Option("--html", metavar="FILE", help="Write a page with plots.")
     ] = None,
-    python: Annotated[
-        Optional[str], typer.Option(metavar="PROGRAM", help="The Python on the device.")
-    ] = None,
-    scratch: Annotated[
-        Optional[str], typer.Option(metavar="FOLDER", help="On the device, for temporary files.")
-    ] = None,
-    ssh_config: Annotated[
-        Optional[Path], typer.Option(metavar="FILE", help="Instead of your own ~/.ssh/config.")
-    ] = None,
+    verify: VerifyOption = True,
+    python: PythonOption = None,
+    scratch: ScratchOption = None,
+    ssh_config: SshConfigOption = None,
 ) -> None:
     """Measure latency on a device, on named cores, stage by stage, and say whether to believe it."""
     from rich.console import Console
 
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
-    from mobilevis.benchmarks.latency.report.markdown import to_markdown
+    from mobilevis.benchmarks.latency.report.csv_table import to_csv
     from mobilevis.benchmarks.latency.report.page import to_html
     from mobilevis.benchmarks.latency.transports.base import Access
     from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
+    from mobilevis.cli.console import print_written
+    from mobilevis.cli.latency_report import print_report, wide_console
     from mobilevis.runtime.files import atomic_path
+    from mobilevis.runtime.outputs import check_outputs
+    from mobilevis.runtime.special_files import writes_to_stdout
 
+    outputs = {"--json": json_path, "--csv": csv_path, "--html": html_path}
     named = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
     plan = Plan(
         artefacts=tuple(artefacts or ()),
-        baselines=tuple(baseline or ()),
+        baselines=(*(baseline or ()), *(against or ())),
         protocol=find_protocol(protocol),
         engine=engine,
         cpus=cpus,
         threads=threads,
         source=source,
         driver_options=driver_options(named, option),
-        interleave=interleave,
+        interleave=interleave or bool(against),
         memory=memory,
         profile=profile,
+        verify=verify,
         command=["mobilevis", *sys.argv[1:]],
     )
+    inputs = {f"{path}": path for path in (*plan.artefacts, *plan.baselines, *([source] if source else []))}
+    check_outputs(outputs, inputs)
     transport = open_device(device, Access(python, scratch, ssh_config))
     with ExitStack() as stack:  # opened first: a place that cannot be written fails before the measurement
-        json_file = stack.enter_context(atomic_path(json_path)) if json_path else None
-        html_file = stack.enter_context(atomic_path(html_path)) if html_path else None
+        files = {name: stack.enter_context(atomic_path(path)) for name, path in outputs.items() if path}
         with progress_of(Console(stderr=True)) as progress:
             report, error = run_plan(transport, plan, follow(progress, plan))
-        if json_file is not None:
-            json_file.write_text(report.to_json() + "\n", encoding="utf-8")
-        if html_file is not None:
-            html_file.write_text(to_html(report), encoding="utf-8")
-    print(to_markdown(report))
+        writers = {"--json": lambda: report.to_json() + "\n", "--csv": lambda: to_csv(report)}
+        writers["--html"] = lambda: to_html(report)
+        for name, file in files.items():
+            file.write_text(writers[name](), encoding="utf-8")
+    console = wide_console(stderr=any(path and writes_to_stdout(path) for path in outputs.values()))
+    print_report(console, report)
+    print_written(console, outputs.values())
     if error is not None:
         raise error
 
@@ -132,15 +148,14 @@ def compare(
 ) -> None:
     """Print the ratios of two results with their 95 % intervals; unlike measurements are refused."""
     from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
-    from mobilevis.benchmarks.latency.report.markdown import comparison_table
     from mobilevis.benchmarks.latency.report.schema import load_report
+    from mobilevis.cli.latency_report import print_comparisons, wide_console
 
     report = load_report(first)
     comparisons = (
         compare_within(report) if second is None else compare_reports(report, load_report(second), force)
     )
-    for comparison in comparisons:
-        print(comparison_table(comparison))
+    print_comparisons(wide_console(), comparisons)
 
 
 def progress_of(console: Console) -> Progress:

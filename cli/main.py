@@ -17,6 +17,7 @@ from mobilevis.cli import (
     bench_latency,
     bench_paper,
     bench_routing,
+    bench_soak,
     data,
     demo,
     devices,
@@ -115,6 +116,13 @@ add_command(
     "routing",
     bench_routing.routing,
     f"bench routing minvis-tar-tiny_256x512_fp32.tflite --dataset {VAL} --layers 3",
+)
+add_command(
+    bench_app,
+    "soak",
+    bench_soak.soak,
+    f"bench soak {ARTEFACT} {ONNX}",
+    f"bench soak {ARTEFACT} --frames 100000 --device ssh:pi@board --source {CLIP}",
 )
 app.add_typer(bench_app, name="bench")
 app.add_typer(devices.app, name="devices")

@@ -73,6 +73,20 @@ CpusOption = Annotated[
     ),
 ]
 ProtocolOption = Annotated[str, choice(names=PROTOCOLS, help="How long to warm up and to measure.")]
+SourceOption = Annotated[
+    Optional[Path],
+    typer.Option(metavar="CLIP", help="Clip for whole frames: video file or folder of images."),
+]
+VerifyOption = Annotated[
+    bool, typer.Option(help="Compare the artefact's SHA-256 with the one in its metadata.")
+]
+PythonOption = Annotated[Optional[str], typer.Option(metavar="PROGRAM", help="The Python on the device.")]
+ScratchOption = Annotated[
+    Optional[str], typer.Option(metavar="FOLDER", help="On the device, for temporary files.")
+]
+SshConfigOption = Annotated[
+    Optional[Path], typer.Option("--ssh-config", metavar="FILE", help="Instead of your own ~/.ssh/config.")
+]
 ImagesOption = Annotated[Optional[Path], typer.Option(metavar="FOLDER", help="Folder of the images.")]
 JsonOption = Annotated[
     Optional[Path], typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")

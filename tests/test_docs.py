@@ -77,6 +77,15 @@ def test_the_frames_that_the_shipped_weights_saw_are_those_of_their_recipes():
         assert re.findall(r"([\d,]+) frames (?:of procedural video|in all)", document) == [f"{frames:,}"]
 
 
+def test_the_recorded_long_stream_is_flat_on_three_engines(tables):
+    record = tables.records.read_record(tables.soak.RECORD)
+    results = [tables.soak.parse_result(raw) for raw in record["artefacts"]]
+    assert {result.facts["engine"] for result in results} == {"onnxruntime", "executorch", "litert"}
+    assert [result.holdings.frames[-1] for result in results] == [10_000] * 3
+    assert record["flat"]
+    assert all(result.flat for result in results)
+
+
 @pytest.mark.parametrize("name", ["mobileinst-topformer-tiny", "dvis-plus-r50"])
 def test_the_recorded_sizes_are_those_of_the_models(tables, name):
     recorded = tables.records.read_record(tables.sizes.RECORD)[name]

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "benchmarks.latency": {"runtime"},
     "benchmarks.accuracy": {"data", "runtime"},
     "benchmarks.cost": {"benchmarks.latency", "models"},
+    "benchmarks.soak": {"benchmarks.latency", "runtime"},
     "cli": {"models", "runtime", "data", "export", "training", "benchmarks"},
 }
 SHARED = tuple(

@@ -7,15 +7,15 @@ device, and no absolute number of the paper is a target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
 import numpy as np
 
-from mobilevis.benchmarks.latency.report.markdown import NOT_MEASURED, table
 from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport
 from mobilevis.benchmarks.latency.report.stats import Samples, paired_ratio
+from mobilevis.benchmarks.latency.report.tables import NOT_MEASURED
 from mobilevis.runtime.errors import UserError
 
 KEYFRAME_ENTRY = "decode"
@@ -131,7 +131,14 @@ def paper_table(
     lines = [_unmeasured_line(row) if row in missing else _line(report, artefact_of, row) for row in rows]
     header = ["table", "row", "ms here", "ratio here", "95 % interval", *PAPER_COLUMNS]
     reasons = [f"- table {row.table}, {row.name}: {NOT_MEASURED}: {why}" for row, why in missing.items()]
-    return "\n".join([table(header, lines), *reasons])
+    return "\n".join([_markdown_table(header, lines), *reasons])
+
+
+def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for row in rows:
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    return "\n".join(lines)
 
 
 def _line(report: LatencyReport, artefact_of: Mapping[PaperRow, int], row: PaperRow) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -37,6 +37,7 @@ class Plan:
         driver_options: for ``VideoSegmenter``.
         interleave: step through all of them A B A B.
         memory, profile: add these passes.
+        verify: compare the artefacts' SHA-256 with the digests in their metadata.
     """
 
     artefacts: Sequence[Path]
@@ -50,6 +51,7 @@ class Plan:
     interleave: bool = False
     memory: bool = False
     profile: bool = False
+    verify: bool = True
     command: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -73,44 +75,54 @@ def run_plan(
     Raises:
         UserError: nothing could be started: the device is out of reach, or has no such cores.
     """
-    topology = parse_topology(transport.read(TOPOLOGY_GLOBS))
-    cpus = resolve_cpus(plan.cpus, topology, plan.threads)
-    with TemporaryDirectory() as folder:
-        worker = build_worker(Path(folder, "worker.pyz"))
-        runner = _Runner(transport, plan, cpus, python_worker(worker), on_event)
+    with open_runner(transport, plan, on_event) as runner:
         outcome = runner.run("timing", range(len(runner.targets)))
         results = assemble(outcome.events, runner.identities)
         device = first_event(outcome.events, "device")
         results = [replace(result, reasons=judge(result, plan.protocol, device)) for result in results]
         if outcome.error is None:
             results, outcome.error = runner.add_passes(results)
-        harness = {
-            "version": version("mobilevis"),
-            "worker_sha256": hashlib.sha256(worker.read_bytes()).hexdigest(),
-        }
-    return _report(transport, plan, topology, cpus, harness, outcome, results), outcome.error
+        return runner.report(outcome, results), outcome.error
 
 
-class _Runner:
-    """Runs passes of one plan."""
+@contextmanager
+def open_runner(transport: Transport, plan: Plan, on_event: OnEvent) -> Iterator[Runner]:
+    """What runs the passes of a plan, with the worker's program in a file that lives as long.
+
+    Raises:
+        UserError: the device is out of reach, or has no such cores.
+    """
+    topology = parse_topology(transport.read(TOPOLOGY_GLOBS))
+    with TemporaryDirectory() as folder:
+        worker = build_worker(Path(folder, "worker.pyz"))
+        yield Runner(transport, plan, topology, python_worker(worker), on_event)
+
+
+class Runner:
+    """Runs passes of one plan.
+
+    Attributes:
+        targets: as the jobs name them.
+        identities: (name, SHA-256, whether it is a baseline) of each.
+        harness: version of mobilevis and SHA-256 of the worker.
+    """
 
     def __init__(
-        self, transport: Transport, plan: Plan, cpus: Sequence[int], worker: Worker, on_event: OnEvent
+        self, transport: Transport, plan: Plan, topology: Topology, worker: Worker, on_event: OnEvent
     ) -> None:
-        self._transport, self._plan, self._cpus = transport, plan, tuple(cpus)
+        self._transport, self._plan, self._topology = transport, plan, topology
+        self._cpus = resolve_cpus(plan.cpus, topology, plan.threads)
         self._worker, self._on_event = worker, on_event
+        self.harness = {"version": version("mobilevis"), "worker_sha256": sha256_of(worker.file)}
         self._paths = [*plan.artefacts, *plan.baselines]
-        names = [path.name for path in self._paths]
         self.targets = [
             Target(
-                name=path.name
-                if names.count(path.name) == 1
-                else f"{path.resolve().parent.name}/{path.name}",
+                name=name,
                 path=f"{index}-{path.name}",
                 engine=plan.engine if index < len(plan.artefacts) else None,
                 is_baseline=index >= len(plan.artefacts),
             )
-            for index, path in enumerate(self._paths)
+            for index, (name, path) in enumerate(zip(_unique_names(self._paths), self._paths))
         ]
         self.identities = [
             (target.name, sha256_of(path), target.is_baseline)
@@ -133,6 +145,7 @@ class _Runner:
             source=source,
             driver_options=plan.driver_options,
             interleave=plan.interleave,
+            verify=plan.verify,
         )
         return run_job(self._transport, job, self._worker, uploads, self._on_event)
 
@@ -151,42 +164,47 @@ class _Runner:
                     return complete, outcome.error
         return complete, None
 
+    def report(self, outcome: Outcome, results: Sequence[ArtefactResult]) -> LatencyReport:
+        """The report of a timing pass."""
+        plan = self._plan
+        start = first_event(outcome.events, "start")
+        source = {"name": plan.source.name, "sha256": sha256_of(plan.source)} if plan.source else None
+        return LatencyReport(
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            harness=self.harness,
+            command=list(plan.command),
+            device={
+                "address": self._transport.address,
+                "clusters": [asdict(cluster) for cluster in self._topology.clusters],
+                "versions": start.get("versions", {}),
+                **_facts(first_event(outcome.events, "device")),
+            },
+            setup=Setup(
+                cpus_asked=plan.cpus,
+                cpus=list(self._cpus),
+                threads=plan.threads,
+                protocol=plan.protocol.to_dict(),
+                interleaved=plan.interleave,
+                driver_options=dict(plan.driver_options),
+                verified=plan.verify,
+                source=source,
+            ),
+            artefacts=list(results),
+            cpus_allowed=start.get("cpus_allowed"),
+            error=None if outcome.error is None else str(outcome.error),
+        )
+
+
+def _unique_names(paths: Sequence[Path]) -> list[str]:
+    """What reports call the artefacts: their names, where two are alike with the folder, or a number."""
+    names = [path.name for path in paths]
+    full = [f"{path.resolve().parent.name}/{path.name}" for path in paths]
+    unique = [name if names.count(name) == 1 else longer for name, longer in zip(names, full)]
+    return [
+        name if unique.count(name) == 1 else f"{name} #{unique[: i + 1].count(name)}"
+        for i, name in enumerate(unique)
+    ]
+
 
 def _facts(event: Event) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key not in ("event", "target")}
-
-
-def _report(
-    transport: Transport,
-    plan: Plan,
-    topology: Topology,
-    cpus: Sequence[int],
-    harness: Mapping[str, str],
-    outcome: Outcome,
-    results: Sequence[ArtefactResult],
-) -> LatencyReport:
-    start = first_event(outcome.events, "start")
-    source = {"name": plan.source.name, "sha256": sha256_of(plan.source)} if plan.source else None
-    return LatencyReport(
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        harness=harness,
-        command=list(plan.command),
-        device={
-            "address": transport.address,
-            "clusters": [asdict(cluster) for cluster in topology.clusters],
-            "versions": start.get("versions", {}),
-            **_facts(first_event(outcome.events, "device")),
-        },
-        setup=Setup(
-            cpus_asked=plan.cpus,
-            cpus=list(cpus),
-            threads=plan.threads,
-            protocol=plan.protocol.to_dict(),
-            interleaved=plan.interleave,
-            driver_options=dict(plan.driver_options),
-            source=source,
-        ),
-        artefacts=list(results),
-        cpus_allowed=start.get("cpus_allowed"),
-        error=None if outcome.error is None else str(outcome.error),
-    )

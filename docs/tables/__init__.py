@@ -20,6 +20,7 @@ from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
+from .soak import held_table
 from .systems import system_table
 
 # What a marker names → the table; the marker's other words are its arguments.
@@ -34,6 +35,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "starter": starter_table,
     "starter-classes": starter_classes,
     "starter-identity": starter_identity,
+    "soak": held_table,
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),
 }

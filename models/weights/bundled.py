@@ -21,7 +21,7 @@ BUNDLED: Mapping[str, str] = MappingProxyType(
 
 
 def bundled_names() -> list[str]:
-    """What ``bundled_checkpoint`` finds weights for: the names of weights and of the models that have some."""
+    """What ``bundled_checkpoint`` finds weights for: names of weights, and of the models that have some."""
     return sorted({*BUNDLED, *BUNDLED.values()})
 
 

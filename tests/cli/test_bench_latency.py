@@ -21,7 +21,7 @@ def test_three_engines_interleaved_give_a_report_a_page_and_ratios(mobilevis, ar
     done = mobilevis(
         "bench", "latency", *artefacts.values(), "--interleave", "--cpus", CPU, "--protocol", "quick",
         "--source", bundled_clip(), "-T", 3, "--score-threshold", 0,
-        "--json", "out.json", "--html", "out.html",
+        "--json", "out.json", "--html", "out.html", "--csv", "out.csv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out.json").read_text())
@@ -29,8 +29,10 @@ def test_three_engines_interleaved_give_a_report_a_page_and_ratios(mobilevis, ar
     for artefact in report["artefacts"]:
         assert len(artefact["workloads"]["frames"]["at_s"]) >= 128
         assert artefact["parity"]
-    assert "## Stages of a frame" in done.stdout
-    assert done.stdout.count("Pairs: rounds of one interleaved run.") == 6
+    assert "Stages of a frame" in done.stdout
+    assert done.stdout.count("Pairs: rounds of one interleaved run.") == 1
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert (tmp_path / "out.csv").read_text().startswith("artefact,sha256,engine")
     assert (tmp_path / "out.html").read_text().startswith("<!doctype html>")
 
     compared = mobilevis("bench", "compare", "out.json")
@@ -102,6 +104,12 @@ def test_an_artefact_that_is_none_is_one_line(refused, tmp_path):
 
 def test_nothing_to_measure_is_one_line(refused):
     assert "there is nothing to measure" in refused("bench", "latency")
+
+
+def test_an_output_never_replaces_what_is_measured(refused, artefacts):
+    artefact = artefacts["litert"]
+    assert "--csv would replace" in refused("bench", "latency", artefact, "--csv", artefact)
+    assert "--json would replace" in refused("bench", "soak", artefact, "--json", artefact)
 
 
 def test_compare_refuses_what_is_no_report(refused, tmp_path):

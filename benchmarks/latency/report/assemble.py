@@ -19,6 +19,7 @@ _PROMISED = {
     "samples": ("target", "kind", "at_s", "is_keyframe", "instances", "milliseconds"),
     "warm_up": ("target", "kind"),
     "not_measured": ("target", "kind", "reason"),
+    "held": ("target", "frames", "resident_mib", "descriptors", "threads"),
 }
 _KINDS: Mapping[str, Any] = {
     **dict.fromkeys(("kind", "what", "fix", "reason"), str),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Optional
 
@@ -44,7 +44,8 @@ class Comparison:
         first, second: names of the artefacts.
         kind: ``entries`` or ``frames``.
         pairing: what the pairs are.
-        warnings: why the results are not like each other, or not valid.
+        warnings: why the results are not like each other.
+        doubts: why one of them is not valid.
     """
 
     first: str
@@ -53,6 +54,7 @@ class Comparison:
     pairing: str
     rows: Sequence[Row]
     warnings: Sequence[str] = ()
+    doubts: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,15 @@ def compare_reports(
     return comparisons
 
 
+def is_comparable(report: LatencyReport) -> bool:
+    """Whether the run stepped through several artefacts in turn, to its end."""
+    return report.setup.interleaved and len(report.artefacts) > 1 and report.error is None
+
+
 def compare_within(report: LatencyReport) -> list[Comparison]:
     """Compare the artefacts of one interleaved run with each other, each pair of them.
+
+    Plain models are what ours are compared with: of two of them there is no ratio where ours is beside.
 
     Raises:
         UserError: the run was not interleaved, or has one artefact only.
@@ -102,9 +111,14 @@ def compare_within(report: LatencyReport) -> list[Comparison]:
             "the run holds no interleaved artefacts", fix="run with --interleave, or give two files"
         )
     comparisons = []
+    ours = any(not artefact.is_baseline for artefact in report.artefacts)
     for a, b in combinations(report.artefacts, 2):
+        if ours and a.is_baseline and b.is_baseline:
+            continue
         one, other = _Side(report.setup, a), _Side(report.setup, b)
-        comparisons += _compare(one, other, differences(one.setup, a, other.setup, b), interleaved=True)
+        # A plain model does another task, by intention.
+        unlike = [] if b.is_baseline else differences(one.setup, a, other.setup, b)
+        comparisons += _compare(one, other, unlike, interleaved=True)
     return comparisons
 
 
@@ -142,9 +156,8 @@ def _words(value: Any) -> str:
 
 
 def _compare(one: _Side, other: _Side, unlike: Sequence[str], interleaved: bool) -> list[Comparison]:
+    doubts = [f"{x.name} is not valid: {why}" for x in (one.artefact, other.artefact) for why in x.reasons]
     warnings = list(unlike)
-    for side in (one, other):
-        warnings += [f"{side.artefact.name} is not valid: {reason}" for reason in side.artefact.reasons]
     warnings += [] if interleaved else _changed_speed(one.artefact, other.artefact)
     comparisons = []
     for kind in ("entries", "frames"):
@@ -156,7 +169,9 @@ def _compare(one: _Side, other: _Side, unlike: Sequence[str], interleaved: bool)
         pairing = INTERLEAVED if interleaved else SAME_FRAMES if same_clip and same_options else UNPAIRED
         rows = _rows(kind, a, b, paired=pairing != UNPAIRED)
         comparisons.append(
-            Comparison(one.artefact.name, other.artefact.name, kind, pairing, rows, tuple(warnings))
+            Comparison(
+                one.artefact.name, other.artefact.name, kind, pairing, rows, tuple(warnings), tuple(doubts)
+            )
         )
     return comparisons
 
@@ -175,6 +190,7 @@ def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:
     total = TOTAL[kind]
     rows: list[Optional[Row]] = []
     if kind == "frames":
+        a, b = _in_the_same_rounds(a, b), _in_the_same_rounds(b, a)
         rows += [
             _amortised_row(_taken(a, total), _taken(b, total), paired),
             _row("keyframe", _taken(a, total, True), _taken(b, total, True), paired),
@@ -187,6 +203,14 @@ def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
+def _in_the_same_rounds(series: Series, other: Series) -> Series:
+    """A plain model's rounds by what the other side did in them: it has no keyframes of its own."""
+    is_plain = all(is_keyframe is None for is_keyframe in series.is_keyframe)
+    if not is_plain or len(series.at_s) != len(other.at_s):
+        return series
+    return replace(series, is_keyframe=other.is_keyframe)
+
+
 def _taken(series: Series, stage: str, keyframes: Optional[bool] = None) -> tuple[Samples, int]:
     """The samples of a stage and the runs that they come from."""
     return series.stage(stage, keyframes), series.runs(stage, keyframes)
@@ -195,7 +219,7 @@ def _taken(series: Series, stage: str, keyframes: Optional[bool] = None) -> tupl
 def _amortised_row(one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Row:
     (a, runs_a), (b, runs_b) = one, other
     n, runs = min(a.size, b.size), min(runs_a, runs_b)
-    if paired:
+    if paired and runs_a / a.size == runs_b / b.size:  # as many frames a round on both sides
         ratio = mean_ratio(a[:n], b[:n], paired=True, runs=(runs, runs))
     else:
         ratio = mean_ratio(a, b, paired=False, runs=(runs_a, runs_b))

@@ -1,12 +1,13 @@
-"""The four plots of a report: distribution, time series, stacked stages, latency against T."""
+"""Plots of a report, all artefacts in one: distribution, stacked stages, latency against T."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import cycle
 from typing import Any, Optional
 
 import numpy as np
+from scipy.stats import gaussian_kde, norm
 
 from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport, Series
 from mobilevis.benchmarks.latency.report.stats import Samples, amortised
@@ -21,6 +22,7 @@ from mobilevis.benchmarks.latency.report.svg import (
     x_axis,
     y_axis,
 )
+from mobilevis.benchmarks.latency.report.tables import frame_groups
 from mobilevis.benchmarks.latency.worker.job import TOTAL
 
 WIDTH = 860
@@ -35,7 +37,6 @@ STAGE_COLORS = {
     "masks": "#e6a532",
     "other": "#9aa0a6",
 }
-MAX_POINTS = 1500
 MAX_INTERVAL = 12
 
 
@@ -56,7 +57,7 @@ def distribution_plot(report: LatencyReport) -> Optional[str]:
         if kind is None:
             continue
         series, total = artefact.workloads[kind], TOTAL[kind]
-        groups = {"keyframes": True, "other frames": False} if kind == "frames" else {"all entries": None}
+        groups = frame_groups(series) if kind == "frames" else {"all entries": None}
         for words, keyframes in groups.items():
             samples = series.stage(total, keyframes)
             if samples.size:
@@ -102,65 +103,22 @@ def _ridge(scale: Scale, base: float, height: float, color: str, words: str, sam
 def _density(samples: Samples, xs: Samples) -> Samples:
     """Gaussian kernel density, bandwidth by Silverman's rule with the quartiles (robust to the tail)."""
     low, high = np.percentile(samples, [25, 75])
-    spread = min(float(samples.std()), float(high - low) / 1.34) or float(samples.std())
-    floor = (xs[-1] - xs[0]) / 200  # equal samples have no spread: draw a narrow peak
-    bandwidth = max(0.9 * spread * samples.size**-0.2, float(floor))
+    deviation = float(samples.std())
+    floor = float(xs[-1] - xs[0]) / 200  # equal samples have no spread: draw a narrow peak
+    if deviation < floor * 1e-3:
+        return np.asarray(norm.pdf(xs, samples.mean(), floor))
+    spread = min(deviation, float(high - low) / 1.34) or deviation
+    bandwidth = max(0.9 * spread * samples.size**-0.2, floor)
     kept = samples[:: max(1, samples.size // 4000)]
-    density: Samples = np.exp(-0.5 * ((xs[:, None] - kept[None]) / bandwidth) ** 2).sum(axis=1)
-    return density
-
-
-def time_plot(artefact: ArtefactResult, color: str = COLORS[0]) -> Optional[str]:
-    """Every sample over the run with its running median, and the hottest thermal zone on its own scale."""
-    kind = main_kind(artefact)
-    if kind is None:
-        return None
-    series = artefact.workloads[kind]
-    seconds, values = np.asarray(series.at_s), series.stage(TOTAL[kind])
-    top, bottom = 34, 250
-    x = Scale(float(seconds[0]), float(seconds[-1]), LEFT, RIGHT - 30)
-    y = Scale(0.0, 1.08 * float(np.percentile(values, 99)), bottom, top)
-    parts = [x_axis(x, top, bottom, "seconds since the worker began"), y_axis(y, LEFT, RIGHT - 30, "ms")]
-    keep = slice(None, None, max(1, len(values) // MAX_POINTS))
-    for at, value, is_keyframe in zip(seconds[keep], values[keep], series.is_keyframe[keep]):
-        if value <= y.high:
-            radius = 2.4 if is_keyframe else 1.5
-            parts.append(element("circle", cx=x(at), cy=y(value), r=radius, fill=color, fill_opacity=0.4))
-    parts.append(polyline(_running_median(seconds, values, x, y), stroke=color, stroke_width=2))
-    parts += _temperature(artefact.readings, x, top, bottom)
-    return picture(WIDTH, bottom + 44, f"Latency over time of {artefact.name}", *parts)
-
-
-def _running_median(seconds: Samples, values: Samples, x: Scale, y: Scale) -> list[tuple[float, float]]:
-    parts = min(80, max(1, values.size // 9))
-    return [
-        (x(float(np.median(at))), y(float(np.median(chunk))))
-        for at, chunk in zip(np.array_split(seconds, parts), np.array_split(values, parts))
-    ]
-
-
-def _temperature(readings: Sequence[Mapping[str, Any]], x: Scale, top: float, bottom: float) -> list[str]:
-    points = [
-        (float(reading["at_s"]), max(reading["temperatures_c"].values()))
-        for reading in readings
-        if reading["temperatures_c"] and x.low <= reading["at_s"] <= x.high
-    ]
-    if not points:
-        return [label(RIGHT - 30, top - 12, "temperature not measured", class_="caption", text_anchor="end")]
-    degrees = [value for _, value in points]
-    scale = Scale(min(degrees) - 5, max(degrees) + 5, bottom, top)
-    parts = [polyline([(x(at), scale(value)) for at, value in points], class_="heat", stroke_width=1.6)]
-    for value in scale.ticks(4):
-        parts.append(label(RIGHT - 24, scale(value) + 4, f"{value:g}°", class_="heat-tick"))
-    parts.append(label(RIGHT, top - 12, "hottest zone, °C", class_="heat-tick", text_anchor="end"))
-    return parts
+    # SciPy takes the bandwidth as a share of the samples' own deviation.
+    return np.asarray(gaussian_kde(kept, bandwidth / kept.std(ddof=1))(xs))
 
 
 def stages_plot(report: LatencyReport) -> Optional[str]:
     """Mean milliseconds of each stage, stacked, of keyframes, other frames, and their amortised mean."""
     rows: list[tuple[str, dict[str, float]]] = []
     for artefact in report.artefacts:
-        if _has_samples(artefact, "frames"):
+        if _has_samples(artefact, "frames") and not artefact.is_baseline:
             series = artefact.workloads["frames"]
             for words, keyframes in (("keyframes", True), ("other frames", False), ("amortised", None)):
                 stages = mean_stages(series, keyframes)
@@ -169,7 +127,7 @@ def stages_plot(report: LatencyReport) -> Optional[str]:
         return None
     top, row_height = 46, 50
     bottom = top + row_height * len(rows)
-    scale = Scale(0.0, 1.04 * max(sum(stages.values()) for _, stages in rows), LEFT, RIGHT)
+    scale = Scale(0.0, 1.12 * max(sum(stages.values()) for _, stages in rows), LEFT, RIGHT)
     names = dict.fromkeys(stage for _, stages in rows for stage in stages)
     parts = [
         legend(LEFT, 18, [(stage_color(name), name) for name in names]),

@@ -125,7 +125,11 @@ class ArtefactResult:
 
 @dataclass(frozen=True)
 class Setup:
-    """How a run was set up: what two results must share to be compared."""
+    """How a run was set up: what two results must share to be compared.
+
+    Attributes:
+        verified: whether the artefacts' SHA-256 were compared with the digests in their metadata.
+    """
 
     cpus_asked: str
     cpus: Sequence[int]
@@ -134,6 +138,7 @@ class Setup:
     interleaved: bool = False
     driver_options: Mapping[str, Any] = field(default_factory=dict)
     source: Optional[Mapping[str, str]] = None
+    verified: bool = True
 
 
 @dataclass(frozen=True)
@@ -177,10 +182,14 @@ class LatencyReport:
             temporary.write_text(self.to_json() + "\n", encoding="utf-8")
 
 
+def summary_groups(kind: str) -> dict[str, Optional[bool]]:
+    """What the steps of a workload are summed up by: name → ``keyframes`` of ``Series.stage``."""
+    return {"all": None} if kind == "entries" else {"all": None, "keyframes": True, "others": False}
+
+
 def _summaries(kind: str, series: Series) -> dict[str, Any]:
-    groups = {"all": None} if kind == "entries" else {"all": None, "keyframes": True, "others": False}
     found: dict[str, Any] = {}
-    for group, keyframes in groups.items():
+    for group, keyframes in summary_groups(kind).items():
         summaries = {stage: series.summary(stage, keyframes) for stage in series.milliseconds}
         found[group] = {stage: asdict(summary) for stage, summary in summaries.items() if summary}
     return found

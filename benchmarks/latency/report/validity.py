@@ -59,7 +59,8 @@ def _judge_series(kind: str, series: Series) -> list[str]:
         reasons.append(f"{kind}: busy machine, others used {pinned:.0%} of a pinned core{_by(series)}")
     elif anywhere is not None and anywhere > MAX_OTHERS_ELSEWHERE:
         reasons.append(f"{kind}: busy machine, others used {anywhere:.1f} cores{_by(series)}")
-    if kind == "frames" and series.at_s and not any(series.instances):
+    found = [count for count in series.instances if count is not None]  # a plain model finds none
+    if kind == "frames" and found and not any(found):
         reasons.append("frames: no instance was found, so segment and masks were not run")
     return reasons
 

@@ -22,14 +22,19 @@ from mobilevis.benchmarks.latency.transports.base import (
 )
 from mobilevis.runtime.errors import UserError
 
-SERIAL = re.compile(r"[\w.:\[\]-]+")
+SERIAL = re.compile(r"[\w.:%()\[\] +-]+")
+DEFAULT_PORT = ":5555"  # of adb over TCP, which adb itself lets one leave out
+MDNS_SERVICE = "._adb-tls-connect._tcp"  # ends the serial of a phone that was paired over Wi-Fi
+ADDRESS = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|\[[0-9A-Fa-f:.%\w]+\]|localhost)(?::\d{1,5})?")
+# A second phone of one mDNS name is listed as "name (2)._adb-tls-connect._tcp", with that space.
+LISTED = re.compile(r"(?P<serial>\S+(?: \(\d+\)\S*)?)\s+(?P<state>no permissions|\S+)(?P<facts>.*)")
 LOST = re.compile(
     r"^(?:adb|error): .*(?:not found|offline|unauthorized|no devices|closed|protocol fault|no response).*$",
     re.MULTILINE,
 )
 STATE_FIXES = {
     "unauthorized": "unlock the device and allow this computer's key",
-    "offline": "wake the device, or plug it in again",
+    "offline": "wake the device, then plug it in or run `adb connect` again",
     "no permissions": "add a udev rule for the device, or join the plugdev group",
     "recovery": "boot the device into Android",
     "bootloader": "boot the device into Android",
@@ -49,10 +54,10 @@ def parse_devices(text: str) -> list[AdbDevice]:
     """The devices of ``adb devices -l``."""
     devices = []
     for line in text.splitlines():
-        match = re.fullmatch(r"(\S+)\s+(no permissions|\S+)(.*)", line.strip())
+        match = LISTED.fullmatch(line.strip())
         if match and not line.startswith(("List of", "*")):
-            model = re.search(r"\bmodel:(\S+)", match[3])
-            devices.append(AdbDevice(match[1], match[2], model[1] if model else ""))
+            model = re.search(r"\bmodel:(\S+)", match["facts"])
+            devices.append(AdbDevice(match["serial"], match["state"], model[1] if model else ""))
     return devices
 
 
@@ -71,14 +76,17 @@ def list_devices(adb: str = "adb") -> list[AdbDevice]:
 def choose_device(devices: Sequence[AdbDevice], serial: Optional[str]) -> AdbDevice:
     """The device of this serial, or the only one.
 
+    A wireless serial may leave out adb's own port, or the mDNS service: ``192.168.1.5``, ``adb-R58M-x1Yz``.
+
     Raises:
         TransportError: none, several and no serial, or one that is not ready; the message says what to do.
     """
-    found = [device for device in devices if serial in (None, device.serial)]
+    found = [device for device in devices if serial is None or serial in _names(device)]
     listed = ", ".join(device.serial for device in devices) or "none"
     if not found:
         what = "no device is connected" if serial is None else f"no device has serial {serial}"
-        raise TransportError(what, "adb", f"connected: {listed}")
+        connect = f"run `adb connect {serial}`; " if serial and ADDRESS.fullmatch(serial) else ""
+        raise TransportError(what, "adb", f"{connect}connected: {listed}")
     if len(found) > 1:
         raise TransportError(
             f"{len(found)} devices are connected", "adb", f"give adb:SERIAL, one of {listed}"
@@ -88,6 +96,11 @@ def choose_device(devices: Sequence[AdbDevice], serial: Optional[str]) -> AdbDev
         fix = STATE_FIXES.get(device.state, "check `adb devices`")
         raise TransportError(f"the device is {device.state}", f"adb:{device.serial}", fix)
     return device
+
+
+def _names(device: AdbDevice) -> set[str]:
+    serial = device.serial.rstrip(".")
+    return {device.serial, serial, serial.removesuffix(DEFAULT_PORT), serial.removesuffix(MDNS_SERVICE)}
 
 
 class AdbTransport:

@@ -14,7 +14,7 @@ from typing import IO, Callable, Optional, Protocol
 
 from mobilevis.runtime.errors import UserError
 
-OnLine = Callable[[str], None]
+OnLine = Callable[[str], object]
 MAX_LINE = 1 << 22  # a second's samples of a journal are some kilobytes
 MAX_OUTPUT = 1 << 24
 MAX_ERRORS = 1 << 16
@@ -94,7 +94,7 @@ class Transport(Protocol):
         ...
 
     def pull(self, remote: str, local: Path) -> None:
-        """Copy one file back."""
+        """Copy one file of UTF-8 text back, such as the journal."""
         ...
 
     def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
@@ -114,19 +114,24 @@ class Transport(Protocol):
         ...
 
 
-def execute(command: Sequence[str], on_line: Optional[OnLine] = None, stdin: str = "") -> Finished:
+def execute(
+    command: Sequence[str], on_line: Optional[OnLine] = None, stdin: Optional[IO[bytes]] = None
+) -> Finished:
     """Run a program on this machine; it is ended, not orphaned, when this process is interrupted.
+
+    Args:
+        command: program and arguments.
+        on_line: gets each line of standard output as it comes.
+        stdin: an open file that it reads; None for nothing.
 
     Raises:
         UserError: there is no such program here, or it answers without end.
     """
-    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as given:
-        given.write(stdin.encode())
-        given.seek(0)
+    with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
                 command,
-                stdin=given,
+                stdin=stdin or subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is ours to hand on, in order
@@ -254,7 +259,7 @@ def quote(command: Sequence[str]) -> str:
 
 
 def local_path(path: Path) -> str:
-    """A path that scp and adb take for a file's here: they read ``a:b`` as a host, ``-x`` as an option."""
+    """A path that adb takes for a file's here: it reads ``-x`` as an option."""
     return str(path.absolute())
 
 

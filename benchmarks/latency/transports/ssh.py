@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
+import tarfile
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
+from typing import IO, Optional
 
 from mobilevis.benchmarks.latency.transports.base import (
     INSTALL_PYTHON,
@@ -17,16 +20,17 @@ from mobilevis.benchmarks.latency.transports.base import (
     collect_into,
     execute,
     free_bytes,
-    local_path,
     parse_files,
     quote,
     reading_script,
     tree_size,
 )
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import disk_errors
 
 MARK = "@mobilevis begins"
 CONNECTION_FAILED = 255  # ssh's own status, of all the statuses that a remote command has
+NOT_FOUND = 127  # a shell's status for a program that is not there
 TIMEOUTS = ("-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3")
 FAULTS = {
     r"Permission denied \(|Too many authentication failures": (
@@ -38,7 +42,7 @@ FAULTS = {
         "host unreachable",
         "check the address, the network and that sshd runs",
     ),
-    r"Connection (?:to .* )?closed|Connection reset|Broken pipe|not responding|lost connection": (
+    r"Connection (?:to .* )?closed|Connection reset|Broken pipe|not responding": (
         "host lost",
         "check the network and the device's power, then run again",
     ),
@@ -47,11 +51,14 @@ ADDRESS = re.compile(r"(?P<host>(?:[\w.+-]+@)?(?:\[[0-9A-Fa-f:.%\w]+\]|[\w][\w.-
 
 
 class SshTransport:
-    """A host with sshd.
+    """A host with sshd, a POSIX shell and tar.
+
+    Files go down the same channel as commands: scp and sftp end where a login shell prints a banner, and many
+    boards (dropbear, busybox) have no sftp server. A login shell of any kind sees plain words only.
 
     Args:
         target: ``[USER@]HOST[:PORT]``; HOST may be a name from the user's ssh configuration.
-        config: another ssh configuration file than the user's.
+        config: another ssh configuration than the user's.
         python: the Python there.
         scratch: where temporary folders may be made there.
 
@@ -70,7 +77,7 @@ class SshTransport:
         self.address = f"ssh:{target}"
         self.python = python
         self.scratch = scratch
-        self._host = match["host"]
+        self._host = match["host"].replace("[", "").replace("]", "")  # ssh wants IPv6 without brackets
         self._options = ["-o", "BatchMode=yes", *TIMEOUTS]
         if match["port"]:
             self._options += ["-o", f"Port={match['port']}"]
@@ -78,25 +85,31 @@ class SshTransport:
             self._options += ["-F", str(config)]
 
     def push(self, local: Path, remote: str) -> None:
-        """Copy a file or a folder with scp."""
-        done = execute(["scp", "-qr", *self._options, "--", local_path(local), f"{self._host}:{remote}"])
+        """Copy a file or a folder, as an archive that tar unpacks there."""
+        folder, _, name = remote.rpartition("/")
+        with tempfile.TemporaryFile() as archive:
+            try:
+                write_archive(local, name, archive)
+            except OSError as error:
+                fix = "check the file, and the space for temporary files here"
+                raise UserError(f"cannot pack it for the device: {error.strerror}", local, fix) from error
+            done = self._ssh(f"tar xf - -C {shlex.quote(folder)}", stdin=archive)
         if done.status == 0:
             return
-        self._check_connection(done)
-        folder = remote.rpartition("/")[0]
+        if done.status == NOT_FOUND:
+            raise UserError("the device has no tar", self.address, "install it there")
         free = free_bytes(self, folder)
         if free is not None and free < tree_size(local):
-            # scp over SFTP reports a full disk as no more than "Failure".
             raise UserError(
                 f"no space on {self.address}: {free} bytes are free", folder, "free some space there"
             )
         raise UserError(f"cannot copy to {self.address}: {done.complaint}", remote)
 
     def pull(self, remote: str, local: Path) -> None:
-        """Copy one file back with scp."""
-        done = execute(["scp", "-q", *self._options, "--", f"{self._host}:{remote}", local_path(local)])
+        """Copy one text file back."""
+        with disk_errors(local), local.open("w", encoding="utf-8", newline="") as file:
+            done = self.run(["cat", remote], file.write)
         if done.status != 0:
-            self._check_connection(done)
             raise UserError(f"cannot copy from {self.address}: {done.complaint}", remote)
 
     def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
@@ -108,29 +121,37 @@ class SshTransport:
         """
         script = f"printf '\\n%s\\n' '{MARK}'; {quote(command)} </dev/null; exit $?\n"
         lines: list[str] = []
-        done = execute(
-            ["ssh", "-T", *self._options, "--", self._ssh_host, "sh -s"],
-            _AfterMark(on_line or collect_into(lines)),
-            stdin=script,
-        )
-        done = replace(done, stdout="".join(lines))
-        if done.status == CONNECTION_FAILED or done.status < 0:
-            raise connection_error(self.address, done)
-        return done
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(script.encode())
+            done = self._ssh("sh -s", stdin, _AfterMark(on_line or collect_into(lines)))
+        return replace(done, stdout="".join(lines))
 
     def read(self, globs: Iterable[str]) -> dict[str, str]:
         """Read files there, in one round trip."""
         return parse_files(self.run(["sh", "-c", reading_script(globs)]).stdout)
 
-    @property
-    def _ssh_host(self) -> str:
-        """scp wants an IPv6 address in brackets, ssh without."""
-        return self._host.replace("[", "").replace("]", "")
-
-    def _check_connection(self, done: Finished) -> None:
-        """Raise if scp failed for the connection: it ends with 1 for a full disk, too."""
-        if done.status == CONNECTION_FAILED or any(re.search(words, done.stderr) for words in FAULTS):
+    def _ssh(self, words: str, stdin: IO[bytes], on_line: Optional[OnLine] = None) -> Finished:
+        """Let the login shell there run a line of plain words, on what the file holds."""
+        stdin.seek(0)
+        done = execute(["ssh", "-T", *self._options, "--", self._host, words], on_line, stdin)
+        if done.status == CONNECTION_FAILED or done.status < 0:
             raise connection_error(self.address, done)
+        return done
+
+
+def write_archive(local: Path, name: str, archive: IO[bytes]) -> None:
+    """Write a file or a folder as a tar archive, under another name, with nobody's ownership.
+
+    In GNU's format: busybox's tar knows its long names, but not those of the newer one.
+    """
+
+    def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        entry.uid = entry.gid = 0
+        entry.uname = entry.gname = ""
+        return entry
+
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as tar:
+        tar.add(local, name, filter=anonymous)
 
 
 class _AfterMark:

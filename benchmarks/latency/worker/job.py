@@ -10,7 +10,7 @@ from typing import Any, Optional
 from mobilevis.benchmarks.latency.worker.protocol import Protocol
 
 JOURNAL = "journal.jsonl"  # what the worker writes, beside the job
-PASSES = ("timing", "memory", "profile")
+PASSES = ("timing", "memory", "profile", "soak")
 TOTAL = {"entries": "total", "frames": "frame"}  # kind of workload → the stage that sums up a step
 
 
@@ -36,11 +36,12 @@ class Job:
     """One pass of the worker over some targets.
 
     Attributes:
-        purpose: ``timing``, ``memory`` or ``profile``; they never share a process.
+        purpose: one of ``PASSES``; they never share a process.
         cpus: the CPUs that the process may use, applied before an engine is imported.
         source: clip in that folder; None times the entries only.
         driver_options: for ``VideoSegmenter``, such as ``keyframe_interval``.
         interleave: step through the targets A B A B instead of one after the other.
+        verify: compare the files' SHA-256 with the digests in the artefacts' metadata.
     """
 
     targets: tuple[Target, ...]
@@ -51,6 +52,7 @@ class Job:
     source: Optional[str] = None
     driver_options: Mapping[str, Any] = field(default_factory=dict)
     interleave: bool = False
+    verify: bool = True
 
     def __post_init__(self) -> None:
         if self.purpose not in PASSES:

@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mobilevis.benchmarks.latency.worker.affinity import pin
-from mobilevis.benchmarks.latency.worker.job import JOURNAL, Job, parse_job
+from mobilevis.benchmarks.latency.worker.job import JOURNAL, PASSES, Job, parse_job
 from mobilevis.benchmarks.latency.worker.journal import HostLostError, Journal, take_stdout
 from mobilevis.benchmarks.latency.worker.packages import broken_import, installed_versions
 from mobilevis.runtime.errors import UserError
 
 # Each in a module of its own that is imported after pinning: NumPy's BLAS starts threads when imported.
-PASS_MODULES = {
-    purpose: f"mobilevis.benchmarks.latency.worker.{purpose}_pass"
-    for purpose in ("timing", "memory", "profile")
-}
+PASS_MODULES = {purpose: f"mobilevis.benchmarks.latency.worker.{purpose}_pass" for purpose in PASSES}
 
 
 def main(arguments: list[str]) -> int:

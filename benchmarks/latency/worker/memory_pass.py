@@ -22,7 +22,7 @@ def run(job: Job, journal: Journal) -> None:
     """Load each target and run it; journal the resident MiB before, after loading, and at the peak."""
     for index, target in enumerate(job.targets):
         before, _ = resident_mib(Path("/proc/self/status").read_text())
-        loaded = load(target, job.threads)
+        loaded = load(target, job.threads, job.verify)
         after, _ = resident_mib(Path("/proc/self/status").read_text())
         source = job.source
         workload: Workload = EntriesWorkload(loaded.runner.run, loaded.inputs)

@@ -13,7 +13,7 @@ from mobilevis.benchmarks.latency.worker.loading import load
 def run(job: Job, journal: Journal) -> None:
     """Profile each target: entry → operators with type, name and median milliseconds."""
     for index, target in enumerate(job.targets):
-        loaded = load(target, job.threads)
+        loaded = load(target, job.threads, job.verify)
         profile = find_function(loaded.runner.engine, "profile")
         if profile is None:
             journal.write("profile", target=index, not_available=f"{loaded.runner.engine} has no profiler")

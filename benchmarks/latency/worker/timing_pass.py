@@ -19,6 +19,7 @@ from mobilevis.benchmarks.latency.worker.observer import (
 )
 from mobilevis.benchmarks.latency.worker.workloads import (
     EntriesWorkload,
+    ForwardWorkload,
     Recording,
     Workload,
     frames_obstacle,
@@ -65,7 +66,7 @@ class _Group:
 
     def _prepare(self, index: int) -> Loaded:
         """Load, run each entry once, verify."""
-        loaded = load(self._job.targets[index], self._job.threads)
+        loaded = load(self._job.targets[index], self._job.threads, self._job.verify)
         first_ms = first_runs(loaded)
         parity = verify(loaded)
         self._journal.write(
@@ -84,10 +85,12 @@ class _Group:
         for index, one in loaded.items():
             source = job.source
             obstacle = frames_obstacle(one.artefact is None, source)
-            if one.artefact is None or source is None or obstacle:
-                self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
-            else:
+            if one.artefact is not None and source is not None and not obstacle:
                 workloads[index] = make_frames(one.artefact, job.driver_options, source, job.threads)
+            elif job.interleave and one.artefact is None and workloads:  # beside our frames: ours come first
+                workloads[index] = ForwardWorkload(one.runner.run, one.inputs)
+            else:
+                self._journal.write("not_measured", target=index, kind="frames", reason=obstacle)
         return workloads
 
     def _time(self, kind: str, workloads: dict[int, Any]) -> None:

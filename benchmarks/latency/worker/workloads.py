@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
+from mobilevis.benchmarks.latency.worker.job import TOTAL
 from mobilevis.benchmarks.latency.worker.packages import missing_frame_packages
 from mobilevis.runtime.engines.base import Artefact
 
@@ -74,7 +75,7 @@ class EntriesWorkload:
             elapsed = (perf_counter() - start) * 1e3
             milliseconds[entry] = elapsed
             total += elapsed
-        milliseconds["total"] = total
+        milliseconds[TOTAL["entries"]] = total
         return [Step(milliseconds)]
 
 
@@ -102,6 +103,22 @@ class FramesWorkload:
             self.restart()
             answer = next(self._answers)
         return [Step(result.milliseconds, result.is_keyframe, len(result.instances)) for _, result in answer]
+
+
+class ForwardWorkload:
+    """A plain model's forward pass in each round of frames, so that a streamed frame has its pair."""
+
+    kind = "frames"
+
+    def __init__(self, run: Run, inputs: Inputs) -> None:
+        self._entries = EntriesWorkload(run, inputs)
+
+    def restart(self) -> None:
+        """Every round is the same: nothing to do."""
+
+    def step(self) -> Sequence[Step]:
+        """Run the model once."""
+        return [Step({TOTAL["frames"]: self._entries.step()[0].milliseconds[TOTAL["entries"]]})]
 
 
 @dataclass
@@ -151,17 +168,26 @@ def frames_obstacle(is_baseline: bool, source: Optional[str]) -> Optional[str]:
     return None
 
 
-def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
-    """Frames of the clip through the artefact's driver; what only frames need is imported here.
+def make_segmenter(artefact: Artefact, options: Mapping[str, Any], threads: int) -> VideoSegmenter:
+    """The artefact's driver; what only frames need is imported here.
 
     OpenCV gets no more threads than the engine: its own pool would share the pinned cores.
 
     Raises:
-        UserError: the driver does not take the options, or the clip cannot be read.
+        UserError: the driver does not take the options.
     """
     import cv2
 
     from mobilevis.runtime.segmenter import VideoSegmenter
 
     cv2.setNumThreads(threads)
-    return FramesWorkload(VideoSegmenter(artefact, **options), clip)
+    return VideoSegmenter(artefact, **options)
+
+
+def make_frames(artefact: Artefact, options: Mapping[str, Any], clip: str, threads: int) -> FramesWorkload:
+    """Frames of the clip through the artefact's driver.
+
+    Raises:
+        UserError: the driver does not take the options, or the clip cannot be read.
+    """
+    return FramesWorkload(make_segmenter(artefact, options, threads), clip)

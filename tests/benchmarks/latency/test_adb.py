@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -94,6 +95,46 @@ def test_two_devices_and_no_serial(phone):
     ):
         phone.transport()
     assert phone.transport("adb:10.0.0.7:5555").address == "adb:10.0.0.7:5555"
+
+
+PAIRED = "adb-R58M123ABC-x1YzAb._adb-tls-connect._tcp"
+SECOND = "adb-R58M123ABC-x1YzAb (2)._adb-tls-connect._tcp"
+IPV6 = "[fe80::1%wlan0]:5555"
+
+
+@pytest.mark.parametrize(
+    ("address", "serial"),
+    [
+        ("192.168.1.5:5555", "192.168.1.5:5555"),
+        ("192.168.1.5", "192.168.1.5:5555"),
+        ("192.168.1.5:37115", "192.168.1.5:37115"),
+        (IPV6, IPV6),
+        ("[fe80::1%wlan0]", IPV6),
+        (PAIRED, PAIRED),
+        ("adb-R58M123ABC-x1YzAb", PAIRED),
+        (SECOND, SECOND),
+        ("0123456789", "0123456789"),
+    ],
+)
+def test_wireless_serials_and_serials_of_digits_are_found(phone, address, serial):
+    serials = ["192.168.1.5:5555", "192.168.1.5:37115", IPV6, PAIRED, SECOND, "0123456789"]
+    phone.list(*(f"{name:22} device product:x model:Phone device:y transport_id:4\n" for name in serials))
+    assert phone.transport(f"adb:{address}").address == f"adb:{serial}"
+    assert (f"adb:{serial}", "ready Phone") in list_addresses()
+
+
+def test_a_wireless_device_that_is_not_connected_names_the_command(phone):
+    with pytest.raises(UserError, match=r"no device has serial 192\.168\.1\.5:5555 .*run `adb connect 192"):
+        phone.transport("adb:192.168.1.5:5555")
+
+
+@pytest.mark.parametrize("name", ["14:05:33", "-rf", "1234"])
+def test_artefacts_of_any_name_reach_the_phone(phone, artefact, tmp_path, monkeypatch, name):
+    shutil.copytree(artefact, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    report, error = run_plan(phone.transport(), plan(Path(name), SHORT))
+    assert error is None
+    assert report.artefacts[0].name == name
 
 
 def test_no_device_and_a_wrong_serial(phone):

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mobilevis.benchmarks.latency.bench import Plan, run_plan
+from mobilevis.benchmarks.latency.report.compare import compare_within
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
 from mobilevis.benchmarks.latency.worker.loading import open_plain
 from mobilevis.runtime.errors import UserError
@@ -65,6 +66,27 @@ def test_a_plain_model_is_timed_beside_an_artefact_and_marked_as_not_verified(ar
     assert set(plain.workloads["entries"].milliseconds) == {"model", "total"}
     assert len(plain.workloads["entries"].at_s) == len(ours.workloads["entries"].at_s)
     assert plain.not_measured["frames"] == "a plain model has no driver"
+
+
+def test_a_plain_model_takes_turns_with_streamed_frames(artefact, clip, tmp_path):
+    baseline = plain_onnx(tmp_path / "plain.onnx")
+    plan = Plan((artefact,), SHORT, baselines=(baseline,), cpus=str(CPU), source=clip, interleave=True)
+    report, error = run_plan(LocalTransport(), plan)
+    assert error is None
+    ours, plain = (result.workloads["frames"] for result in report.artefacts)
+    assert all(x < y for x, y in zip(ours.at_s, plain.at_s))
+    assert set(plain.milliseconds) == {"frame"}
+    assert set(plain.is_keyframe) == {None}
+    assert not any("no instance" in reason for reason in report.artefacts[1].reasons)
+    frames = [comparison for comparison in compare_within(report) if comparison.kind == "frames"]
+    assert [row.stage for row in frames[0].rows] == ["amortised frame", "keyframe", "other frame"]
+
+
+def test_one_artefact_twice_has_two_names(artefact):
+    plan = Plan((artefact, artefact), SHORT, cpus=str(CPU), interleave=True)
+    report, _ = run_plan(LocalTransport(), plan)
+    names = [result.name for result in report.artefacts]
+    assert names == [f"{artefact.parent.name}/{artefact.name} #{i}" for i in (1, 2)]
 
 
 @pytest.mark.parametrize("fixture", ["plain_pte", "plain_tflite"])

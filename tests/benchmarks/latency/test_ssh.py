@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,12 +22,10 @@ from mobilevis.benchmarks.latency.transports.ssh import SshTransport
 from mobilevis.runtime.errors import UserError
 
 from .conftest import LONG, SHORT
+from .sshd import SSHD, make_key, start_sshd
 from .test_faults import CPU, check_salvaged, on_first_samples, plan
 
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(
-    SSHD is None or shutil.which("scp") is None, reason="OpenSSH's sshd is not installed"
-)
+pytestmark = pytest.mark.skipif(SSHD is None, reason="OpenSSH's sshd is not installed")
 Configs = dict[str, Path]
 
 
@@ -60,58 +56,18 @@ def descendants(pid: int) -> list[int]:
     return [found for child in map(int, children) for found in [*descendants(child), child]]
 
 
-def make_key(path: Path) -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
-    return path
-
-
-def write_config(path: Path, key: Path, known_hosts: Path, port: int) -> Path:
-    """What a user would have in ~/.ssh/config, for the host ``board``."""
-    path.write_text(
-        f"Host board\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n  IdentityFile {key}\n"
-        f"  IdentitiesOnly yes\n  UserKnownHostsFile {known_hosts}\n  GlobalKnownHostsFile /dev/null\n"
-        "  StrictHostKeyChecking yes\n"
-    )
-    return path
-
-
 @pytest.fixture(scope="module")
-def sshd(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[dict[str, Path], subprocess.Popen[bytes]]]:
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Configs, subprocess.Popen[bytes]]]:
     folder = tmp_path_factory.mktemp("sshd")
-    host_key, user_key, other_key = (make_key(folder / name) for name in ("host", "user", "other"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd refuses to run as root without it
-    (folder / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {host_key}\nAuthorizedKeysFile {user_key}.pub\n"
-        "StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\n"
-        "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
-    )
-    known = folder / "known_hosts"
-    known.write_text(f"[127.0.0.1]:{port} {Path(f'{host_key}.pub').read_text()}")
-    configs = {
-        "good": write_config(folder / "good", user_key, known, port),
-        "wrong key": write_config(folder / "wrong-key", other_key, known, port),
-        "unknown host": write_config(folder / "unknown-host", user_key, folder / "empty", port),
-        "closed port": write_config(folder / "closed-port", user_key, known, 1),
-    }
-    log = (folder / "log").open("wb")
-    listener = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=log)
-    try:
-        deadline = time.monotonic() + 10
-        while subprocess.run(["ssh", "-F", configs["good"], "board", "true"], capture_output=True).returncode:
-            if listener.poll() is not None or time.monotonic() > deadline:
-                pytest.skip(f"sshd does not run here: {(folder / 'log').read_text()[-300:]}")
-            time.sleep(0.1)
-        yield configs, listener
-    finally:
-        listener.terminate()
-        listener.wait()
-        log.close()
+    with start_sshd(folder) as server:
+        other_key = make_key(folder / "other")
+        configs = {
+            "good": server.write_config("good"),
+            "wrong key": server.write_config("wrong-key", key=other_key),
+            "unknown host": server.write_config("unknown-host", known_hosts=folder / "empty"),
+            "closed port": server.write_config("closed-port", port=1),
+        }
+        yield configs, server.process
 
 
 @pytest.fixture

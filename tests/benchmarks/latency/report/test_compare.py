@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
+from mobilevis.benchmarks.latency.report.schema import Series
 from mobilevis.runtime.errors import UserError
 from tests.benchmarks.latency.samples import entries, frames, report, result, state
 
@@ -92,9 +93,43 @@ def test_unlike_stages_are_refused():
         compare_reports(report(), report(result(workloads={"entries": entries(), "frames": shorter})))
 
 
-def test_an_invalid_side_is_a_warning():
+def test_an_invalid_side_is_a_doubt():
     (comparison, *_) = compare_reports(report(result(reasons=["hot"])), report())
-    assert any("is not valid: hot" in warning for warning in comparison.warnings)
+    assert comparison.doubts == ("model_320x640_fp32.tflite is not valid: hot",)
+
+
+def plain(name: str, milliseconds: list[float]):
+    """A plain model that took turns with our frames."""
+    nothing = [None] * len(milliseconds)
+    turns = Series([0.02 * i for i in range(len(milliseconds))], nothing, nothing, {"frame": milliseconds})
+    return result(name, is_baseline=True, workloads={"frames": turns})
+
+
+def test_a_streamed_frame_is_compared_with_a_plain_models_forward_pass_in_its_round():
+    ours = frames(count=120)
+    theirs = [value / 2 for value in ours.stage("frame")]
+    both = report(result("a", workloads={"frames": ours}), plain("b", theirs), interleaved=True)
+    (comparison,) = compare_within(both)
+    ratios = {row.stage: row.ratio.value for row in comparison.rows}
+    assert ratios == pytest.approx({"amortised frame": 2.0, "keyframe": 2.0, "other frame": 2.0})
+    assert comparison.warnings == ()
+
+
+def test_frames_that_are_answered_at_once_have_only_their_mean_compared():
+    clips = replace(frames(count=120), at_s=[float(i // 8) for i in range(120)])
+    both = report(result("a", workloads={"frames": clips}), plain("b", [10.0] * 15), interleaved=True)
+    (comparison,) = compare_within(both)
+    amortised = comparison.rows[0]
+    assert amortised.ratio.value == pytest.approx(clips.stage("frame").mean() / 10)
+    assert amortised.ratio.pairs == 0
+
+
+def test_plain_models_are_not_compared_with_each_other_beside_ours():
+    peers = [plain(name, [10.0] * 120) for name in "bc"]
+    both = report(result("a", workloads={"frames": frames()}), *peers, interleaved=True)
+    assert [(found.first, found.second) for found in compare_within(both)] == [("a", "b"), ("a", "c")]
+    alone = compare_within(report(*peers, interleaved=True))
+    assert [(found.first, found.second) for found in alone] == [("b", "c")]
 
 
 def test_a_device_that_was_slower_in_one_of_two_runs_is_a_warning():

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.benchmarks.latency.transports.local import LocalTransport
 from mobilevis.benchmarks.latency.worker.affinity import parse_allowed_cpus, pin
 from mobilevis.benchmarks.latency.worker.job import Job, Target, parse_job
+from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.digests import UNKNOWN, digest_around
 from mobilevis.runtime.errors import UserError
-from tests.benchmarks.latency.conftest import SHORT, write_artefact
+from tests.benchmarks.latency.conftest import SHORT, write_artefact, write_onnx
 
 CPU = min(os.sched_getaffinity(0))
 
@@ -62,6 +65,34 @@ def test_outputs_are_verified_before_any_timing(tmp_path):
     assert "differs from PyTorch" in str(error)
     assert not report.valid
     assert not report.artefacts[0].workloads
+
+
+@pytest.fixture
+def sealed(tmp_path):
+    """An artefact with the digests of an export, one of whose files was changed after it."""
+    folder = write_artefact(tmp_path / "sealed")
+    metadata = load_artefact(folder).metadata
+    unsealed = replace(metadata, digests=dict.fromkeys(metadata.entries, UNKNOWN))
+    for entry in metadata.entries:
+        write_onnx(folder / f"{entry}.onnx", entry, unsealed)
+    text = unsealed.to_json()
+    digests = {entry: digest_around(folder / f"{entry}.onnx", text) for entry in metadata.entries}
+    for entry in metadata.entries:
+        write_onnx(folder / f"{entry}.onnx", entry, replace(unsealed, digests=digests))
+    assert load_artefact(folder).metadata.digests == digests
+    with (folder / "encode.onnx").open("ab") as file:
+        file.write(b"\x3a\x00")  # an empty field of the format's own, which engines pass over
+    return folder
+
+
+def test_a_changed_artefact_is_refused_on_the_device_and_measured_only_without_verification(sealed):
+    _, error = measure(sealed)
+    assert "the file is damaged: its SHA-256 is not the one in its metadata" in str(error)
+    report, error = measure(sealed, verify=False)
+    assert error is None
+    assert report.setup.verified is False
+    assert report.artefacts[0].workloads["entries"].at_s
+    assert report.artefacts[0].parity  # its vectors are compared in any case
 
 
 def test_parity_is_recorded(artefact):
