@@ -8,21 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.training.data_config import AugmentConfig as AugmentConfig
+from mobilevis.training.data_config import (
+    ClipConfig,
+    DataConfig,
+    ValidationConfig,
+    require,
+    require_known,
+)
 from mobilevis.training.recipes import find_recipe, read_recipe, refuse_old_keys
 from mobilevis.training.toml import apply_override, from_table
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-DATA_FORMATS = ("coco", "youtube-vis", "vipseg")
 SCHEDULES = ("step", "cosine")
-
-
-def _require(condition: bool, what: str) -> None:
-    if not condition:
-        raise ValueError(what)
-
-
-def _require_known(value: str, known: Sequence[str], what: str) -> None:
-    _require(value in known, f"unknown {what} '{value}'; known: {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -47,93 +45,6 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
-    """Random changes of a sample; both frames of a pair share them.
-
-    Attributes:
-        flip: probability of a left-right flip.
-        scale: (low, high) of a random factor on the resize; above 1 the frame is cropped, below 1 it is
-            padded.
-        colour: largest relative change of brightness, contrast and saturation.
-        hue: largest turn of all hues, in degrees.
-    """
-
-    flip: float = 0.5
-    scale: tuple[float, float] = (1.0, 1.0)
-    colour: float = 0.0
-    hue: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(0 <= self.flip <= 1, "augment.flip must lie in [0, 1]")
-        _require(0 < self.scale[0] <= self.scale[1], "augment.scale must be (low, high) with 0 < low ≤ high")
-        _require(0 <= self.colour < 1, "augment.colour must lie in [0, 1)")
-        _require(0 <= self.hue <= 180, "augment.hue must lie in [0, 180] degrees")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """The data set and how its frames become batches.
-
-    Attributes:
-        format: "coco" (images), "youtube-vis" (videos; also OVIS and the synthetic sets) or "vipseg"
-            (panoptic videos, whose classes tell the model which of them are stuff).
-        annotations: the JSON file.
-        images: the folder its file names are relative to.
-        batch_size: samples (frames, or pairs of frames) of a step, over all processes.
-        canvas: (height, width) that every frame is fitted into; or (0, 0) to choose the short side at random.
-        short_sides: with no canvas: the short sides to choose from; a batch is padded to its largest frame.
-        long_side: with no canvas: upper bound of the long side.
-        workers: loader processes; 0 loads in the training process.
-        cache: keep decoded frames in memory; for sets that fit.
-        augment: random changes.
-    """
-
-    format: str
-    annotations: str
-    images: str
-    batch_size: int
-    canvas: tuple[int, int] = (0, 0)
-    short_sides: tuple[int, ...] = ()
-    long_side: int = 0
-    workers: int = 0
-    cache: bool = False
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-
-    def __post_init__(self) -> None:
-        _require_known(self.format, DATA_FORMATS, "data.format")
-        _require(self.batch_size > 0, "data.batch_size must be positive")
-        _require(self.workers >= 0, "data.workers must not be negative")
-        if self.canvas == (0, 0):
-            _require(bool(self.short_sides) and min(self.short_sides) > 0, "data needs canvas or short_sides")
-            _require(self.long_side >= max(self.short_sides), "data.long_side is less than a short side")
-        else:
-            _require(not self.short_sides, "data.canvas and data.short_sides exclude each other")
-            _require(
-                min(self.canvas) > 0 and not any(side % 64 for side in self.canvas),
-                "data.canvas must be multiples of 64",
-            )
-
-
-@dataclass(frozen=True)
-class ClipConfig:
-    """Training on clips, for models that read several frames at once.
-
-    Attributes:
-        length: frames of a clip; a video that is shorter repeats its last one.
-        stride: frames from one of a clip to the next.
-        still: probability of a clip that repeats its first frame, as a camera sees that stands still.
-    """
-
-    length: int = 1
-    stride: int = 1
-    still: float = 0.0
-
-    def __post_init__(self) -> None:
-        _require(min(self.length, self.stride) > 0, "clip.length and clip.stride must be positive")
-        _require(0 <= self.still <= 1, "clip.still is a probability")
-
-
-@dataclass(frozen=True)
 class OptimizerConfig:
     """AdamW.
 
@@ -152,10 +63,10 @@ class OptimizerConfig:
     ema_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(self.learning_rate > 0, "optimizer.learning_rate must be positive")
-        _require(min(self.multipliers.values(), default=0) >= 0, "optimizer.multipliers must be ≥ 0")
-        _require(min(self.weight_decay, self.clip_norm) >= 0, "weight_decay and clip_norm must be ≥ 0")
-        _require(0 <= self.ema_decay < 1, "optimizer.ema_decay must lie in [0, 1)")
+        require(self.learning_rate > 0, "optimizer.learning_rate must be positive")
+        require(min(self.multipliers.values(), default=0) >= 0, "optimizer.multipliers must be ≥ 0")
+        require(min(self.weight_decay, self.clip_norm) >= 0, "weight_decay and clip_norm must be ≥ 0")
+        require(0 <= self.ema_decay < 1, "optimizer.ema_decay must lie in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -179,12 +90,12 @@ class ScheduleConfig:
     warmup: int = 0
 
     def __post_init__(self) -> None:
-        _require_known(self.kind, SCHEDULES, "schedule.kind")
-        _require(
+        require_known(self.kind, SCHEDULES, "schedule.kind")
+        require(
             (self.iterations > 0) != (self.epochs > 0), "schedule needs either iterations or epochs, positive"
         )
-        _require(self.warmup >= 0, "schedule.warmup must not be negative")
-        _require(list(self.milestones) == sorted(self.milestones), "schedule.milestones must ascend")
+        require(self.warmup >= 0, "schedule.warmup must not be negative")
+        require(list(self.milestones) == sorted(self.milestones), "schedule.milestones must ascend")
 
 
 @dataclass(frozen=True)
@@ -214,10 +125,10 @@ class RunConfig:
     sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:
-        _require_known(self.precision, PRECISIONS, "run.precision")
-        _require(self.seed >= 0 and self.threads >= 0, "run.seed and run.threads must not be negative")
-        _require(self.stop_at >= 0, "run.stop_at must not be negative")
-        _require(
+        require_known(self.precision, PRECISIONS, "run.precision")
+        require(self.seed >= 0 and self.threads >= 0, "run.seed and run.threads must not be negative")
+        require(self.stop_at >= 0, "run.stop_at must not be negative")
+        require(
             min(self.log_every, self.checkpoint_every) > 0, "run.log_every and checkpoint_every must be > 0"
         )
 
@@ -234,6 +145,7 @@ class TrainConfig:
         clip: frames of a sample.
         objective: the family's own loss; see the dataclasses in ``training/objectives/registry.py``.
         optimizer: the rates.
+        validation: what is measured while it goes on.
     """
 
     model: ModelConfig
@@ -243,6 +155,25 @@ class TrainConfig:
     clip: ClipConfig = field(default_factory=ClipConfig)
     objective: dict[str, Any] = field(default_factory=dict)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def __post_init__(self) -> None:
+        # Without annotations its other keys would do nothing, unnoticed.
+        given = self.validation.enabled or self.validation == ValidationConfig()
+        require(given, "'validation.annotations' is missing")
+        if self.validation.enabled:
+            require(self.validation_size != (0, 0), "validation needs input_size where data has no canvas")
+
+    @property
+    def validation_size(self) -> tuple[int, int]:
+        """(height, width) of the input that is validated with."""
+        given = self.validation.input_size
+        return self.data.canvas if given == (0, 0) else given
+
+    @property
+    def validation_format(self) -> str:
+        """Of the held-out set, a name in ``DATA_FORMATS``."""
+        return self.validation.format or self.data.format
 
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

@@ -72,8 +72,10 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
         raise UserError("no training state to resume", path, fix)
     file = read_safetensors(path)
     about, saved = _parse_about(file, path), file.tensors
-    # Through JSON, as the saved one went: tuples become lists.
-    if changed := _differences(json.loads(json.dumps(config)), about["config"]):
+    asked = json.loads(json.dumps(config))  # as the saved one went: tuples become lists
+    # A run that was not validated so far, or by a version that could not, may begin to be.
+    begun = {**about["config"], "validation": about["config"].get("validation") or asked.get("validation")}
+    if changed := _differences(asked, begun):
         fix = "resume with the configuration that the run began with, or start in another folder"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
     weights = _weights(state)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.logging import LOG_FILE, RunLog, read_log
+from mobilevis.training.logging import LOG_FILE, VALIDATION_FILE, RunLog, read_log
 
 
 def test_rows_beyond_the_resumed_iteration_are_dropped(tmp_path: Path) -> None:
@@ -55,3 +55,19 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     (tmp_path / LOG_FILE).symlink_to("/dev/full")
     with pytest.raises(UserError, match="the disk is full"):
         log.write(1, {"loss": 1.0})
+
+
+def test_validations_beyond_the_resumed_iteration_are_dropped(tmp_path: Path) -> None:
+    with RunLog(tmp_path) as log:
+        log.write(10, {"loss": 1.0})
+        for iteration in (10, 20):
+            log.write(iteration, {"AP": iteration / 100}, VALIDATION_FILE)
+    RunLog(tmp_path, iteration=15).__exit__(None, None, None)
+    assert read_log(tmp_path, VALIDATION_FILE) == [{"iteration": 10, "AP": 0.1}]
+    assert read_log(tmp_path) == [{"iteration": 10, "loss": 1.0}]
+
+
+def test_a_run_without_validation_has_no_file_of_it(tmp_path: Path) -> None:
+    with RunLog(tmp_path) as log:
+        log.write(10, {"loss": 1.0})
+    assert not (tmp_path / VALIDATION_FILE).exists()
