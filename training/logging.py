@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Optional
 
 from mobilevis.runtime.errors import UserError, missing_extra
-from mobilevis.runtime.files import atomic_path, disk_errors
+from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
+from mobilevis.runtime.reading import read_bounded
 
 LOG_FILE = "log.csv"
 VALIDATION_FILE = "validation.csv"
+MAX_LOG_BYTES = 1 << 28  # 100 bytes a row: a run of 50 million iterations
 ITERATION = "iteration"  # the first column of both
 LOCK_FILE = ".lock"
 
@@ -115,10 +117,8 @@ def read_log(folder: Path, name: str = LOG_FILE) -> list[dict[str, float]]:
         UserError: the log cannot be read.
     """
     path = folder / name
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    except OSError as error:
-        raise UserError(f"cannot read the log: {error.strerror}", path, "check the folder") from error
+    content = read_bounded(path, MAX_LOG_BYTES, "check the folder") if file_exists(path) else b""
+    text = content.decode("utf-8", errors="replace")
     lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n") and "\0" not in line]
     names, *cells = list(csv.reader(lines)) or [[]]
     return [dict(zip(names, row)) for row in map(_as_numbers, cells) if len(row) == len(names)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,12 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path, end: str) -> None:
     with RunLog(tmp_path, iteration=2) as log:
         log.write(3, {"rate": 0.1, "loss": 2.0})
     assert [row["loss"] for row in read_log(tmp_path)] == [2.5, 2.25, 2.0]
+
+
+def test_a_log_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LOG_FILE)
+    with pytest.raises(UserError, match="no regular file"):
+        read_log(tmp_path)
 
 
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:

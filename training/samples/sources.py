@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,35 @@ from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import DataConfig
 
+T = TypeVar("T")
+
+
+class LazyMasks(Sequence[NDArray[np.bool_]]):
+    """Masks that are made one at a time.
+
+    Args:
+        sources: what each is made of.
+        make: source → (H, W) bool.
+    """
+
+    def __init__(self, sources: Sequence[T], make: Callable[[T], NDArray[np.bool_]]) -> None:
+        self._makers = [partial(make, source) for source in sources]
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.bool_]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[np.bool_]]: ...
+
+    def __getitem__(self, index: int | slice) -> NDArray[np.bool_] | list[NDArray[np.bool_]]:
+        """Make a mask, or some."""
+        if isinstance(index, slice):
+            return [make() for make in self._makers[index]]
+        return self._makers[index]()
+
 
 @dataclass(frozen=True)
 class SourceFrame:
@@ -27,13 +57,14 @@ class SourceFrame:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        masks: M masks, (H, W) bool.
+        masks: M masks, (H, W) bool, each made when it is asked for: of a frame of 64 megapixels they are as
+            many bytes.
         labels: (M,) int64, class indices from 0.
         identities: (M,) int64, the same for an object in every frame of its video.
     """
 
     image: NDArray[np.uint8]
-    masks: list[NDArray[np.bool_]]
+    masks: Sequence[NDArray[np.bool_]]
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
 
@@ -87,7 +118,7 @@ class FrameSource:
         record = self._videos[video][frame]
         return SourceFrame(
             image=self._image(record),
-            masks=[coco_mask.decode(mask).astype(bool) for _, _, mask in record.instances],
+            masks=LazyMasks([mask for _, _, mask in record.instances], _decode),
             labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
             identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
         )
@@ -140,10 +171,14 @@ class PanopticSource(FrameSource):
         labels = [self._indices[segment.category_id] for segment in segments.values()]
         return SourceFrame(
             image=image,
-            masks=[ids == identity for identity in segments],
+            masks=LazyMasks(list(segments), lambda identity: ids == identity),
             labels=np.array(labels, dtype=np.int64),
             identities=np.array(list(segments), dtype=np.int64),
         )
+
+
+def _decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
+    return np.asarray(coco_mask.decode(mask), dtype=bool)
 
 
 def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
