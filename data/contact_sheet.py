@@ -18,6 +18,7 @@ from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.draw import draw_label, draw_mask, track_color
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import is_folder
 from mobilevis.runtime.images import MAX_PIXELS
 from mobilevis.runtime.rle import Rle
 
@@ -100,7 +101,7 @@ def contact_sheet(
         UserError: a file is malformed, or the images are not found.
     """
     path, layout = Path(path), layout or SheetLayout()
-    if path.is_dir():
+    if is_folder(path):
         path = path / "instances.json"
     raw, results = read_json(path), None
     if isinstance(raw, list):

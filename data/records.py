@@ -11,7 +11,7 @@ from typing import Any, Optional, TypeVar, Union
 
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.files import atomic_path, is_file
 from mobilevis.runtime.reading import path_status, read_bounded
 
 MAX_FILE_BYTES = 4 << 30  # the largest published annotation file, LVIS, is 1.2 GB
@@ -220,5 +220,5 @@ def check_files(names: Mapping[str, str], folder: Path, path: Path) -> None:
         path: the annotation file, for the error message.
     """
     for name, label in names.items():
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             raise UserError(f"{label}: image {folder / name} is missing", path, "check the folder of images")

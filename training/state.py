@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors, write_safetensors
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import file_exists
 from mobilevis.training.ema import WeightAverage
 from mobilevis.training.objectives.base import Objective
 
@@ -67,7 +68,7 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     Raises:
         UserError: the file is not a training state, or belongs to another configuration or model.
     """
-    if not path.exists():
+    if not file_exists(path):
         fix = "start without --resume, in a new folder: --set run.output=FOLDER"
         raise UserError("no training state to resume", path, fix)
     file = read_safetensors(path)

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import file_exists
 from mobilevis.training import distributed
 from mobilevis.training.build import (
     create_network,
@@ -90,7 +91,7 @@ class Trainer:
             raise ValueError("the configuration has a set to validate with: give a validator")
         self.config = config
         self.folder = Path(config.run.output)
-        if not resume and any((self.folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
+        if not resume and any(file_exists(self.folder / name) for name in (STATE_FILE, MODEL_FILE)):
             raise earlier_run(self.folder)
         require_start(config.model)
         self.device = choose_device(config.run.device)
