@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from mobilevis.cli.console import print_written
 from mobilevis.cli.options import StrictOption
+
+if TYPE_CHECKING:
+    from mobilevis.cli.validation import HeldOutSet
+    from mobilevis.training.config import TrainConfig
 
 
 def train(
@@ -29,7 +33,8 @@ def train(
     """Train a model; with several GPUs or machines, start it with torchrun.
 
     Writes model.safetensors (the averaged weights, with the configuration and the training record inside),
-    log.csv, tensorboard/, curves.png and the resumable state.safetensors into run.output.
+    log.csv, tensorboard/, curves.png and the resumable state.safetensors into run.output; with a [validation]
+    table also validation.csv, best.safetensors and sheets of predictions.
     """
     from rich.console import Console
 
@@ -38,15 +43,26 @@ def train(
     from mobilevis.training.config import load_config
     from mobilevis.training.precision import choose_device
     from mobilevis.training.trainer import Trainer
+    from mobilevis.training.validation import BEST_FILE
 
     loaded = load_config(config, overrides or [])
     with distributed.process_group(choose_device(loaded.run.device)):
-        trainer = Trainer(loaded, resume, strict)
+        trainer = Trainer(loaded, resume, strict, _held_out(loaded, strict))
         console = Console(quiet=distributed.rank() > 0)
         for note in trainer.notes:
             console.print(note, style="yellow", markup=False, soft_wrap=True)
         if trainer.initial_weights is not None and not resume:
             console.print(f"{loaded.model.checkpoint}: {trainer.initial_weights.summary()}", soft_wrap=True)
         with show_progress(console, trainer) as show:
-            path = trainer.run(show)
-        print_written(console, [path])
+            path = trainer.run(show.step, show.validation, show.items)
+        best = path.with_name(BEST_FILE) if trainer.validation else None
+        print_written(console, [path, best])
+
+
+def _held_out(config: TrainConfig, strict: bool) -> Optional[HeldOutSet]:
+    """What validates a run, or None; evaluators and the runtime are loaded only where it is asked for."""
+    if not config.validation.enabled:
+        return None
+    from mobilevis.cli.validation import HeldOutSet
+
+    return HeldOutSet(config, strict)

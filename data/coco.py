@@ -9,8 +9,7 @@ from typing import Any, Optional, Union
 from mobilevis.data.annotations import ItemFormat
 from mobilevis.data.datasets import Annotation, Image, ImageDataset, ImageResult
 from mobilevis.data.records import Record, write_json
-from mobilevis.data.segmentations import bounding_box, read_segmentation
-from mobilevis.runtime import rle
+from mobilevis.data.segmentations import measure, read_segmentation
 
 
 def load_coco(
@@ -41,13 +40,16 @@ def _image(record: Record, identity: int) -> Image:
 def _annotation(record: Record, identity: int, image: Image, category_id: int) -> Annotation:
     raw = record.fields.get("segmentation")
     segmentation = read_segmentation(raw, (image.height, image.width), record)
-    area = record.number("area") if "area" in record.fields else float(rle.area(segmentation))
+    area, box = 0.0, (0.0, 0.0, 0.0, 0.0)
+    if not {"area", "bbox"} <= record.fields.keys():
+        area, box = measure(segmentation)
+    if "area" in record.fields:
+        area = record.number("area")
     if "bbox" in record.fields:
         x, y, width, height = (record.check_number(v, "bbox") for v in record.items("bbox", 4))
-    else:
-        x, y, width, height = bounding_box(segmentation)
+        box = x, y, width, height
     crowd = record.flag("iscrowd")
-    return Annotation(identity, image.id, category_id, segmentation, area, (x, y, width, height), crowd)
+    return Annotation(identity, image.id, category_id, segmentation, area, box, crowd)
 
 
 FORMAT = ItemFormat("images", _image, _annotation, lambda image: [image.file_name])

@@ -19,6 +19,7 @@ from mobilevis.runtime import rle
 from mobilevis.runtime.colors import TrackColors
 from mobilevis.runtime.draw import draw_mask
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import is_folder
 from mobilevis.runtime.images import MAX_PIXELS
 from mobilevis.runtime.labels import LabelLayer
 from mobilevis.runtime.rle import Rle
@@ -103,7 +104,7 @@ def contact_sheet(
         UserError: a file is malformed, or the images are not found.
     """
     path, layout = Path(path), layout or SheetLayout()
-    if path.is_dir():
+    if is_folder(path):
         path = path / "instances.json"
     raw, results = read_json(path), None
     if isinstance(raw, list):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.files import atomic_path, is_file
 from mobilevis.runtime.images import read_rgb
 from mobilevis.runtime.reading import path_status
 
@@ -29,7 +29,7 @@ def image_folder(annotations: Path, first: str) -> Path:
     split = annotations.stem.rpartition("_")[2]  # annotations/instances_val2017.json goes with val2017/
     beside = annotations.parent
     for folder in (beside / "JPEGImages", beside.parent / split, beside / "images"):
-        if (folder / first).is_file():
+        if is_file(folder / first):
             return folder
     raise UserError("the images of this file are not found", annotations, "give their folder with --images")
 

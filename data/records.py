@@ -5,20 +5,45 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Any, Optional, TypeVar, Union
 
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
-from mobilevis.runtime.reading import read_bounded
+from mobilevis.runtime.files import atomic_path, is_file
+from mobilevis.runtime.reading import path_status, read_bounded
 
 MAX_FILE_BYTES = 4 << 30  # the largest published annotation file, LVIS, is 1.2 GB
+# What polygons cost to rasterise goes by their length, 12 to 25 million pixels a second on one core, and not
+# by the file's: a triangle across a frame of 16384 pixels takes 75 bytes.
+MAX_OUTLINES = 1 << 26  # of a file of at most ``SMALL_FILE_BYTES``: 6 s at the slowest
+SMALL_FILE_BYTES = 10 << 20
+OUTLINE_OF_A_BYTE = 128  # of what is beyond: a 4K frame's own outline in 100 bytes
 MAX_INTEGER = (1 << 63) - 1  # ids become NumPy's, and each evaluator's, 64-bit integers
 FIX = "mend this record, or write the file again"
 
 T = TypeVar("T")
+
+
+@dataclass
+class OutlineBudget:
+    """How long the polygons of one file may be together.
+
+    Attributes:
+        limit: in pixels.
+        spent: by the records that were read so far.
+    """
+
+    limit: float = MAX_OUTLINES
+    spent: float = 0.0
+
+    @classmethod
+    def of_file(cls, path: Path) -> OutlineBudget:
+        """Longer for a large file: no one makes a gigabyte to waste a minute."""
+        status = path_status(path)
+        beyond = 0 if status is None else max(0, status.st_size - SMALL_FILE_BYTES)
+        return cls(MAX_OUTLINES + beyond * OUTLINE_OF_A_BYTE)
 
 
 @dataclass(frozen=True)
@@ -29,15 +54,28 @@ class Record:
         fields: the object.
         label: which object of the file it is, such as ``annotations[3] (id 17)``.
         file: where it was read.
+        budget: what it shares with the other records of its file.
     """
 
     fields: Mapping[str, Any]
     label: str
     file: Path
+    budget: OutlineBudget = field(default_factory=OutlineBudget, compare=False)
 
     def fault(self, what: str) -> UserError:
         """The error that names this record."""
         return UserError(f"{self.label}: {what}", self.file, FIX)
+
+    def spend_outline(self, pixels: float) -> None:
+        """Count the length of polygons that are to be rasterised.
+
+        Raises:
+            UserError: those of the file are too long together.
+        """
+        self.budget.spent += pixels
+        if self.budget.spent > self.budget.limit:
+            what = f"the polygons up to here are more than {self.budget.limit:.0f} pixels long together"
+            raise UserError(f"{self.label}: {what}", self.file, "write large masks as RLE")
 
     def integer(self, key: str) -> int:
         """A whole number."""
@@ -147,12 +185,13 @@ def records(items: Any, name: str, path: Path) -> Iterator[Record]:
     """The objects of a list, labelled with their place and id."""
     if not isinstance(items, list):
         raise UserError(f"{name} is not a list", path, "write the file again")
+    budget = OutlineBudget.of_file(path)
     for index, item in enumerate(items):
         label = f"{name}[{index}]"
         if not isinstance(item, dict):
             raise UserError(f"{label} is not a JSON object", path, FIX)
         identity = item.get("id")
-        yield Record(item, label if identity is None else f"{label} (id {identity!r:.20})", path)
+        yield Record(item, label if identity is None else f"{label} (id {identity!r:.20})", path, budget)
 
 
 def unique_id(record: Record, known: Mapping[int, Any]) -> int:
@@ -181,5 +220,5 @@ def check_files(names: Mapping[str, str], folder: Path, path: Path) -> None:
         path: the annotation file, for the error message.
     """
     for name, label in names.items():
-        if not (folder / name).is_file():
+        if not is_file(folder / name):
             raise UserError(f"{label}: image {folder / name} is missing", path, "check the folder of images")

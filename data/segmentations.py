@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mobilevis.data.records import Record
 from mobilevis.runtime import rle
@@ -59,8 +60,9 @@ def _polygons(raw: list[Any], size: tuple[int, int], record: Record, name: str) 
             if abs(record.check_number(value, f"{name}: polygon coordinate")) > reach:
                 raise record.fault(f"{name}: polygon coordinate {value} is far outside {height}x{width}")
         outline += _outline(polygon)
-    if outline > MAX_OUTLINE:
-        raise record.fault(f"{name}: the outline is {outline:.0f} pixels long, more than {MAX_OUTLINE}")
+        if outline > MAX_OUTLINE:
+            raise record.fault(f"{name}: the outline is more than {MAX_OUTLINE} pixels long")
+    record.spend_outline(outline)
     try:
         from pycocotools import mask
     except ImportError as error:
@@ -71,14 +73,25 @@ def _polygons(raw: list[Any], size: tuple[int, int], record: Record, name: str) 
 
 def _outline(polygon: list[float]) -> float:
     """Length of the closed polygon in steps of a pixel in x or y."""
-    points = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
-    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+    xs, ys = polygon[::2], polygon[1::2]
+    before = zip(xs[-1:] + xs, ys[-1:] + ys)
+    return sum(max(abs(x - x0), abs(y - y0)) for x, y, (x0, y0) in zip(xs, ys, before))
 
 
 def bounding_box(segmentation: Rle) -> tuple[float, float, float, float]:
     """(x, y, width, height) of the mask in pixels; zeros where it is empty."""
-    height = segmentation["size"][0]
+    return measure(segmentation)[1]
+
+
+def measure(segmentation: Rle) -> tuple[float, tuple[float, float, float, float]]:
+    """Number of the mask's pixels, and its bounding box."""
     starts, ends = rle.foreground(segmentation)
+    return float((ends - starts).sum()), _box(starts, ends, segmentation["size"][0])
+
+
+def _box(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], height: int
+) -> tuple[float, float, float, float]:
     filled = starts < ends
     first, last = starts[filled], ends[filled] - 1
     if not first.size:

@@ -30,7 +30,7 @@ class EagerArtefact(Artefact):
     """A model that was never exported.
 
     Args:
-        model: in evaluation mode.
+        model: in evaluation mode, on any device.
         streaming: as ``model.streaming`` returns it.
         metadata: what an export of this model would carry.
     """
@@ -42,6 +42,7 @@ class EagerArtefact(Artefact):
         self.path = Path(metadata.model)
         entries = streaming.entries.items()
         self._modules = {name: EntryModule(model, entry).eval() for name, entry in entries}
+        self._device = next(model.parameters(), torch.empty(0)).device
 
     @property
     def threads(self) -> int:
@@ -49,12 +50,11 @@ class EagerArtefact(Artefact):
         return torch.get_num_threads()
 
     def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        given = {name: torch.from_numpy(array).to(self._device) for name, array in inputs.items()}
         with torch.inference_mode():
-            outputs = self._modules[entry](
-                **{name: torch.from_numpy(array) for name, array in inputs.items()}
-            )
+            outputs = self._modules[entry](**given)
         # An entry may hand back its input or a parameter; the caller may keep outputs.
         return {
-            name: output.clone(memory_format=torch.contiguous_format).numpy()
+            name: output.clone(memory_format=torch.contiguous_format).cpu().numpy()
             for name, output in outputs.items()
         }

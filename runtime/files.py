@@ -119,6 +119,22 @@ def file_exists(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there; a name that no file can have names none, as in ``file_exists``."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; see ``is_file``."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def sha256_of(path: Union[str, Path]) -> str:
     """SHA-256 of a file, or of a folder: over its files' relative names and hashes, sorted by name."""
     path = Path(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import prod
 from typing import Any, Optional
@@ -90,8 +90,7 @@ class Metadata:
             raise ValueError(f"colour order {self.color_order} with resize rule {self.resize} is not known")
         if not self.entries:
             raise ValueError("an artefact has at least one entry")
-        if not self.classes:
-            raise ValueError("an artefact has at least one class")
+        _check_classes(self.classes)
         if len(self.input_size) != 2 or any(type(n) is not int or n < 1 for n in self.input_size):
             raise ValueError(f"input size {self.input_size} is not (height, width)")
         _check_frame_size(self)
@@ -118,6 +117,20 @@ def _check_kinds(metadata: Metadata) -> None:
             raise TypeError(f"{name} holds something else than texts")
     if not isinstance(metadata.checkpoint_sha256, (str, type(None))):
         raise TypeError("checkpoint_sha256 is no text")
+
+
+def _check_classes(classes: Sequence[Category]) -> None:
+    """Results files carry ids and names as they are: other readers take whole numbers of 64 bits and text."""
+    if not classes:
+        raise ValueError("an artefact has at least one class")
+    for category in classes:
+        if type(category.id) is not int or abs(category.id) >= 1 << 63:
+            raise ValueError(f"the class id {category.id!r:.40} is no whole number of 64 bits")
+        if not isinstance(category.name, str):
+            raise TypeError(f"the name of class {category.id} is no text")
+        category.name.encode("utf-8")  # JSON can spell half a character
+    if len({category.id for category in classes}) < len(classes):
+        raise ValueError("two classes have one id")
 
 
 def _check_frame_size(metadata: Metadata) -> None:
@@ -151,14 +164,14 @@ def parse_metadata(text: str, file: str) -> Metadata:
         raw = json.loads(text)
         if not isinstance(raw, dict):
             raise TypeError("they are no object")
-        if raw["schema"] not in READABLE_SCHEMAS:
+        if type(raw["schema"]) is not int or raw["schema"] not in READABLE_SCHEMAS:
             known = ", ".join(map(str, READABLE_SCHEMAS))
             raise UserError(f"metadata schema {raw['schema']}, this version reads {known}", file, again)
         entries = {
             name: EntrySpec(_tensors(entry["inputs"]), _tensors(entry["outputs"]))
             for name, entry in raw["entries"].items()
         }
-        classes = tuple(Category(int(c["id"]), str(c["name"])) for c in raw["classes"])
+        classes = tuple(Category(c["id"], c["name"]) for c in raw["classes"])
         height, width = raw["input_size"]
         return Metadata(**{**raw, "entries": entries, "classes": classes, "input_size": (height, width)})
     except KeyError as error:

@@ -52,9 +52,12 @@ def compress(rle: Mapping[str, Any]) -> Rle:
     Raises:
         ValueError: sizes or runs are not those of a mask.
     """
-    starts, ends = foreground(rle)
+    counts, size = run_lengths(rle), (rle["size"][0], rle["size"][1])
+    if counts[1:].all():
+        return {"size": [*size], "counts": _pack(counts)}
+    starts, ends = foreground(rle)  # of runs of no length
     filled = starts < ends
-    return _encode_runs(starts[filled], ends[filled], (rle["size"][0], rle["size"][1]))
+    return _encode_runs(starts[filled], ends[filled], size)
 
 
 def decode(rle: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -146,6 +149,8 @@ def _pack(counts: NDArray[np.int64]) -> str:
         groups[:, position] = group + np.where(more, 0x20, 0) + 48
         used[:, position] = open_
         open_ &= more
+        if not open_.any():
+            break
     return groups[used].tobytes().decode("ascii")
 
 

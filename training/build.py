@@ -15,6 +15,7 @@ from mobilevis.models.registry import create_model
 from mobilevis.models.weights.checkpoint import load_weights
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import file_exists
 from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objectives.base import Objective
@@ -47,7 +48,7 @@ def require_start(config: ModelConfig) -> None:
     Raises:
         UserError: there is no such file; the recipe that writes it is named.
     """
-    if not config.checkpoint or Path(config.checkpoint).exists():
+    if not config.checkpoint or file_exists(Path(config.checkpoint)):
         return
     recipe = recipe_that_writes(config.checkpoint)
     first = f"run `mobilevis train {recipe}` first, or " if recipe else ""

@@ -10,7 +10,7 @@ from typing import Any
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.checks import require, require_known
 from mobilevis.training.recipes import find_recipe, read_recipe, refuse_old_keys
-from mobilevis.training.samples.config import ClipConfig, DataConfig
+from mobilevis.training.samples.config import DATA_FORMATS, ClipConfig, DataConfig
 from mobilevis.training.toml import apply_override, from_table
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -128,6 +128,46 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class ValidationConfig:
+    """What is measured while a run goes on, of the weights that ship; without annotations, nothing is.
+
+    Attributes:
+        annotations: the JSON file of a set that is held out, with the classes of ``data``.
+        images: the folder its file names are relative to.
+        format: as ``data.format``, and by default the same: "coco" measures mask AP on stills, "youtube-vis"
+            AP of tracks, "vipseg" VPQ.
+        every: iterations between validations; the last iteration has one, too.
+        input_size: (height, width) of the network's input; (0, 0) takes ``data.canvas``.
+        options: of the driver that runs the model, as ``mobilevis bench accuracy --option`` takes them.
+        sheet_size: images or videos on the sheet of predictions; "vipseg" has no sheet.
+        sheet_score: least score of a prediction on the sheet.
+    """
+
+    annotations: str = ""
+    images: str = ""
+    format: str = ""
+    every: int = 1000
+    input_size: tuple[int, int] = (0, 0)
+    options: dict[str, Any] = field(default_factory=dict)
+    sheet_size: int = 8
+    sheet_score: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.format:
+            require_known(self.format, DATA_FORMATS, "validation.format")
+        require(self.every > 0, "validation.every must be positive")
+        require(0 <= self.sheet_size <= 64, "validation.sheet_size must lie in [0, 64]")
+        require(0 <= self.sheet_score <= 1, "validation.sheet_score must lie in [0, 1]")
+        require(self.input_size == (0, 0) or min(self.input_size) > 0, "validation.input_size must be > 0")
+        require(bool(self.annotations) == bool(self.images), "validation needs annotations and images")
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is measured."""
+        return bool(self.annotations)
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole training run; each attribute is a table of the TOML file.
 
@@ -139,6 +179,7 @@ class TrainConfig:
         clip: frames of a sample.
         objective: the family's own loss; see the dataclasses in ``training/objectives/registry.py``.
         optimizer: the rates.
+        validation: what is measured while it goes on.
     """
 
     model: ModelConfig
@@ -148,6 +189,25 @@ class TrainConfig:
     clip: ClipConfig = field(default_factory=ClipConfig)
     objective: dict[str, Any] = field(default_factory=dict)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+
+    def __post_init__(self) -> None:
+        # Without annotations its other keys would do nothing, unnoticed.
+        given = self.validation.enabled or self.validation == ValidationConfig()
+        require(given, "'validation.annotations' is missing")
+        if self.validation.enabled:
+            require(self.validation_size != (0, 0), "validation needs input_size where data has no canvas")
+
+    @property
+    def validation_size(self) -> tuple[int, int]:
+        """(height, width) of the input that is validated with."""
+        given = self.validation.input_size
+        return self.data.canvas if given == (0, 0) else given
+
+    @property
+    def validation_format(self) -> str:
+        """Of the held-out set, a name in ``DATA_FORMATS``."""
+        return self.validation.format or self.data.format
 
 
 def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+# The other processes wait for the first one's gradients while it validates; NCCL would give up after 10
+# minutes. A process that dies is noticed by torchrun itself.
+VALIDATION_BOUND = timedelta(hours=12)
 
 
 @contextmanager
@@ -24,7 +29,8 @@ def process_group(device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         # torchrun tells a process its place on the machine in this way only.
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=VALIDATION_BOUND)
     try:
         yield
     finally:

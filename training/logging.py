@@ -12,14 +12,18 @@ from types import TracebackType
 from typing import Optional
 
 from mobilevis.runtime.errors import UserError, missing_extra
-from mobilevis.runtime.files import atomic_path, disk_errors
+from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
+from mobilevis.runtime.reading import read_bounded
 
 LOG_FILE = "log.csv"
+VALIDATION_FILE = "validation.csv"
+MAX_LOG_BYTES = 1 << 28  # 100 bytes a row: a run of 50 million iterations
+ITERATION = "iteration"  # the first column of both
 LOCK_FILE = ".lock"
 
 
 class RunLog:
-    """Appends rows of scalars to ``log.csv`` and to TensorBoard events in ``tensorboard/``.
+    """Appends rows of scalars to ``log.csv`` or ``validation.csv``, and to TensorBoard's events.
 
     Args:
         folder: the run's folder.
@@ -37,28 +41,28 @@ class RunLog:
             from torch.utils.tensorboard import SummaryWriter
         except ModuleNotFoundError as error:
             raise missing_extra("tensorboard", "train") from error
-        self._path = folder / LOG_FILE
+        self.folder = folder
         with ExitStack() as opened, disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = opened.enter_context((folder / LOCK_FILE).open("w"))
             _lock(self._lock, folder)
-            rows = read_log(folder)
-            if rows and not iteration:
+            if read_log(folder) and not iteration:
                 raise earlier_run(folder)
-            with atomic_path(self._path) as temporary:
-                temporary.write_text(_as_csv([r for r in rows if r["iteration"] <= iteration]), "utf-8")
+            _drop_rows_beyond(iteration, folder, LOG_FILE)
+            if (folder / VALIDATION_FILE).exists():
+                _drop_rows_beyond(iteration, folder, VALIDATION_FILE)
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=iteration + 1)
             opened.pop_all()
 
-    def write(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Add one row; every row has the same names."""
-        row = {"iteration": iteration, **values}
-        with disk_errors(self._path):
-            header = self._path.stat().st_size == 0
-            with self._path.open("a", newline="", encoding="utf-8") as stream:
-                stream.write(_as_csv([row], header))
+    def write(self, iteration: int, values: Mapping[str, float], file: str = LOG_FILE) -> None:
+        """Add one row; every row of a file has the same names."""
+        row, path = {ITERATION: iteration, **values}, self.folder / file
+        prefix = "" if file == LOG_FILE else "validation/"
+        with disk_errors(path):
+            with path.open("a", newline="", encoding="utf-8") as stream:
+                stream.write(_as_csv([row], header=path.stat().st_size == 0))
             for name, value in values.items():
-                self._events.add_scalar(name, value, iteration)
+                self._events.add_scalar(prefix + name, value, iteration)
 
     def __enter__(self) -> RunLog:
         return self
@@ -70,8 +74,14 @@ class RunLog:
         trace: Optional[TracebackType],
     ) -> None:
         self._lock.close()
-        with disk_errors(self._path):
+        with disk_errors(self.folder):
             self._events.close()
+
+
+def _drop_rows_beyond(iteration: int, folder: Path, name: str) -> None:
+    rows = [row for row in read_log(folder, name) if row[ITERATION] <= iteration]
+    with atomic_path(folder / name) as temporary:
+        temporary.write_text(_as_csv(rows), "utf-8")
 
 
 def _lock(file: io.TextIOBase, folder: Path) -> None:
@@ -98,19 +108,17 @@ def _as_csv(rows: Sequence[Mapping[str, float]], header: bool = True) -> str:
     return text.getvalue()
 
 
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's ``log.csv``, oldest first; none where there is no log yet.
+def read_log(folder: Path, name: str = LOG_FILE) -> list[dict[str, float]]:
+    """The rows of a run's log, oldest first; none where there is no log yet.
 
     A power cut or a full disk can leave a last line that is cut off, or NULs: such lines are left out.
 
     Raises:
         UserError: the log cannot be read.
     """
-    path = folder / LOG_FILE
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    except OSError as error:
-        raise UserError(f"cannot read the log: {error.strerror}", path, "check the folder") from error
+    path = folder / name
+    content = read_bounded(path, MAX_LOG_BYTES, "check the folder") if file_exists(path) else b""
+    text = content.decode("utf-8", errors="replace")
     lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n") and "\0" not in line]
     names, *cells = list(csv.reader(lines)) or [[]]
     return [dict(zip(names, row)) for row in map(_as_numbers, cells) if len(row) == len(names)]

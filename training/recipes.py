@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import is_file
 from mobilevis.training.toml import read_toml
 
 RECIPES = Path(__file__).parent / "configs"
@@ -37,7 +38,7 @@ def find_recipe(source: str | Path, beside: Path = Path()) -> Path:
     path = Path(source)
     fix = f"give a TOML file or one of {', '.join(shipped_recipes())}"
     if path.suffix == ".toml":
-        if (beside / path).is_file():
+        if is_file(beside / path):
             return beside / path
         raise UserError("no such configuration file", path, fix)
     if str(source) in shipped_recipes():
@@ -70,7 +71,8 @@ def read_recipe(path: Path) -> dict[str, Any]:
         layers.append(read_toml(chain[-1]))
     table: dict[str, Any] = {}
     for layer in reversed(layers):
-        if "name" in layer.get("model", {}):
+        own = layer.get("model")
+        if isinstance(own, dict) and "name" in own:
             table = {name: keys for name, keys in table.items() if name not in ("model", "objective")}
         table = _merge(table, layer)
     return table

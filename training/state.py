@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from mobilevis.models.weights.tensor_files import TensorFile, read_safetensors, write_safetensors
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import file_exists
 from mobilevis.training.ema import WeightAverage
 from mobilevis.training.objectives.base import Objective
 
@@ -67,13 +68,15 @@ def load_state(state: TrainingState, path: Path, config: Mapping[str, Any]) -> N
     Raises:
         UserError: the file is not a training state, or belongs to another configuration or model.
     """
-    if not path.exists():
+    if not file_exists(path):
         fix = "start without --resume, in a new folder: --set run.output=FOLDER"
         raise UserError("no training state to resume", path, fix)
     file = read_safetensors(path)
     about, saved = _parse_about(file, path), file.tensors
-    # Through JSON, as the saved one went: tuples become lists.
-    if changed := _differences(json.loads(json.dumps(config)), about["config"]):
+    asked = json.loads(json.dumps(config))  # as the saved one went: tuples become lists
+    # A run that was not validated so far, or by a version that could not, may begin to be.
+    begun = {**about["config"], "validation": about["config"].get("validation") or asked.get("validation")}
+    if changed := _differences(asked, begun):
         fix = "resume with the configuration that the run began with, or start in another folder"
         raise UserError(f"the run was started with another {', '.join(changed)}", path, fix)
     weights = _weights(state)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.reading import read_bounded
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,14 +30,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         UserError: the file cannot be read, or is not TOML within the bounds.
     """
     fix = "give a valid TOML file"
+    content = read_bounded(path, MAX_BYTES, fix)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise UserError(f"more than {MAX_BYTES >> 10} KiB are no configuration", path, fix)
         return parse_toml(content.decode("utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the configuration: {error.strerror}", path, fix) from error
     except ValueError as error:
         raise UserError(f"cannot read the configuration: {str(error)[:120]}", path, fix) from error
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import file_exists
 from mobilevis.training import distributed
 from mobilevis.training.build import (
     create_network,
@@ -40,10 +41,13 @@ from mobilevis.training.samples.batches import BatchSampler
 from mobilevis.training.samples.dataset import Batch, collate
 from mobilevis.training.samples.sources import open_source
 from mobilevis.training.state import STATE_FILE, TrainingState, load_state, save_state
+from mobilevis.training.validation import ProgressBar, Validation, ValidationReport, Validator, best_row
 
 MODEL_FILE = "model.safetensors"
 # Keys of [data] that do not change a batch: a sample is a function of the seed and its key alone.
 _WHERE_AND_HOW = ("annotations", "images", "workers", "cache")
+# Keys of [validation] that do not change a figure, so that validations before and after can be compared.
+_WHERE_AND_WHEN = ("annotations", "images", "every", "sheet_size", "sheet_score")
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,27 @@ class Trainer:
     Args:
         config: the run.
         resume: go on from the state in the run's folder.
+        strict: refuse annotations that would be mended.
+        validator: measures on the set of ``config.validation``; needed where that has one.
 
     Raises:
         UserError: the data, the initial weights or the state to resume cannot be used, or a new run would
             replace an earlier one.
+        ValueError: a validator is missing.
     """
 
-    def __init__(self, config: TrainConfig, resume: bool = False, strict: bool = False) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        resume: bool = False,
+        strict: bool = False,
+        validator: Optional[Validator] = None,
+    ) -> None:
+        if config.validation.enabled and validator is None:
+            raise ValueError("the configuration has a set to validate with: give a validator")
         self.config = config
         self.folder = Path(config.run.output)
-        if not resume and any((self.folder / name).exists() for name in (STATE_FILE, MODEL_FILE)):
+        if not resume and any(file_exists(self.folder / name) for name in (STATE_FILE, MODEL_FILE)):
             raise earlier_run(self.folder)
         require_start(config.model)
         self.device = choose_device(config.run.device)
@@ -89,6 +104,10 @@ class Trainer:
         self.classes = source.classes
         model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
         objective = create_objective(model, config)
+        self.validation: Optional[Validation] = None
+        if validator is not None and distributed.rank() == 0:
+            network = objective.model.to(self.device)
+            self.validation = Validation(config, network, self.classes, validator)
         self.dataset = create_training_set(source, config, objective)
         self.iterations = total_iterations(config.schedule, len(self.dataset), config.data.batch_size)
         self.schedule = create_schedule(config.schedule, self.iterations)
@@ -112,11 +131,18 @@ class Trainer:
                 what = f"the state is at iteration {self.state.iteration}, past the run's end at {self.end}"
                 raise UserError(what, self.folder / STATE_FILE, "raise run.stop_at, or set it to 0")
 
-    def run(self, on_step: Callable[[StepReport], None] = lambda report: None) -> Path:
+    def run(
+        self,
+        on_step: Callable[[StepReport], None] = lambda report: None,
+        on_validation: Callable[[ValidationReport], None] = lambda report: None,
+        progress: ProgressBar = iter,
+    ) -> Path:
         """Train to the end.
 
         Args:
             on_step: called after each step.
+            on_validation: called after each validation.
+            progress: wraps the images or videos of a validation.
 
         Returns:
             The final checkpoint; the first process writes it.
@@ -135,6 +161,9 @@ class Trainer:
                 if self._due(self.config.run.log_every):
                     log.write(report.iteration, {"learning_rate": self._learning_rate(), **_means(window)})
                     window.clear()
+                if self.validation and self._due(self.config.validation.every):
+                    on_validation(self.validation.run(self.state, log, progress))
+                    plot_curves(self.folder)
                 if self._due(self.config.run.checkpoint_every):
                     save_state(self.state, self.folder / STATE_FILE, _comparable(self.config))
                 on_step(report)
@@ -214,6 +243,8 @@ class Trainer:
             "final": read_log(self.folder)[-1],
             "torch": torch.__version__,
         }
+        if best := best_row(self.folder):
+            record["best"] = best
         save_checkpoint(model, path, name=name, classes=self.classes, record=record)
         return path
 
@@ -222,7 +253,9 @@ def _comparable(config: TrainConfig) -> dict[str, Any]:
     """What must be the same for a run to be resumed: what its result depends on, of ``[run]`` the seed."""
     tables = asdict(config)
     data = {key: value for key, value in tables["data"].items() if key not in _WHERE_AND_HOW}
-    return {**tables, "data": data, "run": {"seed": tables["run"]["seed"]}}
+    measured = {key: value for key, value in tables["validation"].items() if key not in _WHERE_AND_WHEN}
+    validation = measured if config.validation.enabled else None
+    return {**tables, "data": data, "validation": validation, "run": {"seed": tables["run"]["seed"]}}
 
 
 def _means(rows: list[Mapping[str, float]]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, Protocol, Union
@@ -10,36 +10,21 @@ from typing import Any, Optional, Protocol, Union
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.metrics import find_metric
 from mobilevis.benchmarks.accuracy.result import AccuracyResult, ProgressBar
-from mobilevis.data.coco import load_coco, save_coco_results
+from mobilevis.benchmarks.accuracy.sets import open_coco, open_vipseg, open_ytvis
+from mobilevis.data.coco import save_coco_results
 from mobilevis.data.datasets import ImageResult, VideoResult
-from mobilevis.data.images import image_folder, read_image
 from mobilevis.data.records import write_json
-from mobilevis.data.vipseg import load_truth, read_ids
-from mobilevis.data.ytvis import load_ytvis, save_ytvis_results
+from mobilevis.data.ytvis import save_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.arrays import Image
-from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, disk_errors, file_exists
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.outputs import check_outputs
 from mobilevis.runtime.results import FrameResult
-from mobilevis.runtime.sources import STILL_FPS, Source
+from mobilevis.runtime.sources import Source
 from mobilevis.runtime.track_spool import TrackSpool
 from mobilevis.runtime.vipseg import SUBMISSION_FOLDER, write_video
-
-
-class DatasetFrames(Source):
-    """Frames of a data set, which must have the size that their annotations were made for."""
-
-    def __init__(self, name: str, files: Sequence[Path], size: Optional[tuple[int, int]]) -> None:
-        self.name, self.fps, self.frame_count = name, STILL_FPS, len(files)
-        self._files, self._size = files, size
-
-    def __iter__(self) -> Iterator[Image]:
-        """Yield the frames; a broken one is an error, since an evaluation of a part is none."""
-        for file in self._files:
-            yield read_image(file, self._size)
 
 
 class Segmenter(Protocol):
@@ -111,39 +96,13 @@ def default_options(metric: str) -> dict[str, Any]:
     return {} if threshold is None else {"score_threshold": threshold}
 
 
-def check_classes(classes: Iterable[Category], categories: Mapping[int, str], gt: Path) -> None:
-    """Refuse annotations whose categories are not those of the artefact.
-
-    Args:
-        classes: the artefact's.
-        categories: id → name of the annotations' categories.
-        gt: the annotations, for the error message.
-
-    Raises:
-        UserError: the two disagree; the first such class is named.
-    """
-    for info in classes:
-        name = categories.get(info.id)
-        if name != info.name:
-            other = "has no such category" if name is None else f"calls category {info.id} {name}"
-            raise UserError(
-                f"the artefact's class {info.id} is {info.name}; the data set {other}",
-                gt,
-                "export with the classes of this data set",
-            )
-
-
 def predict_coco(
     segmenter: Segmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
 ) -> None:
     """Segment every image as a video of one frame, and write COCO results."""
-    dataset = load_coco(gt)
     classes = segmenter.metadata.classes
-    check_classes(classes, _names(dataset.categories), gt)
     found: list[ImageResult] = []
-    folder = images or image_folder(gt, next((image.file_name for image in dataset.images), ""))
-    for image in progress(dataset.images):
-        frame = DatasetFrames(image.file_name, [folder / image.file_name], (image.height, image.width))
+    for image, frame in progress(open_coco(gt, images, classes).videos):
         for _, result in segmenter.stream(frame):
             found += [
                 ImageResult(
@@ -161,13 +120,8 @@ def predict_ytvis(
     segmenter: Segmenter, gt: Path, images: Optional[Path], results: Path, progress: ProgressBar
 ) -> None:
     """Segment and track every video, and write YouTube-VIS results."""
-    dataset = load_ytvis(gt)
-    check_classes(segmenter.metadata.classes, _names(dataset.categories), gt)
     found: list[VideoResult] = []
-    folder = images or image_folder(gt, next((video.file_names[0] for video in dataset.videos), ""))
-    for video in progress(dataset.videos):
-        files = [folder / name for name in video.file_names]
-        frames = DatasetFrames(f"video {video.id}", files, (video.height, video.width))
+    for video, frames in progress(open_ytvis(gt, images, segmenter.metadata.classes).videos):
         with track(segmenter, frames, results) as tracks:
             found += [
                 VideoResult(**{**record, "segmentations": tuple(record["segmentations"])})
@@ -181,18 +135,13 @@ def predict_panoptic(
 ) -> None:
     """Segment and track every video, and write a VIPSeg submission.
 
-    The files are those that ``mobilevis run --panoptic`` writes. The frames are
-    ``images/<video>/<frame>.jpg`` beside the annotations.
+    The files are those that ``mobilevis run --panoptic`` writes.
     """
-    dataset = load_truth(gt)
-    check_classes(segmenter.metadata.classes, _names(dataset.categories.values()), gt)
+    dataset = open_vipseg(gt, images, segmenter.metadata.classes)
     annotations = []
     with atomic_path(results.parent / SUBMISSION_FOLDER, directory=True) as target:
-        for video in progress(dataset.videos):
-            folder = (images or gt.parent / "images") / video.id
-            files = [(folder / frame.name).with_suffix(".jpg") for frame in video.frames]
-            height, width = read_ids(video.frames[0].png).shape
-            with track(segmenter, DatasetFrames(video.id, files, (height, width)), results) as tracks:
+        for video, frames in progress(dataset.videos):
+            with track(segmenter, frames, results) as tracks:
                 records = write_video(tracks, [frame.name for frame in video.frames], target / video.id)
             annotations.append({"video_id": video.id, "annotations": records})
     write_json(results, {"annotations": annotations})
@@ -214,7 +163,3 @@ def track(segmenter: Segmenter, frames: Source, beside: Path) -> Iterator[TrackS
         yield tracks
     finally:
         tracks.close()
-
-
-def _names(categories: Iterable[Category]) -> dict[int, str]:
-    return {category.id: category.name for category in categories}

@@ -265,5 +265,5 @@ def _parse_about(file: TensorFile, path: Path) -> _About:
             raise UserError(what, path, "use the version of mobilevis that wrote it")
         classes = tuple(Category(int(item["id"]), str(item["name"])) for item in about["classes"])
         return _About(str(about["name"]), dict(about["config"]), classes, dict(about["record"]))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"broken checkpoint metadata: {error!r}", path, _NOT_OURS) from error

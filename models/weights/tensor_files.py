@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.files import atomic_path, file_exists
 
 MAX_FILE_BYTES = 1 << 30  # the largest official file, with optimiser state, has some 200 MB
 MAX_HEADER_BYTES = 4 << 20  # some 100 bytes a tensor, and the training record
@@ -94,7 +94,7 @@ def read_safetensors(path: Path) -> TensorFile:
 
 def _looks_like_safetensors(path: Path) -> bool:
     """An 8-byte length, then JSON. Refuses what is no file of a plausible size."""
-    if not path.exists():
+    if not file_exists(path):
         raise UserError("no such file", path, "check the path")
     if not path.is_file():
         raise UserError("not a file", path, "give a checkpoint file")

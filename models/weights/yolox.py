@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from mobilevis.models.backbones.yolox import YoloxHead, YoloxNano
 from mobilevis.models.weights.tensor_files import MAX_FILE_BYTES
 from mobilevis.runtime.errors import UserError, missing_extra
+from mobilevis.runtime.files import is_file
 
 YOLOX_SUFFIX = ".onnx"
 YOLOX_CLASSES = 80  # COCO's, in the order of their ids
@@ -71,7 +72,7 @@ def _read_convolutions(path: Path) -> list[Convolution]:
         import onnx
     except ImportError as error:
         raise missing_extra("onnx", "export") from error
-    if not path.is_file():
+    if not is_file(path):
         raise UserError("no such file", path, "check the path")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise UserError("larger than any known checkpoint", path, _FIX)

@@ -10,6 +10,7 @@ from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.engines.base import Artefact, check_signature
 from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import is_file
 from mobilevis.runtime.formats import missing_engine
 from mobilevis.runtime.metadata import METADATA_KEY, parse_metadata
 
@@ -72,6 +73,8 @@ def open_session(file: Path, threads: int, profile_prefix: Optional[Path] = None
         UserError: ONNX Runtime is not installed, or cannot read the file.
     """
     onnxruntime = import_engine()
+    if not is_file(file):  # reading a pipe or a device would never end
+        raise UserError("this is no regular file", file, "give the folder of an ONNX export")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

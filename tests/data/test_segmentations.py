@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mobilevis.data.records import Record
+from mobilevis.data import records as records_module
+from mobilevis.data.coco import load_coco
+from mobilevis.data.records import OUTLINE_OF_A_BYTE, SMALL_FILE_BYTES, OutlineBudget, Record
 from mobilevis.data.segmentations import bounding_box, read_segmentation
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError
@@ -78,3 +81,39 @@ def test_polygons_without_pycocotools_name_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(UserError, match=r"pip install .mobilevis\[data\]"):
         read_segmentation([[1, 1, 8, 1, 8, 8]], (32, 40), RECORD)
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_polygons_of_a_file_are_bounded_together(beyond):
+    """A triangle across 16384 pixels takes 75 bytes of a file, and 3 ms."""
+    record = Record({}, "annotations[7]", Path("set.json"), OutlineBudget(limit=3 * 90 - beyond))
+    triangle = [[0, 0, 30, 0, 30, 30]]  # 90 pixels around
+    for _ in range(2):
+        read_segmentation(triangle, (32, 40), record)
+    if beyond:
+        with pytest.raises(UserError, match=r"annotations\[7\]: the polygons .* 269 pixels .*as RLE"):
+            read_segmentation(triangle, (32, 40), record)
+    else:
+        read_segmentation(triangle, (32, 40), record)
+
+
+def test_a_file_of_giant_triangles_is_refused_before_they_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(records_module, "MAX_OUTLINES", 1 << 17)
+    giant = {"image_id": 1, "category_id": 1, "segmentation": [[0, 0, 9, 16383, 16383, 0]]}
+    content = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 16384, "width": 16384}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": [{"id": i, **giant} for i in range(1, 4)],
+    }
+    (tmp_path / "set.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"annotations\[2\]"):
+        load_coco(tmp_path / "set.json")
+
+
+def test_a_large_file_may_hold_more(tmp_path):
+    path = tmp_path / "large.json"
+    path.touch()
+    small = OutlineBudget.of_file(path).limit
+    with path.open("wb") as stream:
+        stream.truncate(SMALL_FILE_BYTES + 1000)
+    assert OutlineBudget.of_file(path).limit == small + 1000 * OUTLINE_OF_A_BYTE

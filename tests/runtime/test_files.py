@@ -63,6 +63,29 @@ def test_where_names_cannot_be_exchanged_a_folder_is_replaced_all_the_same(tmp_p
     test_a_folder_is_replaced_in_one_step(tmp_path)
 
 
+def test_a_folder_that_another_export_put_there_meanwhile_loses_neither_nor_the_old_one(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(workspaces, "_renameat2", lambda: None)
+    target = tmp_path / "model_onnx"
+    target.mkdir()
+    (target / "old").touch()
+    rename = Path.rename
+
+    def rename_and_be_overtaken(self, new):
+        renamed = rename(self, new)
+        if self == target:
+            target.mkdir()
+            (target / "other").touch()
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", rename_and_be_overtaken)
+    with pytest.raises(UserError, match="cannot write"), atomic_path(target, directory=True) as temporary:
+        (temporary / "new").touch()
+    assert (target / "other").exists()
+    assert [folder.name for folder in tmp_path.iterdir() if (folder / "old").exists()]
+
+
 def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)

@@ -48,7 +48,27 @@ def test_schema_1_loads_with_the_facts_that_no_driver_reads():
     assert (old.schema, old.options) == (1, options)
 
 
-@pytest.mark.parametrize("version", [0, 3, "2", None])
+@pytest.mark.parametrize("version", [0, 3, "2", None, True])
 def test_another_schema_is_refused_with_those_that_are_read(version):
     with pytest.raises(UserError, match=f"schema {version}, this version reads 1, 2"):
         parse_metadata(as_schema(version), "a.pte")
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ([], "at least one class"),
+        ([{"id": 2**70, "name": "a"}], "no whole number of 64 bits"),
+        ([{"id": "1", "name": "a"}], "no whole number"),
+        ([{"id": True, "name": "a"}], "no whole number"),
+        ([{"id": 1.5, "name": "a"}], "no whole number"),
+        ([{"id": float("inf"), "name": "a"}], "no whole number"),
+        ([{"id": 1, "name": 7}], "name of class 1 is no text"),
+        ([{"id": 1, "name": "\ud800"}], "broken mobilevis metadata"),
+        ([{"id": 1, "name": "a"}, {"id": 1, "name": "b"}], "two classes have one id"),
+    ],
+)
+def test_classes_that_no_results_file_could_name_are_refused(classes, words):
+    text = json.dumps({**json.loads(metadata().to_json()), "classes": classes})
+    with pytest.raises(UserError, match=words):
+        parse_metadata(text, "a.pte")

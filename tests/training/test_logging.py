@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.logging import LOG_FILE, RunLog, read_log
+from mobilevis.training.logging import LOG_FILE, VALIDATION_FILE, RunLog, read_log
 
 
 def test_rows_beyond_the_resumed_iteration_are_dropped(tmp_path: Path) -> None:
@@ -43,6 +44,12 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path, end: str) -> None:
     assert [row["loss"] for row in read_log(tmp_path)] == [2.5, 2.25, 2.0]
 
 
+def test_a_log_that_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / LOG_FILE)
+    with pytest.raises(UserError, match="no regular file"):
+        read_log(tmp_path)
+
+
 def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
@@ -55,3 +62,19 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     (tmp_path / LOG_FILE).symlink_to("/dev/full")
     with pytest.raises(UserError, match="the disk is full"):
         log.write(1, {"loss": 1.0})
+
+
+def test_validations_beyond_the_resumed_iteration_are_dropped(tmp_path: Path) -> None:
+    with RunLog(tmp_path) as log:
+        log.write(10, {"loss": 1.0})
+        for iteration in (10, 20):
+            log.write(iteration, {"AP": iteration / 100}, VALIDATION_FILE)
+    RunLog(tmp_path, iteration=15).__exit__(None, None, None)
+    assert read_log(tmp_path, VALIDATION_FILE) == [{"iteration": 10, "AP": 0.1}]
+    assert read_log(tmp_path) == [{"iteration": 10, "loss": 1.0}]
+
+
+def test_a_run_without_validation_has_no_file_of_it(tmp_path: Path) -> None:
+    with RunLog(tmp_path) as log:
+        log.write(10, {"loss": 1.0})
+    assert not (tmp_path / VALIDATION_FILE).exists()

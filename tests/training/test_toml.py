@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.toml import apply_override, read_toml
+from mobilevis.training.toml import MAX_BYTES, apply_override, read_toml
 
 HOSTILE = {
     "deep lists": "[" * 100_000,
@@ -39,9 +40,19 @@ def test_a_key_of_40_000_parts_takes_no_minute(tmp_path: Path, text: str) -> Non
         read_toml(path)
 
 
-def test_an_endless_file_is_refused() -> None:
-    with pytest.raises(UserError, match="KiB are no configuration"):
-        read_toml(Path("/dev/zero"))
+def test_an_endless_file_is_refused(tmp_path: Path) -> None:
+    """A device has the size 0 and no end; a pipe without a writer would wait for one."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "link.toml").symlink_to("/dev/zero")
+    for path in (Path("/dev/zero"), tmp_path / "pipe.toml", tmp_path / "link.toml"):
+        with pytest.raises(UserError, match="no regular file"):
+            read_toml(path)
+
+
+def test_a_large_file_is_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "large.toml").write_text("#" * (MAX_BYTES + 1))
+    with pytest.raises(UserError, match="larger than 256 KiB"):
+        read_toml(tmp_path / "large.toml")
 
 
 def test_an_option_of_many_tables_is_refused() -> None:

@@ -26,7 +26,8 @@ from mobilevis.training.samples.augment import (
 )
 from mobilevis.training.samples.batches import SampleKey
 from mobilevis.training.samples.config import ClipConfig, DataConfig, NearViewConfig
-from mobilevis.training.samples.sources import FrameSource, SourceFrame
+from mobilevis.training.samples.frames import SourceFrame
+from mobilevis.training.samples.sources import FrameSource
 
 # The model's input must be a multiple of its coarsest stride.
 SIZE_MULTIPLE = 64

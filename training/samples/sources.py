@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -20,32 +18,8 @@ from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.samples.config import DataConfig
-
-
-@dataclass(frozen=True)
-class SourceFrame:
-    """A frame as it is on disk.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        masks: M masks, (H, W) bool.
-        labels: (M,) int64, class indices from 0.
-        identities: (M,) int64, the same for an object in every frame of its video.
-    """
-
-    image: NDArray[np.uint8]
-    masks: list[NDArray[np.bool_]]
-    labels: NDArray[np.int64]
-    identities: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """Where a frame lies and what it shows: (class index, identity, compressed RLE) of each instance."""
-
-    file: Path
-    size: tuple[int, int]
-    instances: tuple[tuple[int, int, Mapping[str, Any]], ...]
+from mobilevis.training.samples.frames import FrameRecord, LazyMasks, SourceFrame
+from mobilevis.training.samples.joining import video_weights, with_classes
 
 
 class FrameSource:
@@ -92,7 +66,7 @@ class FrameSource:
         record = self._videos[video][frame]
         return SourceFrame(
             image=self._image(record),
-            masks=[coco_mask.decode(mask).astype(bool) for _, _, mask in record.instances],
+            masks=LazyMasks([mask for _, _, mask in record.instances], _decode),
             labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
             identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
         )
@@ -145,10 +119,14 @@ class PanopticSource(FrameSource):
         labels = [self._indices[segment.category_id] for segment in segments.values()]
         return SourceFrame(
             image=image,
-            masks=[ids == identity for identity in segments],
+            masks=LazyMasks(list(segments), lambda identity: ids == identity),
             labels=np.array(labels, dtype=np.int64),
             identities=np.array(list(segments), dtype=np.int64),
         )
+
+
+def _decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
+    return np.asarray(coco_mask.decode(mask), dtype=bool)
 
 
 def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
@@ -188,63 +166,6 @@ def require_one_set(config: DataConfig) -> None:
     if config.also or config.repeat:
         fix = f"leave out data.also and data.repeat for data.format '{config.format}'"
         raise UserError("panoptic sets cannot be joined or drawn from unevenly", config.annotations, fix)
-
-
-Videos = Sequence[Sequence[FrameRecord]]
-
-
-def with_classes(
-    videos: Videos, own: Sequence[Category], wanted: Sequence[Category]
-) -> list[list[FrameRecord]]:
-    """Videos of a set with ``own`` classes as frames of the ``wanted`` ones, which have the same names.
-
-    Instances of other classes are left out, and so are videos that show nothing else.
-    """
-    index = {category.name: place for place, category in enumerate(wanted)}
-    found = []
-    for video in videos:
-        frames = [
-            replace(
-                frame,
-                instances=tuple(
-                    (index[own[label].name], identity, mask)
-                    for label, identity, mask in frame.instances
-                    if own[label].name in index
-                ),
-            )
-            for frame in video
-        ]
-        if any(frame.instances for frame in frames):
-            found.append(frames)
-    return found
-
-
-def video_weights(
-    sets: Sequence[Videos], shares: Sequence[float], repeat: float
-) -> Optional[NDArray[np.float64]]:
-    """How often each video's frames are drawn, all sets' videos in turn; None where all are drawn alike.
-
-    Args:
-        sets: the videos of each set.
-        shares: of all sets but the first, which has the rest.
-        repeat: threshold of repeat-factor sampling within each set; 0 is off.
-    """
-    if not shares and not repeat:
-        return None
-    parts = []
-    for videos, share in zip(sets, [1.0 - sum(shares), *shares]):
-        weights = repeat_factors(videos, repeat)
-        drawn = float((weights * [len(video) for video in videos]).sum())
-        parts.append(weights * (share / drawn))
-    return np.concatenate(parts)
-
-
-def repeat_factors(videos: Videos, threshold: float) -> NDArray[np.float64]:
-    """max(1, √(threshold / f)) of each video's rarest class, f the part of the videos that show it."""
-    shown = [{label for frame in video for label, _, _ in frame.instances} for video in videos]
-    counts = Counter(label for labels in shown for label in labels)
-    factor = {label: max(1.0, (threshold * len(videos) / count) ** 0.5) for label, count in counts.items()}
-    return np.array([max((factor[label] for label in labels), default=1.0) for labels in shown])
 
 
 Contents = tuple[list[Category], list[list[FrameRecord]], tuple[str, ...]]

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mobilevis.benchmarks.accuracy.run import DatasetFrames, default_options, run_accuracy
+from mobilevis.benchmarks.accuracy.run import default_options, run_accuracy
+from mobilevis.benchmarks.accuracy.sets import DatasetFrames
 from mobilevis.data.images import write_png
 from mobilevis.runtime import rle
 from mobilevis.runtime.errors import UserError

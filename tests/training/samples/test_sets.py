@@ -16,13 +16,9 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.samples.batches import BatchSampler
 from mobilevis.training.samples.config import SetConfig
-from mobilevis.training.samples.sources import (
-    FrameRecord,
-    open_source,
-    repeat_factors,
-    video_weights,
-    with_classes,
-)
+from mobilevis.training.samples.frames import FrameRecord
+from mobilevis.training.samples.joining import repeat_factors, video_weights, with_classes
+from mobilevis.training.samples.sources import open_source
 
 
 def video(*labels: int, frames: int = 1) -> list[FrameRecord]:
