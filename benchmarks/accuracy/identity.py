@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,7 +235,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
     artefact = load_artefact(arguments.artefact)
-    options = DenseOptions.extend({"association": arguments.association})(association=arguments.association)
+    kind = cast("type[DenseOptions]", DenseOptions.extend({"association": arguments.association}))
+    options = kind(association=arguments.association)
     measure = ClipMeasure(artefact, options)
     found = []
     for clip in arguments.clips:

@@ -115,9 +115,9 @@ class MaskBranch(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in YoloxNano.channels[1:])
         self.joined = nn.Sequential(ConvAct(width, width, 3), Separable(width, width, kernel_size=5))
         self.context = nn.ModuleList(Separable(width, width, kernel_size=5) for _ in range(depth - 1))
-        for block in self.context:  # a block starts as nothing: it is learned where it helps
-            nn.init.zeros_(block[-1].conv.weight)
-            nn.init.zeros_(block[-1].conv.bias)
+        for name, weights in self.context.named_parameters():
+            if ".1." in name:  # a block's last convolution: it starts as nothing, and is learned where it helps
+                nn.init.zeros_(weights)
         self.reduce = nn.Conv2d(width, detail_width, 1)
         self.detail = nn.Conv2d(YoloxNano.channels[0], detail_width, 1)
         self.fuse = nn.Sequential(ConvAct(detail_width, detail_width, 3), nn.Conv2d(detail_width, dim, 1))
