@@ -116,7 +116,7 @@ class MaskBranch(nn.Module):
         self.joined = nn.Sequential(ConvAct(width, width, 3), Separable(width, width, kernel_size=5))
         self.context = nn.ModuleList(Separable(width, width, kernel_size=5) for _ in range(depth - 1))
         for name, weights in self.context.named_parameters():
-            if ".1." in name:  # a block's last convolution: it starts as nothing, and is learned where it helps
+            if ".1." in name:  # a block's last convolution: it starts as nothing and is learned
                 nn.init.zeros_(weights)
         self.reduce = nn.Conv2d(width, detail_width, 1)
         self.detail = nn.Conv2d(YoloxNano.channels[0], detail_width, 1)
