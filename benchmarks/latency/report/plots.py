@@ -7,7 +7,6 @@ from itertools import cycle
 from typing import Any, Optional
 
 import numpy as np
-from scipy.stats import gaussian_kde, norm
 
 from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport, Series
 from mobilevis.benchmarks.latency.report.stats import Samples, amortised
@@ -103,15 +102,12 @@ def _ridge(scale: Scale, base: float, height: float, color: str, words: str, sam
 def _density(samples: Samples, xs: Samples) -> Samples:
     """Gaussian kernel density, bandwidth by Silverman's rule with the quartiles (robust to the tail)."""
     low, high = np.percentile(samples, [25, 75])
-    deviation = float(samples.std())
-    floor = float(xs[-1] - xs[0]) / 200  # equal samples have no spread: draw a narrow peak
-    if deviation < floor * 1e-3:
-        return np.asarray(norm.pdf(xs, samples.mean(), floor))
-    spread = min(deviation, float(high - low) / 1.34) or deviation
-    bandwidth = max(0.9 * spread * samples.size**-0.2, floor)
+    spread = min(float(samples.std()), float(high - low) / 1.34) or float(samples.std())
+    floor = (xs[-1] - xs[0]) / 200  # equal samples have no spread: draw a narrow peak
+    bandwidth = max(0.9 * spread * samples.size**-0.2, float(floor))
     kept = samples[:: max(1, samples.size // 4000)]
-    # SciPy takes the bandwidth as a share of the samples' own deviation.
-    return np.asarray(gaussian_kde(kept, bandwidth / kept.std(ddof=1))(xs))
+    density: Samples = np.exp(-0.5 * ((xs[:, None] - kept[None]) / bandwidth) ** 2).sum(axis=1)
+    return density
 
 
 def stages_plot(report: LatencyReport) -> Optional[str]:
