@@ -11,9 +11,9 @@ lines around them: those whose fault a reader could make and overlook (a sign, a
 range, a constant), spread over what the files do. Left out were faults of messages, types and speed, and
 those after which nothing runs at all. No mutant was left out because it survives.
 
-`before.json` is of the tests before their exports were shared and cut: 78 mutants run, 64 killed.
-`after.json` is of those since, 86 of 87 killed; for 83 of them the tests nearest to the mutant ran in a fork
-in which the mutant's code stood in place of its function's, which takes seconds where a copy takes minutes.
+`before.json` is of the tests before their exports were shared and cut: 78 mutants run, 64 killed. In
+`after.json`, of the tests since, 86 of 87 are; for 83 of these rows the tests nearest to a mutant ran in a
+fork in which its code stood in place of its function's, which takes seconds where a copy takes minutes.
 
 A mutant names no file: its text stands in the product exactly once, wherever that is, so that the same table
 fits a tree whose files were moved.
