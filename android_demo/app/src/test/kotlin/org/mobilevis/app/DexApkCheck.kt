@@ -141,7 +141,7 @@ class DexApkCheck {
                 "com.facebook.jni.ThreadScopeSupport" to listOf("runStdFunction", "runStdFunctionImpl"),
                 "com.facebook.jni.NativeRunnable" to listOf("<init>", "run"),
                 "org.pytorch.executorch.Module" to listOf("mHybridData"),
-                "org.pytorch.executorch.EValue" to listOf("nativeNewTensor"),
+                "org.pytorch.executorch.EValue" to listOf("mTypeCode", "mData"),
                 "org.pytorch.executorch.Tensor" to listOf("nativeNewTensor"),
                 "org.tensorflow.lite.NativeInterpreterWrapper" to listOf("createInterpreter", "delete", "run"),
                 "org.tensorflow.lite.NativeSignatureRunnerWrapper" to listOf("nativeGetSignatureRunner"),

@@ -80,8 +80,9 @@ class ModelActivity : Activity() {
             button.id = index + 1
             button.text = if (name == demo.models.bundled) getString(R.string.bundled_model, name) else name
             button.isEnabled = work.step == null
+            // Before it is added: RadioGroup.check() skips the number that it holds already, of a button that is gone.
+            button.isChecked = name == work.chosen
             group.addView(button)
-            if (name == work.chosen) group.check(button.id)
         }
         group.setOnCheckedChangeListener { _, id -> work.choose(work.names[id - 1]) }
     }

@@ -4,6 +4,7 @@ import android.app.Activity
 import android.content.ClipData
 import android.content.Intent
 import android.net.Uri
+import android.widget.RadioButton
 import android.widget.RadioGroup
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
@@ -109,10 +110,21 @@ class ModelActivityTest {
         waitUntil("the facts") { "Model: colours" in facts }
     }
 
-    private fun choose(name: String) {
+    private fun buttons(): List<RadioButton> {
         val group = activity.findViewById<RadioGroup>(R.id.model_list)
-        val names = (0 until group.childCount).map { group.getChildAt(it) as android.widget.RadioButton }
-        names.first { it.text.startsWith(name) }.performClick()
+        return List(group.childCount) { group.getChildAt(it) as RadioButton }
+    }
+
+    private fun choose(name: String) {
+        buttons().first { it.text.startsWith(name) }.performClick()
+    }
+
+    @Test
+    fun `the chosen model is marked, also after the list was shown anew`() {
+        open()
+        activity.press(R.id.self_check)
+        waitUntil("the verdict") { status.startsWith("Passed") }
+        assertEquals("colours.tflite", buttons().single { it.isChecked }.text)
     }
 
     @Test
