@@ -7,7 +7,7 @@
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 
-and part ``real``, which needs the exporters: ``pictures/``; ``real/DRIVER/`` with an ONNX export and what ONNX
+and part ``real``, which needs the exporters: ``pictures/``; ``real/DRIVER/`` with ONNX files and what ONNX
 Runtime makes of the pictures; ``metadata.tflite`` and ``metadata.pte``.
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from colours import write_colour_detector
 from numpy.typing import NDArray
 from scripted import (
     CELLS,
@@ -48,7 +49,8 @@ ASSOCIATIONS = {
 }
 OUTPUTS = {"mobileinst": query_outputs, "mobileinst-dense": dense_outputs}
 INTERVALS = (1, 3, 5)
-REAL_SCORE = {"mobileinst": 0.03, "mobileinst-dense": 0.01}  # below what random weights score
+DENSE_NMS_IOU = 0.2  # one cell for each ellipse of the pictures
+REAL_SCORE = {"mobileinst": 0.03, "mobileinst-dense": 0.3}  # random weights score 0.08
 
 
 def write_clip(folder: Path, name: str, driver: str) -> None:
@@ -181,27 +183,35 @@ def moving_pictures(count: int = 42) -> list[NDArray[np.uint8]]:
     return pictures
 
 
-MODELS = {"mobileinst": "mobileinst-topformer-tiny", "mobileinst-dense": "mobileinst-yolox-nano"}
-
-
-def write_real(folder: Path, pictures: list[NDArray[np.uint8]], driver: str) -> None:
-    """A real network with random weights, end to end from pictures."""
+def export_queries(folder: Path) -> Path:
+    """MobileInst with random weights."""
     from mobilevis.export import export_model
     from mobilevis.export.seeded import create_seeded
 
-    name = MODELS[driver]
+    name = "mobileinst-topformer-tiny"
     report = export_model(create_seeded(name), folder, ["onnx"], INPUT, name=name)
     artefact = folder / report.artefacts[0].path
-    artefact.rename(folder / "artefact")
+    return artefact.rename(folder / "artefact")
+
+
+MODELS = {"mobileinst": export_queries, "mobileinst-dense": write_colour_detector}
+
+
+def write_real(folder: Path, pictures: list[NDArray[np.uint8]], driver: str) -> None:
+    """A network on an engine, end to end from pictures."""
+    folder.mkdir(parents=True)
+    artefact = MODELS[driver](folder)
     for association in ASSOCIATIONS[driver]:
-        births = {"birth_score": REAL_SCORE[driver]} if association == "appearance" else {}
+        own = {"birth_score": REAL_SCORE[driver]} if association == "appearance" else {}
+        if driver == "mobileinst-dense":
+            own["nms_iou"] = DENSE_NMS_IOU
         for interval in INTERVALS:
             segmenter = VideoSegmenter(
-                folder / "artefact",
+                artefact,
                 keyframe_interval=interval,
                 association=association,
                 score_threshold=REAL_SCORE[driver],
-                **births,
+                **own,
             )
             results = [segmenter.process(picture) for picture in pictures]
             write_results(folder / f"{association}-{interval}.jsonl", segmenter, results)
@@ -240,7 +250,7 @@ def main(folder: Path, part: str) -> None:
     """Write a part."""
     if part == "real":
         pictures = moving_pictures()
-        (folder / "pictures").mkdir()
+        (folder / "pictures").mkdir(parents=True)
         for index, picture in enumerate(pictures):
             file = folder / "pictures" / f"{index:02d}.png"
             cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -84,7 +84,7 @@ class BuildFilesTest {
     @Test
     fun `buffers are moved by what Android 8 has`() {
         val sources =
-            listOf("core", "engines").flatMap { module ->
+            listOf("core", "engines", "worker").flatMap { module ->
                 File(root, "$module/src/main").walk().filter { it.extension == "kt" && it.name != "Buffers.kt" }
             }
         assertTrue(sources.size > 40)

@@ -90,7 +90,11 @@ private val OBJECTS_OF_TEXTS = listOf("tools", "digests")
 
 private fun checkKinds(raw: Map<String, Any?>) {
     for (name in TEXTS) require(raw.getOrDefault(name, "") is String) { "$name is no text" }
-    for (name in OBJECTS) require(raw.getOrDefault(name, emptyMap<String, Any?>()) is Map<*, *>) { "$name is no object" }
+    for (name in OBJECTS) {
+        require(
+            raw.getOrDefault(name, emptyMap<String, Any?>()) is Map<*, *>,
+        ) { "$name is no object" }
+    }
     for (name in OBJECTS_OF_TEXTS) {
         require(objectOf(raw, name).values.all { it is String }) { "$name holds something else than texts" }
     }
