@@ -10,22 +10,24 @@ internal const val AGAIN = "export the model again, or copy it again"
  * The three formats of an artefact.
  *
  * @property words what a user calls it.
- * @property unreadable what is said of a file that its engine cannot read.
+ * @property engine what the engine of this format is called.
+ * @property unreadable what is said of a file that the engine cannot read.
  */
 enum class ArtefactFormat(
     val words: String,
+    internal val engine: String,
     private val unreadable: String,
 ) {
-    ONNX("a folder of .onnx files", "ONNX Runtime cannot read the file; it is truncated, or of a newer ONNX version"),
-    PTE("a .pte file", "ExecuTorch cannot read the file; it is truncated, or made by another version"),
-    TFLITE("a .tflite file", "LiteRT cannot read the file; it is truncated, or made by a newer version"),
+    ONNX("a folder of .onnx files", "ONNX Runtime", "it is truncated, or of a newer ONNX version"),
+    PTE("a .pte file", "ExecuTorch", "it is truncated, or made by another version"),
+    TFLITE("a .tflite file", "LiteRT", "it is truncated, or made by a newer version"),
     ;
 
     /** The error of a file that its engine cannot read. */
     internal fun cannotRead(
         file: File,
         cause: Throwable,
-    ) = UserError(unreadable, file.path, AGAIN, cause)
+    ) = UserError("$engine cannot read the file; $unreadable", file.path, AGAIN, cause)
 
     companion object {
         /**

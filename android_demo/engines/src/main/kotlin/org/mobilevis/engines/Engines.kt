@@ -35,7 +35,18 @@ fun loadArtefact(
         throw UserError("$threads threads asked for", fix = "choose between 1 and $most, the available cores")
     }
     val metadata = readMetadata(path, verify)
-    return ENGINES.getValue(ArtefactFormat.of(path))(path, metadata, threads)
+    val format = ArtefactFormat.of(path)
+    return try {
+        ENGINES.getValue(format)(path, metadata, threads)
+    } catch (error: LinkageError) {
+        // The engine's classes or its native library are not there, or are built for another device.
+        throw UserError(
+            "this device cannot load ${format.engine}'s library",
+            path.path,
+            "try an artefact of another format",
+            error,
+        )
+    }
 }
 
 /** Gives a loaded engine to [use], and closes it where that fails. */
@@ -58,10 +69,3 @@ internal fun checkEntries(
     if (missing.isEmpty()) return
     throw UserError("the file has no $kind ${missing.sorted().joinToString(", ")}", path.path, AGAIN)
 }
-
-/** The error of a device that an engine's native library was not built for. */
-internal fun missingLibrary(
-    engine: String,
-    path: File,
-    cause: Throwable,
-) = UserError("this device cannot load $engine's library", path.path, "try an artefact of another format", cause)

@@ -17,7 +17,7 @@ import org.pytorch.executorch.Tensor as NativeTensor
 
 /** The methods of a .pte file. */
 class ExecuTorchEngine private constructor(
-    private val path: File,
+    path: File,
     metadata: Metadata,
     private val module: Module,
 ) : Engine("executorch", path.path, metadata) {
@@ -34,7 +34,7 @@ class ExecuTorchEngine private constructor(
         val failed = { error: RuntimeException ->
             UserError("ExecuTorch failed in entry $entry: ${error.message}", file, AGAIN, error)
         }
-        native(path, failed) {
+        native(failed) {
             val taken = module.execute(entry, *given)
             for ((i, output) in spec.outputs.withIndex()) {
                 val target = outputs.getValue(output.name).floats.startingAt(0)
@@ -89,23 +89,18 @@ class ExecuTorchEngine private constructor(
         private fun <T> native(
             path: File,
             body: () -> T,
-        ): T = native(path, { ArtefactFormat.PTE.cannotRead(path, it) }, body)
+        ): T = native({ ArtefactFormat.PTE.cannotRead(path, it) }, body)
     }
 }
 
 /** Runs [body]; what ExecuTorch throws, of several kinds without a base of their own, becomes one. */
 @Suppress("TooGenericExceptionCaught")
 private fun <T> native(
-    path: File,
     failed: (RuntimeException) -> UserError,
     body: () -> T,
 ): T =
     try {
         body()
-    } catch (error: UnsatisfiedLinkError) {
-        throw missingLibrary("ExecuTorch", path, error)
-    } catch (error: NoClassDefFoundError) {
-        throw missingLibrary("ExecuTorch", path, error)
     } catch (error: RuntimeException) {
         throw failed(error)
     }

@@ -73,8 +73,6 @@ class LiteRtEngine private constructor(
                 throw ArtefactFormat.TFLITE.cannotRead(path, error)
             } catch (error: IllegalStateException) {
                 throw ArtefactFormat.TFLITE.cannotRead(path, error)
-            } catch (error: UnsatisfiedLinkError) {
-                throw missingLibrary("LiteRT", path, error)
             }
 
         private fun signature(
