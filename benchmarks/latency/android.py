@@ -54,7 +54,7 @@ READINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def built_worker() -> Path:
+def find_build() -> Path:
     """The folder that Maven builds: the jar, and ``lib/ABI/*.so``."""
     room = Path(import_module("mobilevis.benchmarks").__path__[0])
     return room.resolve().parent / "android_demo" / "worker" / "target" / "worker"
@@ -64,12 +64,12 @@ def find_obstacle(transport: Transport) -> Optional[str]:
     """Why the Android worker cannot run on a device, or None."""
     if transport.run(["sh", "-c", "command -v app_process"]).status != 0:
         return "no app_process there, it is not Android"
-    if not (built_worker() / JAR).is_file():
+    if not (find_build() / JAR).is_file():
         return f"not built; build it with: {BUILD}"
     return None
 
 
-def android_worker(transport: Transport, folder: Path) -> Worker:
+def make_android_worker(transport: Transport, folder: Path) -> Worker:
     """The worker for this device.
 
     Args:
@@ -79,7 +79,7 @@ def android_worker(transport: Transport, folder: Path) -> Worker:
     Raises:
         UserError: it was not built, or not for such a device.
     """
-    built = built_worker()
+    built = find_build()
     if not (built / JAR).is_file():
         raise UserError("the Android worker is not built", built / JAR, f"build it with: {BUILD}")
     machine = transport.run(["uname", "-m"]).stdout.strip()

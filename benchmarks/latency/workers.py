@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
-from mobilevis.benchmarks.latency.android import android_worker, find_obstacle
+from mobilevis.benchmarks.latency.android import find_obstacle, make_android_worker
 from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.benchmarks.latency.session import Worker, python_worker
 from mobilevis.benchmarks.latency.transports.base import Transport
@@ -38,7 +38,7 @@ WORKERS = {
         _python_obstacle,
         lambda transport, folder: python_worker(build_worker(folder / "worker.pyz")),
     ),
-    "android": WorkerKind("for phones as they are, in Kotlin", find_obstacle, android_worker),
+    "android": WorkerKind("for phones as they are, in Kotlin", find_obstacle, make_android_worker),
 }
 
 

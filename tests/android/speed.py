@@ -76,7 +76,7 @@ class Python:
         return found
 
 
-def host_share(frames: Sequence[Mapping[str, float]]) -> float:
+def measure_host_share(frames: Sequence[Mapping[str, float]]) -> float:
     """What of the frames' time no network computes."""
     whole = sum(frame["frame"] for frame in frames)
     return 1 - sum(frame.get(stage, 0.0) for frame in frames for stage in NETWORK) / whole
@@ -99,7 +99,7 @@ def compare(kotlin: Kotlin, python: Python, rounds: int) -> None:
     for name, frames in (("Kotlin", ours), ("Python", theirs)):
         stages = sorted({stage for frame in frames for stage in frame})
         means = ", ".join(f"{s} {np.mean([f.get(s, 0.0) for f in frames]):.2f}" for s in stages)
-        print(f"{name}: host work {host_share(frames):.1%} of a frame; ms: {means}")
+        print(f"{name}: host work {measure_host_share(frames):.1%} of a frame; ms: {means}")
 
 
 def soak(kotlin: Kotlin, frames: int) -> None:

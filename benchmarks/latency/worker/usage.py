@@ -34,7 +34,7 @@ def parse_process(path: str, text: str) -> tuple[int, tuple[str, int]]:
     return int(path.split("/")[2]), (head.partition("(")[2], int(fields[11]) + int(fields[12]))
 
 
-def other_users(
+def find_other_users(
     before: Processes, after: Processes, seconds: float, own_pid: int, ticks_a_second: int
 ) -> list[dict[str, Any]]:
     """The processes other than our own that used most CPU between two readings, in cores."""
@@ -61,5 +61,5 @@ def compare_usage(
     return {
         "others_on_pinned_cores": max(0.0, pinned_s) / seconds if visible else None,
         "others_anywhere": max(0.0, sum(busy_s.values()) - own_s) / seconds if visible else None,
-        "users": other_users(before.processes, after.processes, seconds, own_pid, ticks_a_second),
+        "users": find_other_users(before.processes, after.processes, seconds, own_pid, ticks_a_second),
     }

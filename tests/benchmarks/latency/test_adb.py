@@ -181,7 +181,7 @@ def test_a_board_without_python_is_told_what_workers_need(phone, artefact):
 
 def test_a_worker_that_was_not_built_is_answered_by_what_builds_it(phone, artefact, monkeypatch, tmp_path):
     phone.answer("app_process", "")
-    monkeypatch.setattr(android, "built_worker", lambda: tmp_path)
+    monkeypatch.setattr(android, "find_build", lambda: tmp_path)
     command = r"the Android worker is not built .*: build it with: mvn -f android_demo package -pl worker -am"
     with pytest.raises(UserError, match=command):
         run_plan(phone.transport(python="python9"), plan(artefact))

@@ -26,12 +26,12 @@ def built(tmp_path, monkeypatch):
     (folder / "lib" / "x86_64").mkdir(parents=True)
     (folder / "lib" / "x86_64" / "libengine.so").touch()
     (folder / android.JAR).touch()
-    monkeypatch.setattr(android, "built_worker", lambda: folder)
+    monkeypatch.setattr(android, "find_build", lambda: folder)
     return folder
 
 
 def test_the_command_pins_and_finds_jar_and_libraries(built, tmp_path):
-    worker = android.android_worker(LocalTransport(), tmp_path)
+    worker = android.make_android_worker(LocalTransport(), tmp_path)
     assert worker.launch(LocalTransport(), "/data/local/tmp/m", JOB) == [
         "env",
         "CLASSPATH=/data/local/tmp/m/mobilevis-worker.jar",
@@ -91,7 +91,7 @@ def test_a_clip_becomes_planes_of_yuv_in_full_range(clip, tmp_path):
 def test_a_machine_that_no_engine_was_built_for_is_named(built, tmp_path, monkeypatch):
     monkeypatch.setattr(android, "ABIS", {"riscv64": "riscv64"})
     with pytest.raises(UserError, match=r"no engine was built for \w+ \(local\): known are riscv64"):
-        android.android_worker(LocalTransport(), tmp_path)
+        android.make_android_worker(LocalTransport(), tmp_path)
 
 
 def test_a_board_runs_the_python_worker(tmp_path):

@@ -41,7 +41,7 @@ def phone(tmp_path, monkeypatch):
         (built / "lib" / abi).mkdir(parents=True)
         (built / "lib" / abi / "libengine.so").touch()
     (built / android.JAR).touch()
-    monkeypatch.setattr(android, "built_worker", lambda: built)
+    monkeypatch.setattr(android, "find_build", lambda: built)
     phone = Phone(tmp_path / "phone")
     monkeypatch.setenv("PATH", f"{phone.state / 'host'}:{os.environ['PATH']}")
     phone.install("app_process", APP_PROCESS.format(classpath=CLASSPATH.read_text()))
@@ -151,6 +151,6 @@ def test_a_plain_model_is_refused(phone, artefact):
 def test_devices_says_which_workers_a_phone_can_run(phone, monkeypatch, tmp_path):
     facts = describe_device(phone.transport(python=NO_PYTHON))
     assert facts.workers == {"python": f"no {NO_PYTHON} there", "android": None}
-    monkeypatch.setattr(android, "built_worker", lambda: tmp_path)
+    monkeypatch.setattr(android, "find_build", lambda: tmp_path)
     facts = describe_device(phone.transport(python=NO_PYTHON))
     assert facts.workers["android"] == f"not built; build it with: {android.BUILD}"
