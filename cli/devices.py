@@ -87,6 +87,8 @@ def _print_facts(console: Console, facts: DeviceFacts) -> None:
     console.print(table)
     heat = [f"{zone} {degrees:.1f} °C" for zone, degrees in facts.temperatures_c.items()]
     console.print(f"temperatures: {plain(', '.join(heat) or 'not shown by this device')}")
+    for name, obstacle in facts.workers.items():
+        console.print(plain(f"{name} worker: {obstacle or 'can run'}"), soft_wrap=True)
     if facts.python is None:
         console.print(plain(facts.missing), soft_wrap=True)
         return

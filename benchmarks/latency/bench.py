@@ -11,15 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Optional
 
-from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.benchmarks.latency.report.assemble import Event, assemble, first_event
 from mobilevis.benchmarks.latency.report.schema import ArtefactResult, LatencyReport, Setup
 from mobilevis.benchmarks.latency.report.validity import judge
-from mobilevis.benchmarks.latency.session import OnEvent, Outcome, Worker, python_worker, run_job
+from mobilevis.benchmarks.latency.session import OnEvent, Outcome, Worker, run_job
 from mobilevis.benchmarks.latency.transports.base import Transport
 from mobilevis.benchmarks.latency.worker.cpus import TOPOLOGY_GLOBS, Topology, parse_topology, resolve_cpus
 from mobilevis.benchmarks.latency.worker.job import Job, Target
 from mobilevis.benchmarks.latency.worker.protocol import Protocol
+from mobilevis.benchmarks.latency.workers import choose_worker
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import sha256_of
 
@@ -94,8 +94,8 @@ def open_runner(transport: Transport, plan: Plan, on_event: OnEvent) -> Iterator
     """
     topology = parse_topology(transport.read(TOPOLOGY_GLOBS))
     with TemporaryDirectory() as folder:
-        worker = build_worker(Path(folder, "worker.pyz"))
-        yield Runner(transport, plan, topology, python_worker(worker), on_event)
+        worker = choose_worker(transport, Path(folder))
+        yield Runner(transport, plan, topology, worker, on_event)
 
 
 class Runner:
@@ -133,9 +133,9 @@ class Runner:
         """One pass over some targets."""
         plan = self._plan
         uploads = {self.targets[index].path: self._paths[index] for index in indices}
-        source = f"source{plan.source.suffix}" if plan.source else None
-        if plan.source and source:
-            uploads[source] = plan.source
+        source = None
+        if plan.source:
+            source, uploads[source] = self._worker.adapt_source(plan.source)
         job = Job(
             targets=tuple(self.targets[index] for index in indices),
             purpose=purpose,

@@ -17,6 +17,7 @@ from mobilevis.benchmarks.latency.worker.environment import (
     parse_snapshot,
 )
 from mobilevis.benchmarks.latency.worker.packages import ALL_DISTRIBUTIONS
+from mobilevis.benchmarks.latency.workers import find_workers
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES
 
@@ -67,6 +68,7 @@ class DeviceFacts:
     Attributes:
         names: ``prime``, ``big`` … → CPUs.
         python: None where the device has none; ``missing`` then says what to do.
+        workers: program that measures → why it cannot run there, or None.
     """
 
     address: str
@@ -76,6 +78,7 @@ class DeviceFacts:
     governors: Mapping[str, str]
     temperatures_c: Mapping[str, float]
     python: Optional[PythonFacts]
+    workers: Mapping[str, Optional[str]]
     missing: str = ""
 
 
@@ -101,6 +104,7 @@ def describe_device(transport: Transport) -> DeviceFacts:
         governors=snapshot.governors,
         temperatures_c=snapshot.temperatures_c,
         python=python,
+        workers=find_workers(transport),
         missing=missing,
     )
 

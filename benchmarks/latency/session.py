@@ -32,21 +32,29 @@ OnEvent = Callable[[Event], None]
 class Worker:
     """A program that reads a job and writes a journal, in their documented forms.
 
-    The Python worker is the one there is. Another, such as one for plain Android, is another file with
-    another way to start it; all else here stays.
-
     Attributes:
         file: what is pushed.
-        launch: (transport, path of the file there, path of the job there) → the command that runs it.
+        launch: (transport, the job's folder there, job) → the command that runs it.
+        uploads: name in the job's folder → what is pushed beside it.
+        write_job: job → the text of its file.
+        interpret: an event as this worker writes it → as the journal's form has it.
+        adapt_source: clip here → its name in the job's folder, and the file that is pushed.
     """
 
     file: Path
-    launch: Callable[[Transport, str, str], Sequence[str]]
+    launch: Callable[[Transport, str, Job], Sequence[str]]
+    uploads: Mapping[str, Path] = field(default_factory=dict)
+    write_job: Callable[[Job], str] = Job.to_json
+    interpret: Callable[[Event], Event] = lambda event: event
+    adapt_source: Callable[[Path], tuple[str, Path]] = lambda clip: (f"source{clip.suffix}", clip)
 
 
 def python_worker(file: Path) -> Worker:
     """The zipapp of ``build_worker`` on the device's Python."""
-    return Worker(file, lambda transport, program, job: [transport.python, program, job])
+    return Worker(
+        file,
+        lambda transport, folder, job: [transport.python, f"{folder}/{file.name}", f"{folder}/{JOB}"],
+    )
 
 
 class InterruptedRunError(UserError):
@@ -95,24 +103,24 @@ def run_job(
     def on_line(line: str) -> None:
         nonlocal received
         received += len(line)
-        event = _read_event(line, received, len(job.targets))
+        event = _read_event(line, received, len(job.targets), worker)
         outcome.events.append(event)
         on_event(event)
 
     try:
         with TemporaryDirectory() as local:
             job_file = Path(local, JOB)
-            job_file.write_text(job.to_json(), encoding="utf-8")
+            job_file.write_text(worker.write_job(job), encoding="utf-8")
             folder = make_folder(transport)
-            program = worker.file.name
-            _push_all(transport, folder, {program: worker.file, JOB: job_file, **uploads})
-            command = worker.launch(transport, f"{folder}/{program}", f"{folder}/{JOB}")
+            own = {worker.file.name: worker.file, JOB: job_file, **worker.uploads}
+            _push_all(transport, folder, {**own, **uploads})
+            command = worker.launch(transport, folder, job)
             _check_end(transport, transport.run(command, on_line), outcome, uploads)
             journal = Path(local, JOURNAL)
             transport.pull(f"{folder}/{JOURNAL}", journal)
             size = journal.stat().st_size
             with journal.open(encoding="utf-8", errors="replace") as lines:
-                outcome.events = [_read_event(line, size, len(job.targets)) for line in lines]
+                outcome.events = [_read_event(line, size, len(job.targets), worker) for line in lines]
     except UserError as error:
         outcome.error = error
     except KeyboardInterrupt:
@@ -123,10 +131,14 @@ def run_job(
     return outcome
 
 
-def _read_event(line: str, size: int, targets: int) -> Event:
+def _read_event(line: str, size: int, targets: int, worker: Worker) -> Event:
     if size > MAX_JOURNAL:
         raise UserError("the worker's journal is too large", fix="run again, or check the device")
     event = parse_event(line)
+    try:
+        event = worker.interpret(event)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError) as error:
+        raise UserError(f"the worker's journal is broken: {error!r}", fix="run again") from error
     if not 0 <= event.get("target", 0) < targets:
         raise UserError("the worker's journal is broken: it names a target that is none", fix="run again")
     return event

@@ -117,8 +117,8 @@ class AdbTransport:
     """
 
     python_advice = (
-        "this worker needs Python 3.9; plain Android has none, and an Android worker is another program: "
-        "use a board, or give --python with the path of one"
+        "the Python worker needs Python 3.9, and the Android worker app_process: "
+        "use a phone or a board, or give --python with the path of one"
     )
 
     def __init__(

@@ -7,7 +7,7 @@ pure functions of a mapping from path to text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -107,6 +107,13 @@ def parse_snapshot(files: Mapping[str, str], thermalservice: str = "", battery: 
         load_average=tuple(float(value) for value in load.groups()) if load else (),
         cpu_ticks=parse_cpu_ticks(files.get("/proc/stat", "")),
     )
+
+
+def select_reading(files: Mapping[str, str], cpus: Sequence[int]) -> dict[str, Any]:
+    """Temperatures in °C and some CPUs' frequencies in kHz, of files matching their globs."""
+    snapshot = parse_snapshot(files)
+    pinned = {cpu: khz for cpu, khz in snapshot.frequencies_khz.items() if int(cpu) in cpus}
+    return {"temperatures_c": snapshot.temperatures_c, "frequencies_khz": pinned}
 
 
 def _per_cpu(files: Mapping[str, str], name: str) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import get_native_id
 from time import perf_counter
@@ -22,11 +22,12 @@ from mobilevis.benchmarks.latency.worker.environment import (
     parse_identity,
     parse_snapshot,
     read_local_files,
+    select_reading,
 )
+from mobilevis.benchmarks.latency.worker.usage import Usage, compare_usage, parse_process
 
 PROBE_ITERATIONS = 100_000
 PROBE_REPEATS = 5
-TOP_USERS = 5
 TOOL_SECONDS = 10
 
 
@@ -60,9 +61,7 @@ def take_snapshot() -> Snapshot:
 
 def take_reading(cpus: Sequence[int]) -> dict[str, Any]:
     """Temperatures in °C and the pinned cores' frequencies in kHz: what is quick to read."""
-    snapshot = parse_snapshot(read_local_files((FREQUENCY_GLOB, *TEMPERATURE_GLOBS)))
-    pinned = {cpu: khz for cpu, khz in snapshot.frequencies_khz.items() if int(cpu) in cpus}
-    return {"temperatures_c": snapshot.temperatures_c, "frequencies_khz": pinned}
+    return select_reading(read_local_files((FREQUENCY_GLOB, *TEMPERATURE_GLOBS)), cpus)
 
 
 def probe_clock() -> float:
@@ -75,69 +74,31 @@ def probe_clock() -> float:
     return best * 1e3
 
 
-def process_ticks() -> dict[int, tuple[str, int]]:
-    """Process → (name, CPU ticks so far), of the processes that this one may see."""
-    found = {}
+def read_usage() -> Usage:
+    """CPU time so far, of all that may be seen."""
+    processes = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             text = path.read_text(errors="replace")
         except OSError:  # it ended meanwhile, or belongs to somebody else (Android's hidepid)
             continue
-        head, _, tail = text.rpartition(")")
-        fields = tail.split()
-        found[int(path.parent.name)] = (head.partition("(")[2], int(fields[11]) + int(fields[12]))
-    return found
-
-
-def other_users(
-    before: Mapping[int, tuple[str, int]], after: Mapping[int, tuple[str, int]], seconds: float
-) -> list[dict[str, Any]]:
-    """The processes other than this one that used most CPU between two readings, in cores."""
-    ticks_a_second = os.sysconf("SC_CLK_TCK")
-    used = [
-        (ticks - before.get(pid, ("", 0))[1], name)
-        for pid, (name, ticks) in after.items()
-        if pid != os.getpid()
-    ]
-    busiest = sorted(((ticks, name) for ticks, name in used if ticks > 0), reverse=True)[:TOP_USERS]
-    return [{"name": name, "cores": ticks / ticks_a_second / seconds} for ticks, name in busiest]
+        pid, process = parse_process(str(path), text)
+        processes[pid] = process
+    times = os.times()
+    ticks = parse_cpu_ticks(read_local_files(["/proc/stat"]).get("/proc/stat", ""))
+    return Usage(processes, ticks, times.user + times.system, perf_counter())
 
 
 class UsageMeter:
     """How much CPU others used since it was made, on the pinned cores and on the whole device."""
 
     def __init__(self, cpus: Sequence[int]) -> None:
-        self._cpus = [str(cpu) for cpu in cpus]
-        self._processes = process_ticks()
-        self._ticks = parse_cpu_ticks(_proc_stat())
-        self._own_s = _own_cpu_seconds()
-        self._start = perf_counter()
+        self._cpus = cpus
+        self._before = read_usage()
 
     def stop(self) -> dict[str, Any]:
-        """Cores used by others, pinned and anywhere, None where the kernel hides it, and by whom."""
-        seconds = perf_counter() - self._start
-        own_s = _own_cpu_seconds() - self._own_s
-        a_second = os.sysconf("SC_CLK_TCK")
-        after = parse_cpu_ticks(_proc_stat())
-        busy_s = {
-            cpu: (after[cpu][0] - busy) / a_second for cpu, (busy, _) in self._ticks.items() if cpu in after
-        }
-        visible = bool(busy_s) and set(self._cpus) <= set(busy_s)
-        pinned_s = sum(busy_s[cpu] for cpu in self._cpus) - own_s if visible else 0.0
-        return {
-            "others_on_pinned_cores": max(0.0, pinned_s) / seconds if visible else None,
-            "others_anywhere": max(0.0, sum(busy_s.values()) - own_s) / seconds if visible else None,
-            "users": other_users(self._processes, process_ticks(), seconds),
-        }
-
-
-def _proc_stat() -> str:
-    return read_local_files(["/proc/stat"]).get("/proc/stat", "")
-
-
-def _own_cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system
+        """See ``compare_usage``."""
+        return compare_usage(self._cpus, self._before, read_usage(), os.getpid(), os.sysconf("SC_CLK_TCK"))
 
 
 def _output(*command: str) -> str:

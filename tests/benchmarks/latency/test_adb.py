@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mobilevis.benchmarks.latency import android
 from mobilevis.benchmarks.latency.bench import run_plan
 from mobilevis.benchmarks.latency.devices import describe_device
 from mobilevis.benchmarks.latency.transports.adb import AdbDevice, parse_devices
@@ -56,19 +57,22 @@ class Phone:
         for folder in (state, self.scratch, state / "bin", state / "host"):
             folder.mkdir()
         self.list(PHONE)
-        self._install(state / "host" / "adb", ADB.format(state=state))
+        self._write(state / "host" / "adb", ADB.format(state=state))
 
     def list(self, *devices: str) -> None:
         (self.state / "devices").write_text(LISTING + "".join(devices) + "\n")
 
     def answer(self, tool: str, text: str) -> None:
-        self._install(self.state / "bin" / tool, f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        self.install(tool, f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+
+    def install(self, tool: str, script: str) -> None:
+        self._write(self.state / "bin" / tool, script)
 
     def transport(self, address: str = "adb", python: str = sys.executable):
         return open_device(address, Access(python=python, scratch=str(self.scratch)))
 
     @staticmethod
-    def _install(path: Path, script: str) -> None:
+    def _write(path: Path, script: str) -> None:
         path.write_text(script)
         path.chmod(0o755)
 
@@ -167,12 +171,20 @@ def test_a_device_asleep(phone):
     phone.transport()
 
 
-def test_a_phone_without_python_is_told_of_the_other_worker(phone, artefact):
+def test_a_board_without_python_is_told_what_workers_need(phone, artefact):
     report, error = run_plan(phone.transport(python="python9"), plan(artefact))
     assert "the device has no python9" in str(error)
-    assert "plain Android has none, and an Android worker is another program" in str(error)
+    assert "the Python worker needs Python 3.9, and the Android worker app_process" in str(error)
     assert not report.valid
     assert list(phone.scratch.iterdir()) == []
+
+
+def test_a_worker_that_was_not_built_is_answered_by_what_builds_it(phone, artefact, monkeypatch, tmp_path):
+    phone.answer("app_process", "")
+    monkeypatch.setattr(android, "find_build", lambda: tmp_path)
+    command = r"the Android worker is not built .*: build it with: mvn -f android_demo package -pl worker -am"
+    with pytest.raises(UserError, match=command):
+        run_plan(phone.transport(python="python9"), plan(artefact))
 
 
 def test_no_space_on_the_phone(phone, artefact):

@@ -3,14 +3,14 @@ package org.mobilevis.core
 /**
  * A fault that the user can mend; its message is one line: what is wrong, in which file, and what to do.
  *
- * @param what what is wrong, in a few words.
+ * @property what what is wrong, in a few words.
  * @property file the file concerned; null where there is none.
- * @param fix what to do about it.
+ * @property fix what to do about it.
  */
 class UserError(
-    what: String,
+    val what: String,
     val file: String? = null,
-    fix: String = "",
+    val fix: String = "",
     cause: Throwable? = null,
 ) : RuntimeException(line(what, file, fix), cause) {
     private companion object {

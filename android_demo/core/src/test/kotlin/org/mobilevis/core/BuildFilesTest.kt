@@ -80,4 +80,18 @@ class BuildFilesTest {
                 }.toList(),
         )
     }
+
+    @Test
+    fun `buffers are moved by what Android 8 has`() {
+        val sources =
+            listOf("core", "engines", "worker").flatMap { module ->
+                File(root, "$module/src/main").walk().filter { it.extension == "kt" && it.name != "Buffers.kt" }
+            }
+        assertTrue(sources.size > 40)
+        val moves = Regex("\\.(position|limit|rewind|flip|clear)\\(")
+        val found = sources.flatMap { file -> file.readLines().filter { moves.containsMatchIn(it) }.map(String::trim) }
+        // Getters are final in Buffer; `clear` is also a collection's.
+        val getters = Regex("\\.(position|limit)\\(\\)|(sums|fused|shown|stages)\\.clear\\(\\)|into\\.clear\\(\\)")
+        assertEquals(emptyList<String>(), found.filterNot { getters.containsMatchIn(it) })
+    }
 }

@@ -4,10 +4,12 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.params.ParameterizedTest
-import org.junit.jupiter.params.provider.CsvSource
+import org.junit.jupiter.params.provider.Arguments
+import org.junit.jupiter.params.provider.MethodSource
 import org.mobilevis.core.driver.AssociationKind
 import org.mobilevis.core.driver.MobileInstDriver
 import org.mobilevis.core.driver.MobileInstOptions
+import org.mobilevis.core.driver.makeDriver
 import org.mobilevis.core.frame.Letterbox
 import org.mobilevis.core.frame.RgbFrame
 import org.mobilevis.core.metadata.Size
@@ -19,52 +21,27 @@ import kotlin.math.ln
 
 /** With the same network outputs, both runtimes say the same of every frame. */
 class GoldenClipTest {
-    @ParameterizedTest(name = "{0}, {1}, every {2}")
-    @CsvSource(
-        "crossings,slots,1",
-        "crossings,slots,3",
-        "crossings,slots,5",
-        "crossings,online,1",
-        "crossings,online,3",
-        "crossings,online,5",
-        "crossings,appearance,1",
-        "crossings,appearance,3",
-        "crossings,appearance,5",
-        "exits,slots,1",
-        "exits,slots,3",
-        "exits,slots,5",
-        "exits,online,1",
-        "exits,online,3",
-        "exits,online,5",
-        "exits,appearance,1",
-        "exits,appearance,3",
-        "exits,appearance,5",
-        "counts,slots,1",
-        "counts,slots,3",
-        "counts,slots,5",
-        "counts,online,1",
-        "counts,online,3",
-        "counts,online,5",
-        "counts,appearance,1",
-        "counts,appearance,3",
-        "counts,appearance,5",
-    )
+    @ParameterizedTest(name = "{0}, {1}, {2}, every {3}")
+    @MethodSource("combinations")
     fun `a scripted clip has Python's results`(
+        driver: String,
         clip: String,
         association: String,
         interval: Int,
     ) {
-        val folder = File(Golden.folder, "clips/$clip")
+        val folder = File(Golden.folder, "clips/$driver/$clip")
         val expected = Golden.lines(File(folder, "$association-$interval.jsonl").readText())
         val options = MobileInstOptions(association = AssociationKind.of(association), keyframeInterval = interval)
         val engine = ScriptedEngine.of(folder)
-        val driver = MobileInstDriver(engine, options)
+        val running = makeDriver(engine, options) as MobileInstDriver
         val frame = frame(folder)
         for (theirs in expected) {
             val line = StringBuilder()
-            JsonLines(line, engine.metadata.classes).write(driver.push(frame))
+            JsonLines(line, engine.metadata.classes).write(running.push(frame))
             val letterbox = Letterbox.fit(Size(frame.height, frame.width), engine.metadata.inputSize)
-            val isEdge: IsEdge = { row, column -> isEdge(driver.shownLogits, letterbox, row, column) }
+            val isEdge: IsEdge = { row, column ->
+                isEdge(running.shownLogits, letterbox, row, column, MASK_LOGITS.getValue(driver))
+            }
             assertSameFrame(theirs, Golden.lines(line.toString()).single(), isEdge)
         }
         assertEquals(48, expected.size)
@@ -73,7 +50,7 @@ class GoldenClipTest {
 
     @Test
     fun `after a reset a video has the same results again`() {
-        val folder = File(Golden.folder, "clips/exits")
+        val folder = File(Golden.folder, "clips/mobileinst/exits")
         val options = MobileInstOptions(association = AssociationKind.APPEARANCE)
         val segmenter = VideoSegmenter(ScriptedEngine.of(folder), options)
         val frame = frame(folder)
@@ -89,6 +66,24 @@ class GoldenClipTest {
         val (height, width) = ((Golden.json(File(folder, "clip.json")) as Map<*, *>)["size"] as List<*>)
         val (rows, columns) = (height as Long).toInt() to (width as Long).toInt()
         return RgbFrame(ByteArray(rows * columns * 3), rows, columns)
+    }
+
+    companion object {
+        private val MASK_LOGITS = mapOf("mobileinst" to ln(0.45 / 0.55), "mobileinst-dense" to 0.0)
+
+        /** Driver, clip, association and keyframe interval of each file of results. */
+        @JvmStatic
+        fun combinations(): List<Arguments> =
+            File(Golden.folder, "clips")
+                .walk()
+                .filter { it.extension == "jsonl" }
+                .sorted()
+                .map {
+                    val (association, interval) = it.nameWithoutExtension.split("-")
+                    val (driver, clip) = it.parentFile.parentFile.name to it.parentFile.name
+                    Arguments.of(driver, clip, association, interval.toInt())
+                }.toList()
+                .also { check(it.size == 45) { "${it.size} combinations" } }
     }
 }
 
@@ -140,12 +135,13 @@ private fun outline(instance: Any?): List<Any?> {
     return listOf(record["track_id"], record["category_id"], record["category"], record["box"])
 }
 
-/** Whether the logit of one of eight masks of 32 x 64 cells is that of 0.45 within 1e-4, at a pixel of the frame. */
+/** Whether the logit of one of eight masks of 32 x 64 cells is at the threshold within 1e-4, at a pixel of the frame. */
 private fun isEdge(
     logits: FloatArray,
     letterbox: Letterbox,
     row: Int,
     column: Int,
+    maskLogit: Double,
 ): Boolean {
     val content = letterbox.contentCells(4)
     val y = (row + 0.5) * letterbox.cellsPerRow(4) - 0.5
@@ -161,6 +157,6 @@ private fun isEdge(
         }
         val above = cell(0, 0) + (cell(0, 1) - cell(0, 0)) * (x - left)
         val below = cell(1, 0) + (cell(1, 1) - cell(1, 0)) * (x - left)
-        abs(above + (below - above) * (y - top) - ln(0.45 / 0.55)) < 1e-4
+        abs(above + (below - above) * (y - top) - maskLogit) < 1e-4
     }
 }

@@ -31,7 +31,7 @@ class MetadataTest {
 
     @Test
     fun `whole metadata are read`() {
-        val metadata = parseMetadata(File(Golden.folder, "clips/exits/metadata.json").readText(), "a")
+        val metadata = parseMetadata(File(Golden.folder, "clips/mobileinst/exits/metadata.json").readText(), "a")
         assertEquals(Size(128, 256), metadata.inputSize)
         assertEquals(listOf("ant", "bee", "é", "d"), metadata.classes.map { it.name })
         assertEquals(

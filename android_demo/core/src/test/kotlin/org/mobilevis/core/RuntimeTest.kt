@@ -1,6 +1,5 @@
 package org.mobilevis.core
 
-import com.sun.management.ThreadMXBean
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -12,19 +11,15 @@ import org.mobilevis.core.engine.hashUniform
 import org.mobilevis.core.frame.RgbFrame
 import org.mobilevis.core.metadata.parseMetadata
 import java.io.File
-import java.lang.management.ManagementFactory
 
 class RuntimeTest {
-    private val folder = File(Golden.folder, "clips/counts")
+    private val folder = File(Golden.folder, "clips/mobileinst/counts")
     private val text = File(folder, "metadata.json").readText()
 
-    private fun engine(metadata: String = text) =
-        ScriptedEngine(
-            Golden.floats(File(folder, "features.f32")),
-            Golden.floats(File(folder, "kernels.f32")),
-            Golden.floats(File(folder, "scores.f32")),
-            parseMetadata(metadata, "script"),
-        )
+    private val script =
+        listOf("mask_features", "kernels", "scores").associateWith { Golden.floats(File(folder, "$it.f32")) }
+
+    private fun engine(metadata: String = text) = ScriptedEngine(script, parseMetadata(metadata, "script"))
 
     private fun frame(
         height: Int,
@@ -34,7 +29,9 @@ class RuntimeTest {
     @Test
     fun `another driver is refused and the known ones are named`() {
         val error = assertThrows<UserError> { VideoSegmenter(engine(text.replace("mobileinst", "minvis"))) }
-        assertTrue(error.message!!.startsWith("the artefact needs driver minvis, known are mobileinst"))
+        assertTrue(
+            error.message!!.startsWith("the artefact needs driver minvis, known are mobileinst, mobileinst-dense ("),
+        )
     }
 
     @Test
@@ -109,21 +106,8 @@ class RuntimeTest {
     fun `an output that is not finite is an error with a cause`() {
         val cells = 16 * 16 * 32
         for ((value, word) in listOf(Float.NaN to "NaN", Float.NEGATIVE_INFINITY to "infinity")) {
-            val broken =
-                ScriptedEngine(
-                    FloatArray(cells) {
-                        if (it ==
-                            5
-                        ) {
-                            value
-                        } else {
-                            0f
-                        }
-                    },
-                    FloatArray(14 * 16),
-                    FloatArray(56),
-                    parseMetadata(text, "s"),
-                )
+            val features = FloatArray(cells).also { it[5] = value }
+            val broken = ScriptedEngine(script + ("mask_features" to features), parseMetadata(text, "s"))
             val error = assertThrows<UserError> { VideoSegmenter(broken).process(frame(60, 80)) }
             assertTrue("output mask_features of entry encode holds $word on script" in error.message!!, error.message)
         }
@@ -133,21 +117,6 @@ class RuntimeTest {
     fun `pseudo-random inputs are Python's`() {
         // mobilevis.runtime.parity_vectors.hash_uniform(3, 2)
         assertEquals(listOf(HASH_0, HASH_1, HASH_2), List(3) { hashUniform(it, 2) })
-    }
-
-    @Test
-    fun `a frame allocates little beside its results`() {
-        val threads = ManagementFactory.getThreadMXBean() as ThreadMXBean
-        for (kind in AssociationKind.entries) {
-            val segmenter = VideoSegmenter(engine(), MobileInstOptions(association = kind))
-            val frame = frame(199, 501)
-            repeat(96) { segmenter.process(frame) }
-            val before = threads.currentThreadAllocatedBytes
-            repeat(96) { segmenter.process(frame) }
-            val each = (threads.currentThreadAllocatedBytes - before) / 96
-            println("$kind: $each bytes a frame")
-            assertTrue(each < 64 * 1024, "$kind allocates $each bytes a frame")
-        }
     }
 
     private companion object {

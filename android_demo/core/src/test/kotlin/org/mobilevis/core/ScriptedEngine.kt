@@ -6,11 +6,13 @@ import org.mobilevis.core.metadata.Metadata
 import org.mobilevis.core.metadata.parseMetadata
 import java.io.File
 
-/** Stands where a network would, as `ScriptedArtefact` of golden.py does. */
+/**
+ * Stands where a network would, as `ScriptedArtefact` of scripted.py does.
+ *
+ * @param script output of `encode` or `decode` → its values of every frame; begins anew after the last.
+ */
 class ScriptedEngine(
-    private val features: FloatArray,
-    private val kernels: FloatArray,
-    private val scores: FloatArray,
+    private val script: Map<String, FloatArray>,
     metadata: Metadata,
 ) : Engine("script", "script", metadata) {
     override val threads: Int? = 1
@@ -29,21 +31,13 @@ class ScriptedEngine(
         inputs: Map<String, Tensor>,
         outputs: Map<String, Tensor>,
     ) {
-        when (entry) {
-            "encode" -> give(outputs.getValue("mask_features"), features, ++frame)
-            "decode" -> {
-                give(outputs.getValue("kernels"), kernels, frame)
-                give(outputs.getValue("scores"), scores, frame)
-            }
-            else -> segment(inputs, outputs.getValue("mask_logits"))
+        if (entry == "segment") return segment(inputs, outputs.getValue("mask_logits"))
+        if (entry == "encode") frame++
+        for ((name, output) in outputs) {
+            val all = script.getValue(name)
+            output.write(all, 0, output.size, frame % (all.size / output.size) * output.size)
         }
     }
-
-    private fun give(
-        output: Tensor,
-        all: FloatArray,
-        index: Int,
-    ) = output.write(all, 0, output.size, index % (all.size / output.size) * output.size)
 
     private fun segment(
         inputs: Map<String, Tensor>,
@@ -74,11 +68,12 @@ class ScriptedEngine(
     }
 
     companion object {
+        /** The network of a clip that golden.py wrote. */
         fun of(folder: File): ScriptedEngine =
             ScriptedEngine(
-                Golden.floats(File(folder, "features.f32")),
-                Golden.floats(File(folder, "kernels.f32")),
-                Golden.floats(File(folder, "scores.f32")),
+                folder.listFiles { file -> file.extension == "f32" }!!.associate {
+                    it.nameWithoutExtension to Golden.floats(it)
+                },
                 parseMetadata(File(folder, "metadata.json").readText(), "script"),
             )
     }

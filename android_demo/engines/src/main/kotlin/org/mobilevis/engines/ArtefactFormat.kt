@@ -10,14 +10,24 @@ internal const val AGAIN = "export the model again, or copy it again"
  * The three formats of an artefact.
  *
  * @property words what a user calls it.
+ * @property engine what the engine of this format is called.
+ * @property unreadable what is said of a file that the engine cannot read.
  */
 enum class ArtefactFormat(
     val words: String,
+    internal val engine: String,
+    private val unreadable: String,
 ) {
-    ONNX("a folder of .onnx files"),
-    PTE("a .pte file"),
-    TFLITE("a .tflite file"),
+    ONNX("a folder of .onnx files", "ONNX Runtime", "it is truncated, or of a newer ONNX version"),
+    PTE("a .pte file", "ExecuTorch", "it is truncated, or made by another version"),
+    TFLITE("a .tflite file", "LiteRT", "it is truncated, or made by a newer version"),
     ;
+
+    /** The error of a file that its engine cannot read. */
+    internal fun cannotRead(
+        file: File,
+        cause: Throwable,
+    ) = UserError("$engine cannot read the file; $unreadable", file.path, AGAIN, cause)
 
     companion object {
         /**
@@ -47,3 +57,6 @@ enum class ArtefactFormat(
 /** The .onnx files of a folder, by name. */
 internal fun onnxFiles(folder: File): List<File> =
     folder.listFiles { file -> file.extension == "onnx" }.orEmpty().sortedBy { it.name }
+
+/** The folder of an ONNX export: a path itself, or the folder of one of its files. */
+internal fun onnxFolder(path: File): File = if (path.isDirectory) path else path.absoluteFile.parentFile

@@ -2,17 +2,18 @@ package org.mobilevis.engines
 
 import org.mobilevis.core.UserError
 import org.mobilevis.core.engine.Engine
+import org.mobilevis.core.engine.Signature
 import org.mobilevis.core.engine.Tensor
+import org.mobilevis.core.engine.checkSignatures
+import org.mobilevis.core.metadata.EntrySpec
 import org.mobilevis.core.metadata.Metadata
-import org.mobilevis.core.metadata.parseMetadata
+import org.mobilevis.core.metadata.PteProgram
+import org.mobilevis.core.metadata.TensorSpec
+import org.mobilevis.core.startingAt
 import org.pytorch.executorch.EValue
 import org.pytorch.executorch.Module
 import java.io.File
 import org.pytorch.executorch.Tensor as NativeTensor
-
-/** The .pte schema that this runtime reads, at bytes 4 to 8 of the file. */
-private const val PTE_IDENTIFIER = "ET12"
-private const val METADATA_METHOD = "metadata"
 
 /** The methods of a .pte file. */
 class ExecuTorchEngine private constructor(
@@ -29,31 +30,24 @@ class ExecuTorchEngine private constructor(
         outputs: Map<String, Tensor>,
     ) {
         val spec = metadata.entries.getValue(entry)
-        val given = Array(spec.inputs.size) { EValue.from(native(inputs.getValue(spec.inputs[it].name))) }
-        val taken = native("entry $entry failed", file) { module.execute(entry, *given) }
-        if (taken.size != spec.outputs.size) {
-            throw UserError("entry $entry gives ${taken.size} outputs, not ${spec.outputs.size}", file, AGAIN)
+        val given = Array(spec.inputs.size) { view(inputs.getValue(spec.inputs[it].name)) }
+        val failed = { error: RuntimeException ->
+            UserError("ExecuTorch failed in entry $entry: ${error.message}", file, AGAIN, error)
         }
-        for ((value, output) in taken.zip(spec.outputs)) {
-            val tensor = native("entry $entry failed", file) { value.toTensor() }
-            val shape = tensor.shape().map { it.toInt() }
-            if (shape != output.shape) {
-                throw UserError(
-                    "the metadata give output ${output.name} of entry $entry ${output.shape.joinToString("x")} " +
-                        "but its graph has ${shape.joinToString("x")}",
-                    file,
-                    "export the model again",
-                )
+        native(failed) {
+            val taken = module.execute(entry, *given)
+            for ((i, output) in spec.outputs.withIndex()) {
+                val target = outputs.getValue(output.name).floats.startingAt(0)
+                taken[i].toTensor().copyDataInto(target)
+                target.startingAt(0)
             }
-            val target = outputs.getValue(output.name).floats
-            target.rewind()
-            native("entry $entry failed", file) { tensor.copyDataInto(target) }
-            target.rewind()
         }
     }
 
-    private fun native(tensor: Tensor): NativeTensor =
-        NativeTensor.fromBlob(tensor.floats, LongArray(tensor.shape.size) { tensor.shape[it].toLong() })
+    private fun view(tensor: Tensor): EValue {
+        val shape = LongArray(tensor.shape.size) { tensor.shape[it].toLong() }
+        return EValue.from(NativeTensor.fromBlob(tensor.floats, shape))
+    }
 
     override fun release() = module.close()
 
@@ -61,62 +55,52 @@ class ExecuTorchEngine private constructor(
         /**
          * Load a .pte file.
          *
-         * @throws UserError the file is not a whole program of ours, needs arithmetic that this CPU lacks, or this
-         *   device lacks ExecuTorch's library.
+         * @param metadata of the file, see [readMetadata].
+         * @throws UserError the file's methods are not those of its metadata, it needs arithmetic that this CPU lacks,
+         *   or this device lacks ExecuTorch's library.
          */
         fun load(
             path: File,
+            metadata: Metadata,
             threads: Int,
-        ): ExecuTorchEngine {
-            checkIdentifier(path)
-            val what = "ExecuTorch cannot read the file; it is truncated, or made by another version"
-            val module = native(what, path.path) { Module.load(path.path, Module.LOAD_MODE_MMAP, threads) }
-            return try {
-                val names = native(what, path.path) { module.methods.orEmpty().toSet() }
-                if (METADATA_METHOD !in names) throw noMetadata(path)
-                val text = native(what, path.path) { module.execute(METADATA_METHOD)[0].toStr() }
-                val metadata = parseMetadata(text, path.path)
-                val missing = metadata.entries.keys - names
-                if (missing.isNotEmpty()) {
-                    throw UserError("the file has no method ${missing.sorted().joinToString(", ")}", path.path, AGAIN)
-                }
-                checkPrecision(metadata, path.path)
-                for (entry in metadata.entries.keys) native(what, path.path) { module.loadMethod(entry) }
-                ExecuTorchEngine(path, metadata, module)
-            } catch (error: UserError) {
-                module.close()
-                throw error
+        ): Engine {
+            val methods = mapped(path) { PteProgram.read(it) }.methods
+            checkEntries(path, metadata, "method", methods.keys)
+            checkSignatures(path.path, metadata) { signature(metadata.entries.getValue(it), methods.getValue(it)) }
+            checkPrecision(metadata, path.path)
+            val module = native(path) { Module.load(path.path, Module.LOAD_MODE_MMAP, threads) }
+            return module.orClose {
+                for (entry in metadata.entries.keys) native(path) { it.loadMethod(entry) }
+                ExecuTorchEngine(path, metadata, it)
             }
         }
 
-        private fun checkIdentifier(path: File) {
-            val found = identifier(path)
-            if (found == PTE_IDENTIFIER) return
-            if (found.startsWith(PTE_IDENTIFIER.take(2))) {
-                throw UserError(
-                    "the .pte schema is $found, this runtime reads $PTE_IDENTIFIER",
-                    path.path,
-                    "export the model again with the installed executorch",
-                )
-            }
-            throw UserError("the file is not an ExecuTorch program", path.path, AGAIN)
-        }
+        /** Methods do not name their tensors: the metadata do. A tensor too many has its position for a name. */
+        private fun signature(
+            spec: EntrySpec,
+            shapes: PteProgram.Shapes,
+        ) = Signature(named(spec.inputs, shapes.inputs), named(spec.outputs, shapes.outputs))
+
+        private fun named(
+            specs: List<TensorSpec>,
+            shapes: List<List<Int>>,
+        ) = shapes.withIndex().associate { (i, shape) -> (specs.getOrNull(i)?.name ?: "$i") to shape }
+
+        private fun <T> native(
+            path: File,
+            body: () -> T,
+        ): T = native({ ArtefactFormat.PTE.cannotRead(path, it) }, body)
     }
 }
 
 /** Runs [body]; what ExecuTorch throws, of several kinds without a base of their own, becomes one. */
 @Suppress("TooGenericExceptionCaught")
 private fun <T> native(
-    what: String,
-    file: String,
+    failed: (RuntimeException) -> UserError,
     body: () -> T,
 ): T =
     try {
         body()
-    } catch (error: UnsatisfiedLinkError) {
-        throw missingLibrary("ExecuTorch", File(file), error)
-    } catch (error: NoClassDefFoundError) {
-        throw missingLibrary("ExecuTorch", File(file), error)
     } catch (error: RuntimeException) {
-        throw UserError(what, file, AGAIN, error)
+        throw failed(error)
     }

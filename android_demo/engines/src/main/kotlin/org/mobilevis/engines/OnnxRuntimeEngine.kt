@@ -10,18 +10,17 @@ import ai.onnxruntime.OrtSession
 import ai.onnxruntime.TensorInfo
 import org.mobilevis.core.UserError
 import org.mobilevis.core.engine.Engine
+import org.mobilevis.core.engine.Signature
 import org.mobilevis.core.engine.Tensor
-import org.mobilevis.core.engine.checkSignature
+import org.mobilevis.core.engine.checkSignatures
 import org.mobilevis.core.metadata.Metadata
-import org.mobilevis.core.metadata.parseMetadata
-import org.mobilevis.core.metadata.readOnnxMetadata
 import java.io.File
 
 /** The `<entry>.onnx` files of one export, on ONNX Runtime's CPU provider. */
 class OnnxRuntimeEngine private constructor(
     folder: File,
     metadata: Metadata,
-    private val sessions: Map<String, OrtSession>,
+    private val sessions: Sessions,
 ) : Engine("onnxruntime", folder.path, metadata) {
     /** Native views of tensors, which share their memory; one for each input and output. */
     private val views = HashMap<Pair<String, String>, View>()
@@ -60,7 +59,7 @@ class OnnxRuntimeEngine private constructor(
 
     override fun release() {
         views.values.forEach { it.native.close() }
-        sessions.values.forEach { it.close() }
+        sessions.close()
     }
 
     private class View(
@@ -72,48 +71,21 @@ class OnnxRuntimeEngine private constructor(
         /**
          * Load a folder of .onnx files, or the folder of one such file.
          *
-         * @throws UserError a file is not a whole model of ours.
+         * @param metadata of the folder, see [readMetadata].
+         * @throws UserError a file's graph is not that of its metadata.
          */
         fun load(
             path: File,
+            metadata: Metadata,
             threads: Int,
-        ): OnnxRuntimeEngine {
-            val folder = if (path.isDirectory) path else path.absoluteFile.parentFile
-            val files = onnxFiles(folder)
-            val metadata = metadata(folder, files)
-            val sessions = HashMap<String, OrtSession>()
-            return try {
-                for (file in files) sessions[file.nameWithoutExtension] = open(file, threads)
-                for ((entry, session) in sessions) check(folder, entry, metadata, session)
+        ): Engine {
+            val folder = onnxFolder(path)
+            return Sessions().orClose { sessions ->
+                for (entry in metadata.entries.keys) sessions[entry] = open(File(folder, "$entry.onnx"), threads)
+                checkSignatures(folder.path, metadata) { signature(sessions.getValue(it)) }
                 OnnxRuntimeEngine(folder, metadata, sessions)
-            } catch (error: UserError) {
-                sessions.values.forEach { it.close() }
-                throw error
             }
         }
-
-        private fun metadata(
-            folder: File,
-            files: List<File>,
-        ): Metadata {
-            val texts = files.map(::metadataText).distinct()
-            if (texts.size != 1) {
-                throw UserError("the files come from different exports", folder.path, "export the model again")
-            }
-            val metadata = parseMetadata(texts[0], folder.path)
-            if (metadata.entries.keys != files.map { it.nameWithoutExtension }.toSet()) {
-                val expected = metadata.entries.keys.joinToString(", ") { "$it.onnx" }
-                throw UserError("the folder must hold exactly $expected", folder.path, "export the model again")
-            }
-            return metadata
-        }
-
-        private fun metadataText(file: File): String =
-            try {
-                mapped(file) { readOnnxMetadata(it) } ?: throw noMetadata(file)
-            } catch (error: IllegalArgumentException) {
-                throw unreadable(file, error)
-            }.decodeToString()
 
         private fun open(
             file: File,
@@ -128,34 +100,22 @@ class OnnxRuntimeEngine private constructor(
                     OrtEnvironment.getEnvironment().createSession(file.path, options)
                 }
             } catch (error: OrtException) {
-                throw unreadable(file, error)
+                throw ArtefactFormat.ONNX.cannotRead(file, error)
             }
 
-        private fun unreadable(
-            file: File,
-            cause: Exception,
-        ) = UserError(
-            "ONNX Runtime cannot read the file; it is truncated, or of a newer ONNX version",
-            file.path,
-            AGAIN,
-            cause,
-        )
+        private fun signature(session: OrtSession) = Signature(shapes(session.inputInfo), shapes(session.outputInfo))
 
-        private fun check(
-            folder: File,
-            entry: String,
-            metadata: Metadata,
-            session: OrtSession,
-        ) {
-            val spec = metadata.entries.getValue(entry)
-            checkSignature(folder.path, entry, spec, shapes(session.inputInfo), shapes(session.outputInfo))
-        }
-
-        /** Name → shape; empty for what is no float32 tensor, so that it differs from the metadata's. */
         private fun shapes(infos: Map<String, NodeInfo>): Map<String, List<Int>> =
             infos.mapValues { (_, node) ->
                 val info = node.info as? TensorInfo
                 if (info?.type == OnnxJavaType.FLOAT) info.shape.map { it.toInt() } else emptyList()
             }
     }
+}
+
+/** The session of each entry. */
+private class Sessions :
+    LinkedHashMap<String, OrtSession>(),
+    AutoCloseable {
+    override fun close() = values.forEach { it.close() }
 }

@@ -128,7 +128,7 @@ class BenchmarkWork(
         ): Map<String, Any?> =
             linkedMapOf<String, Any?>(
                 "score_threshold" to options.scoreThreshold,
-                "association" to options.association.word,
+                "association" to settings.association.word,
             ).also { map -> settings.keyframeInterval?.let { map["keyframe_interval"] = it } }
     }
 }

@@ -16,13 +16,15 @@ import org.mobilevis.core.metadata.Size
  * On every frame, as a kernel that is reused may lose its object to another kernel.
  *
  * @param facts of the artefact.
- * @param options how it is run.
+ * @param channels of the mask features that an appearance is made of, the first ones.
+ * @param scoreThreshold kernels that score less show nothing.
  * @param content rows and columns of a mask that see the frame.
  * @param maskLogit logit above which a cell is foreground.
  */
 internal class AppearanceTracking(
     private val facts: MobileInstFacts,
-    private val options: MobileInstOptions,
+    channels: Int,
+    private val scoreThreshold: Float,
     content: Size,
     private val maskLogit: Float,
     private val keptClasses: BooleanArray?,
@@ -31,7 +33,7 @@ internal class AppearanceTracking(
     private val capacity = facts.maxInstances
     private val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
     private val pooling =
-        AppearancePooling(facts.features.shape[1], facts.features.shape[2], facts.features.shape[3], facts.ratio)
+        AppearancePooling(channels, facts.features.shape[2], facts.features.shape[3], facts.ratio)
     private val fusion = Fusion(capacity)
     private val seenScores = FloatArray(capacity)
     private val seenClassScores = FloatArray(capacity * facts.classes)
@@ -40,7 +42,7 @@ internal class AppearanceTracking(
     private val seenAreas = IntArray(capacity)
     private val found =
         Detections(
-            Rows(facts.features.shape[1], capacity),
+            Rows(channels, capacity),
             FloatArray(capacity * facts.classes),
             List(capacity) { BitMask(content.height, content.width) },
             IntArray(capacity),
@@ -61,7 +63,7 @@ internal class AppearanceTracking(
      *
      * @param live the keyframe's kernels.
      * @param logits (S, r·h, r·w) of this frame.
-     * @param features (C, h, w) of this frame.
+     * @param features (C or more, h, w) of this frame.
      * @param shown takes what the frame shows.
      */
     fun follow(
@@ -104,7 +106,7 @@ internal class AppearanceTracking(
             val from = seen * classes
             for (i in 0 until classes) seenClassScores[from + i] = live.classScores[slot * classes + i] * factor
             val score = seenClassScores[from + argmax(seenClassScores, from, classes)]
-            if (score <= 0f || score < options.scoreThreshold.toFloat()) continue
+            if (score <= 0f || score < scoreThreshold) continue
             seenScores[seen] = score
             seenSlots[seen] = slot
             seenAreas[seen] = window.threshold(maskLogit, seenMasks[seen])

@@ -14,8 +14,8 @@ interface Driver {
     fun reset()
 }
 
-/** Driver name in the metadata → how to make it. */
-private val DRIVERS: Map<String, (Engine, MobileInstOptions) -> Driver> = mapOf("mobileinst" to ::MobileInstDriver)
+/** Driver name in the metadata → whose kernels it runs. */
+private val DRIVERS: Map<String, Family> = mapOf("mobileinst" to LEARNED_QUERIES, "mobileinst-dense" to DENSE_KERNELS)
 
 /**
  * The driver that the artefact's metadata names.
@@ -28,14 +28,14 @@ fun makeDriver(
     options: MobileInstOptions,
 ): Driver {
     val name = engine.metadata.driver
-    val make =
+    val family =
         DRIVERS[name] ?: throw UserError(
             "the artefact needs driver $name, known are ${DRIVERS.keys.sorted().joinToString(", ")}",
             engine.file,
             "run it with the Python runtime, or choose another model",
         )
     return try {
-        make(engine, options)
+        MobileInstDriver(engine, options, family)
     } catch (error: IllegalArgumentException) {
         throw UserError(error.message.orEmpty(), engine.file, "give another value", error)
     }

@@ -1,5 +1,6 @@
 package org.mobilevis.core.driver
 
+import org.mobilevis.core.association.KernelAssociation
 import org.mobilevis.core.association.argmax
 import org.mobilevis.core.association.orderByScore
 import org.mobilevis.core.engine.Tensor
@@ -17,79 +18,79 @@ internal class LiveKernels(
 
     /** (S, L). */
     val classScores = FloatArray(facts.maxInstances * facts.classes)
-    var count = 0
-}
 
-/** Chooses which of a keyframe's kernels are shown; families of models differ in it. */
-internal fun interface KeyframeSelection {
-    /**
-     * Choose.
-     *
-     * @param kernels (N, D).
-     * @param classScores (N, L) in [0, 1].
-     * @param live takes the chosen kernels, their identities and their class scores.
-     */
-    fun select(
-        kernels: FloatArray,
-        classScores: FloatArray,
-        live: LiveKernels,
-    )
+    /** Which candidate of the keyframe each is. */
+    val candidates = IntArray(facts.maxInstances)
+    var count = 0
+    private val zeros = FloatArray(facts.kernelWidth)
+
+    /** Makes the kernels beyond the live ones zeros. */
+    fun pad() {
+        for (slot in count until candidates.size) kernels.write(zeros, slot * zeros.size)
+    }
 }
 
 /**
- * Learned queries: the best by score, at most S.
+ * Chooses which candidates of a keyframe are shown: the best by score, at most S.
  *
- * @param identify gives identities to all N kernels, 0 to those that are no object; null where masks get them.
+ * @param capacity most candidates.
+ * @param association gives identities to the candidates; null where masks get them.
  * @param keptClasses which classes to show; null for all, or where tracks decide on the class.
  */
-internal class QuerySelection(
+internal class KeyframeSelection(
     private val facts: MobileInstFacts,
+    capacity: Int,
     private val scoreThreshold: Float,
-    private val identify: ((kernels: FloatArray, scores: FloatArray, identities: IntArray) -> Unit)?,
+    private val association: KernelAssociation?,
     private val keptClasses: BooleanArray?,
-) : KeyframeSelection {
-    private val scores = FloatArray(facts.queries)
-    private val best = IntArray(facts.queries)
-    private val identities = IntArray(facts.queries)
-    private val order = IntArray(facts.queries)
-    private val zeros = FloatArray(facts.kernelWidth)
+) {
+    private val scores = FloatArray(capacity)
+    private val best = IntArray(capacity)
+    private val identities = IntArray(capacity)
+    private val order = IntArray(capacity)
 
-    override fun select(
-        kernels: FloatArray,
+    /**
+     * Choose.
+     *
+     * @param count number of candidates.
+     * @param looks (count, D) that the association compares.
+     * @param classScores (count, L) in [0, 1].
+     * @param live takes identities, class scores and which candidates they are of.
+     */
+    fun select(
+        count: Int,
+        looks: FloatArray,
         classScores: FloatArray,
         live: LiveKernels,
     ) {
         val classes = facts.classes
-        for (query in scores.indices) {
-            best[query] = argmax(classScores, query * classes, classes)
-            scores[query] = classScores[query * classes + best[query]]
+        for (candidate in 0 until count) {
+            best[candidate] = argmax(classScores, candidate * classes, classes)
+            scores[candidate] = classScores[candidate * classes + best[candidate]]
         }
-        identify?.invoke(kernels, scores, identities)
-        orderByScore(scores, scores.size, order)
+        association?.update(looks, scores, count, identities)
+        orderByScore(scores, count, order)
         live.count = 0
-        for (query in order) {
+        for (place in 0 until count) {
             if (live.count == facts.maxInstances) break
-            if (isKept(query)) add(query, kernels, classScores, live)
+            if (isKept(order[place])) add(order[place], classScores, live)
         }
-        for (slot in live.count until facts.maxInstances) live.kernels.write(zeros, slot * zeros.size)
     }
 
-    private fun isKept(query: Int): Boolean =
-        scores[query] >= scoreThreshold &&
-            (identify == null || identities[query] > 0) &&
-            (keptClasses == null || keptClasses[best[query]])
+    private fun isKept(candidate: Int): Boolean =
+        scores[candidate] >= scoreThreshold &&
+            (association == null || identities[candidate] > 0) &&
+            (keptClasses == null || keptClasses[best[candidate]])
 
     private fun add(
-        query: Int,
-        kernels: FloatArray,
+        candidate: Int,
         classScores: FloatArray,
         live: LiveKernels,
     ) {
-        val width = facts.kernelWidth
         val classes = facts.classes
         val slot = live.count++
-        live.kernels.write(kernels, slot * width, width, query * width)
-        live.ids[slot] = identities[query]
-        classScores.copyInto(live.classScores, slot * classes, query * classes, (query + 1) * classes)
+        live.candidates[slot] = candidate
+        live.ids[slot] = identities[candidate]
+        classScores.copyInto(live.classScores, slot * classes, candidate * classes, (candidate + 1) * classes)
     }
 }

@@ -23,21 +23,24 @@ import org.mobilevis.core.metadata.Size
  *
  * @param engine the loaded artefact; the caller closes it.
  * @param options how to run it.
+ * @param family where the kernels come from.
  * @throws IllegalArgumentException the artefact's sizes do not fit together, or a class name is not one of its.
  */
-class MobileInstDriver(
+class MobileInstDriver internal constructor(
     private val engine: Engine,
     private val options: MobileInstOptions,
+    family: Family,
 ) : Driver {
     private val facts = MobileInstFacts(engine.metadata)
     private val interval = options.keyframeInterval ?: facts.keyframeInterval
     private val scoreThreshold = options.scoreThreshold.toFloat()
-    private val maskLogit = logit(options.maskThreshold)
+    private val association = family.choose(options.association)
+    private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
     private val keptClasses = classFilter(engine.metadata.classes, options.classes)
+    private val placeChannels = family.placeChannels
+    private val source = family.makeSource(facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
-    private val kernels = FloatArray(facts.kernels.elements)
-    private val classScores = FloatArray(facts.scores.elements)
     private val logits = FloatArray(facts.masks.elements)
     private val features = FloatArray(facts.features.elements)
     private val live = LiveKernels(facts)
@@ -94,11 +97,7 @@ class MobileInstDriver(
             stages.time("decode") {
                 engine.run("decode", wanted.associate { it.name to encoded.getValue(it.name) })
             }
-        stages.time("association") {
-            decoded.getValue("kernels").read(kernels)
-            decoded.getValue("scores").read(classScores)
-            selection.select(kernels, classScores, live)
-        }
+        source.choose(decoded, selection, live, stages)
     }
 
     private fun segment(
@@ -111,9 +110,11 @@ class MobileInstDriver(
             return emptyList()
         }
         stages.time("segment") {
+            source.write(live)
             val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
             output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
         }
+        source.onMasks(live, place.plane, stages)
         shown.clear()
         val tracking = place.tracking
         if (tracking != null) {
@@ -153,22 +154,20 @@ class MobileInstDriver(
     }
 
     private fun makeSelection(): KeyframeSelection {
-        val association =
-            when (options.association) {
-                AssociationKind.APPEARANCE -> return QuerySelection(facts, scoreThreshold, null, null)
-                AssociationKind.SLOTS -> SlotAssociation(facts.kernelWidth)
+        val kernelAssociation =
+            when (association) {
+                AssociationKind.APPEARANCE -> null
+                AssociationKind.SLOTS -> SlotAssociation(source.lookWidth)
                 AssociationKind.ONLINE ->
                     OnlineAssociation(
-                        facts.kernelWidth,
+                        source.lookWidth,
                         scoreThreshold,
                         options.matchCosine.toFloat(),
                         options.keepLost ?: ONLINE_KEEP_LOST,
                     )
             }
-        val identify = { kernels: FloatArray, scores: FloatArray, ids: IntArray ->
-            association.update(kernels, scores, facts.queries, ids)
-        }
-        return QuerySelection(facts, scoreThreshold, identify, keptClasses)
+        val shownClasses = if (kernelAssociation == null) null else keptClasses
+        return KeyframeSelection(facts, source.capacity, scoreThreshold, kernelAssociation, shownClasses)
     }
 
     /** What follows from the size of the video's frames. */
@@ -181,8 +180,9 @@ class MobileInstDriver(
         val upsampler = MaskUpsampler(letterbox, facts.maskStride, maskLogit)
         val plane = LogitPlane(logits, facts.masks.shape[3], content)
         val tracking =
-            if (options.association == AssociationKind.APPEARANCE) {
-                AppearanceTracking(facts, options, content, maskLogit, keptClasses, tracks())
+            if (association == AssociationKind.APPEARANCE) {
+                val channels = facts.features.shape[1] - placeChannels
+                AppearanceTracking(facts, channels, scoreThreshold, content, maskLogit, keptClasses, tracks())
             } else {
                 null
             }

@@ -9,7 +9,7 @@ import org.mobilevis.core.metadata.TensorSpec
  * @throws IllegalArgumentException an entry, a tensor or an option is missing, or sizes do not fit together.
  */
 internal class MobileInstFacts(
-    metadata: Metadata,
+    private val metadata: Metadata,
 ) {
     val keyframeInterval = wholeNumber(metadata, "keyframe_interval")
     val maxInstances = wholeNumber(metadata, "max_instances")
@@ -50,6 +50,14 @@ internal class MobileInstFacts(
         check(ratio >= 1 && masks.shape[2] == ratio * features.shape[2], "mask_features")
         check(masks.shape[3] == ratio * features.shape[3], "mask_features")
     }
+
+    /**
+     * Another output of `decode` that has N rows, (1, N, n).
+     *
+     * @throws IllegalArgumentException there is none, or it has another number of rows.
+     */
+    fun candidates(name: String): TensorSpec =
+        output(metadata, "decode", name, 3).also { check(it.shape[1] == queries, name) }
 
     private companion object {
         fun check(

@@ -21,32 +21,34 @@ enum class AssociationKind(
 }
 
 /**
- * How a MobileInst artefact is run; the defaults are the Python runtime's.
+ * How a MobileInst artefact is run, with learned queries or dense kernels; the defaults are the Python runtime's.
  *
  * @property scoreThreshold instances below it are not returned.
- * @property maskThreshold foreground probability of a mask pixel; 0.45 is SparseInst's.
+ * @property maskThreshold foreground probability of a mask pixel; null for the driver's own, see [Family].
  * @property classes names of the categories to keep; null keeps all.
  * @property keyframeInterval T ≥ 1; kernels are computed on every T-th frame. Null takes the artefact's own.
- * @property association how identities are kept.
+ * @property association how identities are kept; null for the driver's own.
  * @property matchCosine online association: least cosine of a detection's kernel with its track's.
  * @property matchSimilarity appearance association: least similarity of a detection with its track.
  * @property birthScore appearance association: least score of a detection that starts a track.
+ * @property nmsIou dense kernels: a cell is dropped for a better one of its class whose box overlaps it by more.
  * @property keepLost keyframes (online) or frames (appearance) that a track survives unseen; null for its default.
  * @throws IllegalArgumentException a value is out of range.
  */
 data class MobileInstOptions(
     val scoreThreshold: Double = 0.3,
-    val maskThreshold: Double = 0.45,
+    val maskThreshold: Double? = null,
     val classes: List<String>? = null,
     val keyframeInterval: Int? = null,
-    val association: AssociationKind = AssociationKind.SLOTS,
+    val association: AssociationKind? = null,
     val matchCosine: Double = 0.5,
     val matchSimilarity: Double = 0.7,
     val birthScore: Double = 0.2,
     val keepLost: Int? = null,
+    val nmsIou: Double = 0.65,
 ) {
     init {
-        require(scoreThreshold in 0.0..1.0 && maskThreshold > 0.0 && maskThreshold < 1.0) {
+        require(scoreThreshold in 0.0..1.0 && (maskThreshold == null || maskThreshold > 0.0 && maskThreshold < 1.0)) {
             "score and mask thresholds are probabilities"
         }
         require(keyframeInterval == null || keyframeInterval >= 1) {
@@ -56,6 +58,7 @@ data class MobileInstOptions(
             "match_cosine lies in [-1, 1] and match_similarity in [-1, 2]"
         }
         require(birthScore in 0.0..1.0) { "birth_score is $birthScore, scores lie in [0, 1]" }
+        require(nmsIou > 0.0 && nmsIou <= 1.0) { "nms_iou is $nmsIou, it lies in (0, 1]" }
         require(keepLost == null || keepLost >= 0) { "keep_lost is 0 or more" }
     }
 }

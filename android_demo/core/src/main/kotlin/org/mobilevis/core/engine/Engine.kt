@@ -111,22 +111,32 @@ private fun checkInputs(
 }
 
 /**
+ * The tensors of an entry, as an engine tells them: name → shape; empty for what is no float32 tensor, so that it
+ * differs from the metadata's.
+ */
+class Signature(
+    val inputs: Map<String, List<Int>>,
+    val outputs: Map<String, List<Int>>,
+)
+
+/**
  * Refuse an artefact whose metadata and graph disagree.
  *
- * @param inputs what the engine says: name → shape.
- * @param outputs likewise.
+ * @param file the artefact, for the error message.
+ * @param metadata what the artefact says of itself.
+ * @param tell what the engine says of an entry.
  * @throws UserError names or shapes differ.
  */
-fun checkSignature(
+fun checkSignatures(
     file: String,
-    entry: String,
-    spec: EntrySpec,
-    inputs: Map<String, List<Int>>,
-    outputs: Map<String, List<Int>>,
+    metadata: Metadata,
+    tell: (entry: String) -> Signature,
 ) {
-    for ((said, found) in listOf(spec.inputs to inputs, spec.outputs to outputs)) {
-        val expected = said.associate { it.name to it.shape }
-        if (expected != found) {
+    for ((entry, spec) in metadata.entries) {
+        val signature = tell(entry)
+        for ((said, found) in listOf(spec.inputs to signature.inputs, spec.outputs to signature.outputs)) {
+            val expected = said.associate { it.name to it.shape }
+            if (expected == found) continue
             throw UserError(
                 "the metadata give entry $entry ${shapes(expected)} but its graph has ${shapes(found)}",
                 file,

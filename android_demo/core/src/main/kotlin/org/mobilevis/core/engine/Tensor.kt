@@ -1,5 +1,6 @@
 package org.mobilevis.core.engine
 
+import org.mobilevis.core.startingAt
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import java.nio.FloatBuffer
@@ -22,15 +23,15 @@ class Tensor(
     /** The same memory as floats. */
     val floats: FloatBuffer = bytes.asFloatBuffer()
 
-    /** Copies [count] elements from element [start] on into [into]. */
+    /** Copies [count] elements from element [start] on into [into], from [intoIndex] on. */
     fun read(
         into: FloatArray,
         start: Int = 0,
         count: Int = size - start,
+        intoIndex: Int = 0,
     ) {
-        floats.position(start)
-        floats.get(into, 0, count)
-        floats.rewind()
+        floats.startingAt(start).get(into, intoIndex, count)
+        floats.startingAt(0)
     }
 
     /** Copies the first [count] elements of [from] to element [start] on. */
@@ -40,8 +41,7 @@ class Tensor(
         count: Int = from.size,
         fromIndex: Int = 0,
     ) {
-        floats.position(start)
-        floats.put(from, fromIndex, count)
-        floats.rewind()
+        floats.startingAt(start).put(from, fromIndex, count)
+        floats.startingAt(0)
     }
 }

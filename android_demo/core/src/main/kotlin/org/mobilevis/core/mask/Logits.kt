@@ -62,4 +62,24 @@ class LogitPlane(
         }
         return count
     }
+
+    /** The tight box of the cells above [threshold], in cells; null without any. */
+    fun foregroundBox(threshold: Float): Box? {
+        var top = -1
+        var bottom = -1
+        var first = size.width
+        var last = -1
+        for (row in 0 until size.height) {
+            val from = offset + row * rowStride
+            for (column in 0 until size.width) {
+                if (values[from + column] > threshold) {
+                    if (top < 0) top = row
+                    bottom = row
+                    if (column < first) first = column
+                    if (column > last) last = column
+                }
+            }
+        }
+        return if (top < 0) null else Box(first, top, last + 1, bottom + 1)
+    }
 }

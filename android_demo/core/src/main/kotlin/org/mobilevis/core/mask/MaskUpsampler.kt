@@ -50,7 +50,7 @@ class MaskUpsampler(
      * @param logits of the letterbox's content cells.
      */
     fun place(logits: LogitPlane): PlacedMask? {
-        val cells = foregroundBox(logits) ?: return null
+        val cells = logits.foregroundBox(threshold) ?: return null
         val region = reach(cells)
         val box = interpolate(logits, region) ?: return null
         val mask = BitMask(box.height, box.width)
@@ -60,33 +60,14 @@ class MaskUpsampler(
         return PlacedMask(box, mask)
     }
 
-    private fun foregroundBox(logits: LogitPlane): Box? {
-        var top = -1
-        var bottom = -1
-        var first = content.width
-        var last = -1
-        for (row in 0 until content.height) {
-            val from = logits.offset + row * logits.rowStride
-            for (column in 0 until content.width) {
-                if (logits.values[from + column] > threshold) {
-                    if (top < 0) top = row
-                    bottom = row
-                    if (column < first) first = column
-                    if (column > last) last = column
-                }
-            }
-        }
-        return if (top < 0) null else Box(first, top, last, bottom)
-    }
-
-    /** Pixels whose two neighbouring cells include one of these cells, whose last ones are inclusive. */
+    /** Pixels whose two neighbouring cells include one of these cells. */
     private fun reach(cells: Box): Box {
         val frame = letterbox.frame
         return Box(
             start(cells.x0, columnScale, frame.width),
             start(cells.y0, rowScale, frame.height),
-            end(cells.x1, columnScale, frame.width),
-            end(cells.y1, rowScale, frame.height),
+            end(cells.x1 - 1, columnScale, frame.width),
+            end(cells.y1 - 1, rowScale, frame.height),
         )
     }
 

@@ -74,6 +74,7 @@ data class Size(
  * @property checkpointSha256 SHA-256 of the checkpoint file; null when the weights are random.
  * @property parity what the parity gate measured, and vectors to check the artefact on a device.
  * @property tools versions of the packages that made the artefact.
+ * @property digests SHA-256 of each file without its metadata text, see [checkDigest]; empty in older exports.
  */
 data class Metadata(
     val model: String,
@@ -86,6 +87,7 @@ data class Metadata(
     val checkpointSha256: String? = null,
     val parity: Map<String, Any?> = emptyMap(),
     val tools: Map<String, Any?> = emptyMap(),
+    val digests: Map<String, String> = emptyMap(),
 )
 
 /** A list of numbers as Python prints a tuple, `(1, 3, 64, 128)` or `(1,)`: both runtimes use the same words. */

@@ -57,6 +57,7 @@ private fun build(raw: Map<String, Any?>): Metadata {
         throw IllegalArgumentException("Metadata.__init__() got an unexpected keyword argument '$it'")
     }
     checkNames(raw)
+    checkKinds(raw)
     val colorOrder = raw.getOrDefault("color_order", "RGB")
     val resize = raw.getOrDefault("resize", "letterbox")
     require(colorOrder == "RGB" && resize == "letterbox") {
@@ -67,18 +68,57 @@ private fun build(raw: Map<String, Any?>): Metadata {
     require(inputSize.height >= 1 && inputSize.width >= 1) {
         "input size ${pythonTuple(listOf(inputSize.height, inputSize.width))} is not (height, width)"
     }
+    checkFrameSize(entries, inputSize)
     return Metadata(
-        model = asText(raw["model"], "model"),
-        driver = asText(raw["driver"], "driver"),
+        model = raw["model"] as String,
+        driver = raw["driver"] as String,
         entries = entries,
         inputSize = inputSize,
         classes = classes,
-        options = asObject(raw.getOrDefault("options", emptyMap<String, Any?>()), "options"),
-        precision = asText(raw.getOrDefault("precision", "fp32"), "precision"),
-        checkpointSha256 = raw["checkpoint_sha256"]?.let { asText(it, "checkpoint_sha256") },
-        parity = asObject(raw.getOrDefault("parity", emptyMap<String, Any?>()), "parity"),
-        tools = asObject(raw.getOrDefault("tools", emptyMap<String, Any?>()), "tools"),
+        options = objectOf(raw, "options"),
+        precision = raw.getOrDefault("precision", "fp32") as String,
+        checkpointSha256 = raw["checkpoint_sha256"] as String?,
+        parity = objectOf(raw, "parity"),
+        tools = objectOf(raw, "tools"),
+        digests = objectOf(raw, "digests").mapValues { it.value as String },
     )
+}
+
+private val TEXTS = listOf("model", "driver", "precision")
+private val OBJECTS = listOf("options", "parity", "tools", "digests")
+private val OBJECTS_OF_TEXTS = listOf("tools", "digests")
+
+private fun checkKinds(raw: Map<String, Any?>) {
+    for (name in TEXTS) require(raw.getOrDefault(name, "") is String) { "$name is no text" }
+    for (name in OBJECTS) {
+        require(
+            raw.getOrDefault(name, emptyMap<String, Any?>()) is Map<*, *>,
+        ) { "$name is no object" }
+    }
+    for (name in OBJECTS_OF_TEXTS) {
+        require(objectOf(raw, name).values.all { it is String }) { "$name holds something else than texts" }
+    }
+    require(raw["checkpoint_sha256"] is String?) { "checkpoint_sha256 is no text" }
+}
+
+private fun objectOf(
+    raw: Map<String, Any?>,
+    name: String,
+) = asObject(raw.getOrDefault(name, emptyMap<String, Any?>()), name)
+
+/** Every frame is resized to the input size before an entry sees it: both must agree, and be small. */
+private fun checkFrameSize(
+    entries: Map<String, EntrySpec>,
+    inputSize: Size,
+) {
+    val (height, width) = inputSize
+    val words = pythonTuple(listOf(height, width))
+    require(height.toLong() * width <= MAX_TENSOR_ELEMENTS) { "input size $words is larger than any known model's" }
+    for (tensor in entries.values.flatMap { it.inputs }.filter { it.name == "frame" }) {
+        require(tensor.shape.takeLast(2) == listOf(height, width)) {
+            "input size $words, but the frame is ${pythonTuple(tensor.shape)}"
+        }
+    }
 }
 
 private fun checkNames(raw: Map<String, Any?>) {

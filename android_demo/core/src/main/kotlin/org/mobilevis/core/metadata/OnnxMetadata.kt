@@ -1,5 +1,7 @@
 package org.mobilevis.core.metadata
 
+import org.mobilevis.core.endingAt
+import org.mobilevis.core.startingAt
 import java.nio.ByteBuffer
 
 /*
@@ -84,9 +86,9 @@ private class ProtoReader(
 
     private fun skip(bytes: Long): ByteBuffer {
         require(bytes in 0..data.remaining()) { "the file is cut off" }
-        val content = data.duplicate()
-        content.limit(data.position() + bytes.toInt())
-        data.position(data.position() + bytes.toInt())
+        val end = data.position() + bytes.toInt()
+        val content = data.duplicate().endingAt(end)
+        data.startingAt(end)
         return content
     }
 

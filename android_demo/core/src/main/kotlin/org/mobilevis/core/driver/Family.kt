@@ -1,0 +1,48 @@
+package org.mobilevis.core.driver
+
+/**
+ * What differs among models whose kernels are reused between keyframes.
+ *
+ * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
+ * @property placeChannels of the mask features that say where, not what; the last ones.
+ */
+internal class Family(
+    private val association: AssociationKind,
+    private val associations: Set<AssociationKind>,
+    val maskThreshold: Double,
+    val placeChannels: Int,
+    val makeSource: (MobileInstFacts, MobileInstOptions, keptClasses: BooleanArray?, maskLogit: Float) -> KernelSource,
+) {
+    /**
+     * The association that is asked for, or the family's own.
+     *
+     * @throws IllegalArgumentException the family has no such association.
+     */
+    fun choose(asked: AssociationKind?): AssociationKind {
+        val chosen = asked ?: association
+        require(chosen in associations) { "association ${chosen.word} needs queries: take another" }
+        return chosen
+    }
+}
+
+/** The paper's, with learned queries; 0.45 is SparseInst's threshold. */
+internal val LEARNED_QUERIES =
+    Family(
+        AssociationKind.SLOTS,
+        AssociationKind.entries.toSet(),
+        maskThreshold = 0.45,
+        placeChannels = 0,
+    ) { facts, _, _, _ ->
+        QueryKernels(facts)
+    }
+
+/** Ours, with a detector's cells. */
+internal val DENSE_KERNELS =
+    Family(
+        AssociationKind.ONLINE,
+        AssociationKind.entries.toSet() - AssociationKind.SLOTS,
+        maskThreshold = 0.5,
+        placeChannels = PLACE_CHANNELS,
+    ) { facts, options, keptClasses, maskLogit ->
+        DenseKernels(facts, options.nmsIou.toFloat(), options.scoreThreshold.toFloat(), keptClasses, maskLogit)
+    }

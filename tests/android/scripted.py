@@ -1,0 +1,232 @@
+"""Networks that are a script: ellipses that move, as a network would see them, for golden.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.metadata import parse_metadata
+
+Array = NDArray[np.float32]
+
+INPUT = (128, 256)
+CELLS = (16, 32)  # of the mask features
+WIDTH = 16  # of a kernel
+QUERIES, SLOTS, CLASSES = 14, 8, 4
+FRAMES = 48
+
+
+PLACE = 5  # of a dense kernel: factors of x², y², x, y and 1
+CELLS_OF_DETECTOR, EMBEDDING = 40, 8
+
+
+def scripted_metadata(driver: str = "mobileinst") -> str:
+    """The metadata of ``ScriptedArtefact``, as JSON."""
+
+    def tensors(**shapes: tuple[int, ...]) -> list[dict[str, Any]]:
+        return [{"name": name, "shape": list(s), "dtype": "float32"} for name, s in shapes.items()]
+
+    rows = CELLS_OF_DETECTOR if driver == "mobileinst-dense" else QUERIES
+    decoded = {"kernels": (1, rows, WIDTH), "scores": (1, rows, CLASSES)}
+    if driver == "mobileinst-dense":
+        decoded.update(boxes=(1, rows, 4), embeddings=(1, rows, EMBEDDING))
+    features = {"mask_features": (1, WIDTH, *CELLS)}
+    masks = (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])
+    entries = {
+        "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features)},
+        "decode": {"inputs": tensors(**features), "outputs": tensors(**decoded)},
+        "segment": {
+            "inputs": tensors(kernels=(1, SLOTS, WIDTH), **features),
+            "outputs": tensors(mask_logits=masks),
+        },
+    }
+    raw = {
+        "schema": 1,
+        "model": "scripted",
+        "driver": driver,
+        "entries": entries,
+        "input_size": INPUT,
+        "classes": [{"id": 10 * i + 1, "name": name} for i, name in enumerate(["ant", "bee", "é", "d"])],
+        "options": {"keyframe_interval": 3, "max_instances": SLOTS, "mask_stride": 4},
+    }
+    return json.dumps(raw)
+
+
+class ScriptedArtefact:
+    """Stands where a network would: what ``encode`` and ``decode`` say of each frame is given.
+
+    ``segment`` adds its products one by one, so that another language can have the same sums to the last bit.
+
+    Args:
+        outputs: name of an output → (frames, …), a frame's without the batch of 1.
+        metadata: as JSON.
+    """
+
+    engine = "script"
+    path = Path("script")
+
+    def __init__(self, outputs: dict[str, Array], metadata: str) -> None:
+        self.metadata = parse_metadata(metadata, "script")
+        self._outputs = outputs
+        self.frame = -1
+
+    def run(self, entry: str, inputs: dict[str, Array]) -> dict[str, Array]:
+        """Run an entry; ``encode`` moves to the next frame."""
+        if entry == "segment":
+            kernels, features = inputs["kernels"][0], inputs["mask_features"][0]
+            logits = np.zeros((SLOTS, *CELLS), dtype=np.float32)
+            for channel, cells in enumerate(features):
+                logits += kernels[:, channel, None, None] * cells
+            return {"mask_logits": logits.repeat(2, axis=1).repeat(2, axis=2)[None]}
+        self.frame += entry == "encode"
+        names = [tensor.name for tensor in self.metadata.entries[entry].outputs]
+        return {name: self._outputs[name][self.frame][None] for name in names}
+
+
+def on_grid(values: NDArray[Any], steps: int) -> Array:
+    """Rounded to multiples of 1 / steps."""
+    return (np.round(values * steps) / steps).astype(np.float32)
+
+
+class Scene:
+    """Ellipses that move over a background, one embedding each.
+
+    Args:
+        paths: (frames, objects, 2) centres (y, x) in cells; NaN where an object is not there.
+        radii: (objects, 2) in cells.
+        width: of an embedding.
+        seed: of embeddings and noise.
+    """
+
+    def __init__(self, paths: NDArray[np.float64], radii: NDArray[np.float64], width: int, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.paths, self.radii, self.width = paths, radii, width
+        # Orthogonal embeddings: an object's kernel answers to its own features alone.
+        basis = np.linalg.qr(self.rng.normal(size=(width, width)))[0]
+        objects = paths.shape[1]
+        self.own, self.background = on_grid(basis[:objects] * 2, 8), on_grid(basis[-1] * 2, 8)
+        self.features = np.stack([self._see(centres) for centres in paths])
+
+    def _see(self, centres: NDArray[np.float64]) -> Array:
+        y, x = np.mgrid[: CELLS[0], : CELLS[1]]
+        shape = (self.width, *CELLS)
+        picture = np.broadcast_to(self.background[:, None, None], shape).astype(np.float64).copy()
+        for centre, radius, own in zip(centres, self.radii, self.own):
+            if np.isnan(centre[0]):
+                continue
+            distance = np.hypot((y - centre[0]) / radius[0], (x - centre[1]) / radius[1])
+            share = np.clip((1.2 - distance) * 2, 0, 1)
+            picture = picture * (1 - share) + own[:, None, None] * share
+        return on_grid(picture + self.rng.normal(0, 0.03, picture.shape), 32)
+
+    def present(self, frame: int) -> list[int]:
+        """The objects of a frame."""
+        return [int(index) for index in np.flatnonzero(~np.isnan(self.paths[frame, :, 0]))]
+
+
+def query_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int) -> dict[str, Array]:
+    """Learned queries: two an object, in places that change, and some that are nothing."""
+    scene = Scene(paths, radii, WIDTH, seed)
+    frames, rng = len(paths), scene.rng
+    every = {"kernels": np.zeros((frames, QUERIES, WIDTH), dtype=np.float32)}
+    every["scores"] = np.zeros((frames, QUERIES, CLASSES), dtype=np.float32)
+    for frame in range(frames):
+        kernels = rng.normal(0, 0.3, (QUERIES, WIDTH)) - scene.background * 0.5
+        scores = rng.uniform(0, 0.12, (QUERIES, CLASSES))
+        places = rng.permutation(QUERIES)
+        for number, index in enumerate(scene.present(frame)):
+            for twin in range(2 if 2 * number + 1 < QUERIES else 1):
+                place = places[(2 * number + twin) % QUERIES]
+                noise = rng.normal(0, 0.15, WIDTH)
+                kernels[place] = 3 * scene.own[index] - 2 * scene.background + noise
+                scores[place, index % CLASSES] = rng.uniform(0.45, 0.95) - 0.2 * twin
+        every["kernels"][frame], every["scores"][frame] = on_grid(kernels, 32), scores
+    return {"mask_features": scene.features, **every}
+
+
+def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int) -> dict[str, Array]:
+    """A detector's cells: three an object, whose boxes overlap, and some that are nothing."""
+    scene = Scene(paths, radii, WIDTH - PLACE, seed)
+    frames, rng = len(paths), scene.rng
+    looks = np.linalg.qr(rng.normal(size=(EMBEDDING, EMBEDDING)))[0]
+    shapes = {"kernels": WIDTH, "scores": CLASSES, "boxes": 4, "embeddings": EMBEDDING}
+    every = {name: np.zeros((frames, CELLS_OF_DETECTOR, n), dtype=np.float32) for name, n in shapes.items()}
+    for frame in range(frames):
+        corner = rng.uniform(0, 0.8, (CELLS_OF_DETECTOR, 2))
+        every["boxes"][frame] = np.hstack([corner, corner + rng.uniform(0.02, 0.3, corner.shape)])
+        every["scores"][frame] = rng.uniform(0, 0.25, (CELLS_OF_DETECTOR, CLASSES))
+        every["kernels"][frame] = rng.normal(0, 0.5, (CELLS_OF_DETECTOR, WIDTH))
+        every["embeddings"][frame] = rng.normal(0, 1, (CELLS_OF_DETECTOR, EMBEDDING))
+        places = rng.permutation(CELLS_OF_DETECTOR)
+        for number, index in enumerate(scene.present(frame)):
+            for twin in range(3):
+                place = places[3 * number + twin]
+                every["scores"][frame, place, index % CLASSES] = rng.uniform(0.45, 0.95) - 0.1 * twin
+                every["kernels"][frame, place] = _place_kernel(scene, frame, index)
+                every["boxes"][frame, place] = _box(scene, frame, index) + rng.normal(0, 0.005, 4)
+                every["embeddings"][frame, place] = looks[index] + rng.normal(0, 0.15, EMBEDDING)
+    y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
+    grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
+    place_features = np.broadcast_to(grid, (frames, PLACE, *CELLS)).astype(np.float32)
+    return {"mask_features": np.concatenate([scene.features, place_features], axis=1), **every}
+
+
+def _centre(scene: Scene, frame: int, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and radius (x, y) of an object, as fractions of the input."""
+    cells = np.array(CELLS[::-1])
+    return (scene.paths[frame, index][::-1] + 0.5) / cells, scene.radii[index][::-1] * 1.3 / cells
+
+
+def _box(scene: Scene, frame: int, index: int) -> NDArray[np.float64]:
+    centre, radius = _centre(scene, frame, index)
+    return np.concatenate([centre - radius, centre + radius])
+
+
+def _place_kernel(scene: Scene, frame: int, index: int) -> NDArray[np.float64]:
+    """Answers to the object's features, most at its centre: 4 − ((x − cx) / rx)² − ((y − cy) / ry)²."""
+    centre, radius = _centre(scene, frame, index)
+    centre, squares = centre - 0.5, -1 / radius**2
+    constant = 4 + (squares * centre**2).sum()
+    learned = scene.own[index] - 0.7 * scene.background + scene.rng.normal(0, 0.1, WIDTH - PLACE)
+    return np.concatenate([learned, squares, -2 * squares * centre, [constant]])
+
+
+def crossings() -> NDArray[np.float64]:
+    """Three objects; two of them cross twice."""
+    t = np.arange(FRAMES)
+    first = np.stack([np.full(FRAMES, 7.0), 4 + 0.5 * t], axis=1)
+    second = np.stack([np.full(FRAMES, 8.0), 28 - 0.5 * t], axis=1)
+    third = np.stack([8 + 5 * np.sin(t / 8), 16 + 8 * np.cos(t / 8)], axis=1)
+    return np.stack([first, second, third], axis=1)
+
+
+def exits() -> NDArray[np.float64]:
+    """One leaves over the edge and returns, one vanishes for longer than tracks are kept, one stays."""
+    t = np.arange(FRAMES)
+    first = np.stack([np.full(FRAMES, 6.0), 16 + 22 * np.sin(t / 7)], axis=1)
+    second = np.stack([np.full(FRAMES, 11.0), 8 + 0.1 * t], axis=1)
+    second[6:42] = np.nan
+    third = np.stack([np.full(FRAMES, 4.0), np.full(FRAMES, 25.0)], axis=1)
+    third[20:29] = np.nan
+    return np.stack([first, second, third], axis=1)
+
+
+def counts() -> NDArray[np.float64]:
+    """Nothing, then one object after the other up to seven, then nothing again."""
+    paths = np.full((FRAMES, 7, 2), np.nan)
+    for index in range(7):
+        begin, end = 6 + 3 * index, 44 - 2 * index
+        t = np.arange(begin, end)
+        paths[begin:end, index] = np.stack([4 + 4 * (index % 3) + 0.02 * t, 3 + 4 * index + 0.04 * t], axis=1)
+    return paths
+
+
+CLIPS = {
+    "crossings": (crossings, (360, 640), (2.5, 3.0)),
+    "exits": (exits, (250, 320), (2.0, 2.5)),
+    "counts": (counts, (199, 501), (1.6, 1.8)),
+}
