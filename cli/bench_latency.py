@@ -91,7 +91,6 @@ def latency(
 
     from mobilevis.benchmarks.latency.bench import Plan, run_plan
     from mobilevis.benchmarks.latency.report.csv_table import to_csv
-    from mobilevis.benchmarks.latency.report.page import to_html
     from mobilevis.benchmarks.latency.transports.base import Access
     from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
@@ -101,6 +100,8 @@ def latency(
     from mobilevis.runtime.outputs import check_outputs
     from mobilevis.runtime.special_files import writes_to_stdout
 
+    if html_path is not None:  # its plots need SciPy, of the extra `data`: said before the measurement
+        from mobilevis.benchmarks.latency.report.page import to_html
     outputs = {"--json": json_path, "--csv": csv_path, "--html": html_path}
     named = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
     plan = Plan(
