@@ -98,7 +98,11 @@ class BenchmarkActivity : Activity() {
         }
 
     private fun share() {
-        val name = work.measured?.target?.name.orEmpty()
+        val name =
+            work.measured
+                ?.target
+                ?.name
+                .orEmpty()
         val intent =
             Intent(Intent.ACTION_SEND)
                 .setType(ReportProvider.REPORT_TYPE)
