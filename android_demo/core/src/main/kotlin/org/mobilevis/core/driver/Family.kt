@@ -41,7 +41,7 @@ internal val DENSE_KERNELS =
     Family(
         AssociationKind.ONLINE,
         AssociationKind.entries.toSet() - AssociationKind.SLOTS,
-        maskThreshold = 0.5,
+        maskThreshold = 0.4,
         placeChannels = PLACE_CHANNELS,
     ) { facts, options, keptClasses, maskLogit ->
         DenseKernels(facts, options.nmsIou.toFloat(), options.scoreThreshold.toFloat(), keptClasses, maskLogit)
