@@ -1,25 +1,23 @@
-"""Annotated frames of a COCO or YouTube-VIS set, read from disk one at a time."""
+"""Annotated frames of a COCO, YOLO or YouTube-VIS set, read from disk one at a time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mobilevis.data.coco import load_coco
-from mobilevis.data.datasets import ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.vipseg import PanopticDataset, load_truth, read_ids
-from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.samples.config import DataConfig
+from mobilevis.training.samples.records import READERS, FrameRecord, Videos
 
 
 @dataclass(frozen=True)
@@ -31,21 +29,16 @@ class SourceFrame:
         masks: M masks, (H, W) bool.
         labels: (M,) int64, class indices from 0.
         identities: (M,) int64, the same for an object in every frame of its video.
+        labelled: (C,) bool, the classes of which every instance is annotated; None for all.
+        crowd: (H, W) bool, where instances are that were not told apart; None for nowhere.
     """
 
     image: NDArray[np.uint8]
     masks: list[NDArray[np.bool_]]
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """Where a frame lies and what it shows: (class index, identity, compressed RLE) of each instance."""
-
-    file: Path
-    size: tuple[int, int]
-    instances: tuple[tuple[int, int, Mapping[str, Any]], ...]
+    labelled: Optional[NDArray[np.bool_]] = None
+    crowd: Optional[NDArray[np.bool_]] = None
 
 
 class FrameSource:
@@ -95,7 +88,14 @@ class FrameSource:
             masks=[coco_mask.decode(mask).astype(bool) for _, _, mask in record.instances],
             labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
             identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
+            labelled=self._labelled(record),
+            crowd=coco_mask.decode(coco_mask.merge(record.crowds)).astype(bool) if record.crowds else None,
         )
+
+    def _labelled(self, record: FrameRecord) -> Optional[NDArray[np.bool_]]:
+        if record.labelled is None:
+            return None
+        return np.array([category.name in record.labelled for category in self.classes])
 
     def _image(self, record: FrameRecord) -> NDArray[np.uint8]:
         if self._cache is None:
@@ -160,7 +160,7 @@ def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
     if config.format == "vipseg":
         require_one_set(config)
         return PanopticSource(load_truth(config.annotations), Path(config.images))
-    read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
+    read = READERS[config.format]
     sets = [read(Path(item.annotations), Path(item.images), strict) for item in (config, *config.also)]
     if not sets[0][1]:
         raise UserError("the set has no annotated frames", config.annotations, "check data.annotations")
@@ -190,17 +190,17 @@ def require_one_set(config: DataConfig) -> None:
         raise UserError("panoptic sets cannot be joined or drawn from unevenly", config.annotations, fix)
 
 
-Videos = Sequence[Sequence[FrameRecord]]
-
-
 def with_classes(
     videos: Videos, own: Sequence[Category], wanted: Sequence[Category]
 ) -> list[list[FrameRecord]]:
     """Videos of a set with ``own`` classes as frames of the ``wanted`` ones, which have the same names.
 
-    Instances of other classes are left out, and so are videos that show nothing else.
+    Instances of other classes are left out, and so are videos that show nothing else. Wanted classes that the
+    set has not are not labelled in it.
     """
     index = {category.name: place for place, category in enumerate(wanted)}
+    names = tuple(category.name for category in own)
+    lacking = not index.keys() <= set(names)
     found = []
     for video in videos:
         frames = [
@@ -211,6 +211,7 @@ def with_classes(
                     for label, identity, mask in frame.instances
                     if own[label].name in index
                 ),
+                labelled=names if lacking and frame.labelled is None else frame.labelled,
             )
             for frame in video
         ]
@@ -245,50 +246,3 @@ def repeat_factors(videos: Videos, threshold: float) -> NDArray[np.float64]:
     counts = Counter(label for labels in shown for label in labels)
     factor = {label: max(1.0, (threshold * len(videos) / count) ** 0.5) for label, count in counts.items()}
     return np.array([max((factor[label] for label in labels), default=1.0) for labels in shown])
-
-
-Contents = tuple[list[Category], list[list[FrameRecord]], tuple[str, ...]]
-
-
-def _read_coco(annotations: Path, images: Path, strict: bool) -> Contents:
-    """One-frame videos. Crowds are no instances; images without any are left out, as in detectron2."""
-    dataset = load_coco(annotations, images, strict)
-    indices = class_indices(dataset)
-    videos = []
-    for image in dataset.images:
-        instances = tuple(
-            (indices[annotation.category_id], annotation.id, annotation.segmentation)
-            for annotation in dataset.annotations_by_image[image.id]
-            if not annotation.iscrowd
-        )
-        if instances:
-            videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
-    return sort_categories(dataset), videos, dataset.notes
-
-
-def _read_youtube_vis(annotations: Path, images: Path, strict: bool) -> Contents:
-    """Every frame of every video, also those that show nothing."""
-    dataset = load_ytvis(annotations, images, strict)
-    indices = class_indices(dataset)
-    videos = []
-    for video in dataset.videos:
-        tracks = [track for track in dataset.tracks_by_video[video.id] if not track.iscrowd]
-        frames = []
-        for index, name in enumerate(video.file_names):
-            visible = [(track, track.segmentations[index]) for track in tracks]
-            instances = tuple(
-                (indices[track.category_id], track.id, mask) for track, mask in visible if mask is not None
-            )
-            frames.append(FrameRecord(images / name, (video.height, video.width), instances))
-        videos.append(frames)
-    return sort_categories(dataset), videos, dataset.notes
-
-
-def sort_categories(dataset: ImageDataset | VideoDataset) -> list[Category]:
-    """Categories in the order of their ids, which is the order of the classes."""
-    return sorted(dataset.categories, key=lambda category: category.id)
-
-
-def class_indices(dataset: ImageDataset | VideoDataset) -> dict[int, int]:
-    """Category id → class index."""
-    return {category.id: index for index, category in enumerate(sort_categories(dataset))}
