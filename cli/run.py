@@ -47,6 +47,10 @@ def run(
     json_lines: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="One JSON object a frame.")
     ] = None,
+    coco: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FILE", help="Of --stills: COCO annotations, to correct in a labelling tool."),
+    ] = None,
     engine: EngineOption = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the engine and of OpenCV.")] = 1,
     keyframe_interval: KeyframeOption = None,
@@ -92,6 +96,7 @@ def run(
         "--results": results,
         "--panoptic": panoptic,
         "--json-lines": json_lines,
+        "--coco": coco,
     }
     check_outputs(outputs, {"the artefact": artefact, "the source": Path(source)}, folders={"--panoptic"})
     named: dict[str, Any] = {
@@ -105,7 +110,9 @@ def run(
     options = {**default_association(loaded.metadata), **driver_options(named, option)}
     segmenter = VideoSegmenter(loaded, **options)
     if stills and (output or results or panoptic):
-        raise UserError("stills make no video", source, "write them with --json-lines")
+        raise UserError("stills make no video", source, "write them with --coco or --json-lines")
+    if coco and not stills:
+        raise UserError("COCO annotations are of stills", source, "add --stills, or write --results")
     opened = open_source(source, stills)
     makers = _choose_sinks(outputs, source, opened, segmenter.metadata.classes, video_id)
     sinks = open_sinks(makers)
@@ -128,6 +135,7 @@ def _choose_sinks(
     video_id: int,
 ) -> list[Callable[[], Sink]]:
     """What makes the sinks of the outputs asked for, by their options."""
+    from mobilevis.runtime.prelabels import CocoAnnotations
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
     from mobilevis.runtime.vipseg import PanopticResults
 
@@ -137,5 +145,6 @@ def _choose_sinks(
         "--results": lambda path: YoutubeVisResults(path, classes, video_id),
         "--panoptic": lambda path: PanopticResults(path, classes, video, opened.frame_name),
         "--json-lines": lambda path: JsonLines(path, classes),
+        "--coco": lambda path: CocoAnnotations(path, classes, opened.file_name),
     }
     return [partial(makers[option], path) for option, path in outputs.items() if path is not None]

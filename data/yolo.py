@@ -46,7 +46,9 @@ def load_yolo(path: Union[str, Path], images: Union[str, Path], strict: bool = F
     """
     names, folder = read_names(Path(path)), Path(images)
     files = list_images(folder)
-    found, annotations, boxes = [], [], 0
+    found: list[Image] = []
+    annotations: list[Annotation] = []
+    boxes = 0
     for identity, file in enumerate(files, start=1):
         height, width = _upright_size(file)
         found.append(Image(identity, file.name, height, width))

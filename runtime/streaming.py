@@ -56,6 +56,7 @@ class _Stoppable(Source):
 
     def __init__(self, source: Source, stop: Callable[[], bool]) -> None:
         self.name, self.fps, self.frame_count = source.name, source.fps, source.frame_count
+        self.stills = source.stills
         self._source, self._stop = source, stop
 
     def __iter__(self) -> Iterator[Image]:
