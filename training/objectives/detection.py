@@ -101,9 +101,10 @@ def cell_grid(levels: Sequence[CellFeatures]) -> Grid:
     centres, sizes = [], []
     for level in levels:
         height, width = level.objectness.shape[-2:]
-        like = {"device": level.objectness.device, "dtype": torch.float32}
-        y, x = torch.meshgrid(torch.arange(height, **like), torch.arange(width, **like), indexing="ij")
-        size = torch.tensor([1.0 / width, 1.0 / height], **like)
+        device = level.objectness.device
+        rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        size = torch.tensor([1.0 / width, 1.0 / height], device=device)
         centres.append((torch.stack([x, y], dim=-1).flatten(0, 1) + 0.5) * size)
         sizes.append(size.expand(height * width, 2))
     return Grid(torch.cat(centres), torch.cat(sizes))

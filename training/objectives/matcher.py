@@ -31,7 +31,13 @@ class Target:
 
     def to(self, device: torch.device) -> Target:
         """The same instances on another device."""
-        return Target(*(None if part is None else part.to(device) for part in vars(self).values()))
+        return Target(
+            self.labels.to(device),
+            self.masks.to(device),
+            self.identities.to(device),
+            None if self.labelled is None else self.labelled.to(device),
+            None if self.crowd is None else self.crowd.to(device),
+        )
 
 
 @dataclass(frozen=True)
