@@ -64,6 +64,10 @@ def run(
     legend: Annotated[
         bool, typer.Option("--legend", help="Write the speed into a corner of the overlay.")
     ] = False,
+    coco: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FILE", help="Of --stills: COCO annotations, to correct in a labelling tool."),
+    ] = None,
     engine: EngineOption = None,
     threads: Annotated[
         int, typer.Option(min=1, help="CPU threads of the engine, of OpenCV and of NumPy.")
@@ -111,6 +115,7 @@ def run(
         "--results": results,
         "--panoptic": panoptic,
         "--json-lines": json_lines,
+        "--coco": coco,
     }
     checkpoint = find_checkpoint(artefact)
     inputs = {"the artefact": checkpoint or Path(artefact), "the source": Path(source)}
@@ -123,7 +128,9 @@ def run(
         "classes": classes.split(",") if classes else None,
     }
     if stills and (output or results or panoptic):
-        raise UserError("stills make no video", source, "write them with --json-lines")
+        raise UserError("stills make no video", source, "write them with --coco or --json-lines")
+    if coco and not stills:
+        raise UserError("COCO annotations are of stills", source, "add --stills, or write --results")
     if legend and output is None:
         raise UserError("--legend belongs to an overlay", fix="give --output")
     loaded = _load(checkpoint, artefact, input_size, engine, threads, verify)
@@ -182,6 +189,7 @@ def _choose_sinks(
     legend: bool,
 ) -> list[Callable[[], Sink]]:
     """What makes the sinks of the outputs asked for, by their options."""
+    from mobilevis.runtime.prelabels import CocoAnnotations
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
     from mobilevis.runtime.vipseg import PanopticResults
 
@@ -191,5 +199,6 @@ def _choose_sinks(
         "--results": lambda path: YoutubeVisResults(path, classes, video_id),
         "--panoptic": lambda path: PanopticResults(path, classes, video, opened.frame_name),
         "--json-lines": lambda path: JsonLines(path, classes),
+        "--coco": lambda path: CocoAnnotations(path, classes, opened.file_name),
     }
     return [partial(makers[option], path) for option, path in outputs.items() if path is not None]

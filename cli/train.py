@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -21,6 +23,12 @@ def train(
             metavar="CONFIG", help="A TOML file, or a shipped configuration's name from `mobilevis list`."
         ),
     ],
+    data: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="SET", help="COCO or YOLO segmentation labels to train on: a set's folder, JSON or YAML."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the state saved in the run's folder.")
     ] = False,
@@ -45,7 +53,7 @@ def train(
     from mobilevis.training.trainer import Trainer
     from mobilevis.training.validation import BEST_FILE
 
-    loaded = load_config(config, overrides or [])
+    loaded = load_config(config, [*_set_overrides(data), *(overrides or [])])
     with distributed.process_group(choose_device(loaded.run.device)):
         trainer = Trainer(loaded, resume, strict, _held_out(loaded, strict))
         console = Console(quiet=distributed.rank() > 0)
@@ -66,3 +74,15 @@ def _held_out(config: TrainConfig, strict: bool) -> Optional[HeldOutSet]:
     from mobilevis.cli.validation import HeldOutSet
 
     return HeldOutSet(config, strict)
+
+
+def _set_overrides(path: Optional[Path]) -> list[str]:
+    """What ``--data`` changes of a configuration, in the form of ``--set``."""
+    if path is None:
+        return []
+    from mobilevis.data.layouts import find_set
+
+    place = find_set(path)
+    assert place is not None  # of a set without parts, all is "train"
+    values = {"format": place.format, "annotations": str(place.annotations), "images": str(place.images)}
+    return [f"data.{key}={json.dumps(value)}" for key, value in values.items()]

@@ -32,9 +32,21 @@ def load_coco(
 def _image(record: Record, identity: int) -> Image:
     name = record.path(record.text("file_name"))
     try:
-        return Image(identity, name, record.integer("height"), record.integer("width"))
+        return Image(
+            identity, name, record.integer("height"), record.integer("width"), _labelled_classes(record)
+        )
     except ValueError as error:
         raise record.fault(str(error)) from error
+
+
+def _labelled_classes(record: Record) -> Optional[tuple[str, ...]]:
+    """``labelled_classes``, ours, of sets that are labelled in part; a list of names."""
+    if record.fields.get("labelled_classes") is None:
+        return None
+    names = record.items("labelled_classes")
+    if not all(isinstance(name, str) for name in names):
+        raise record.fault("labelled_classes is not a list of names")
+    return tuple(names)
 
 
 def _annotation(record: Record, identity: int, image: Image, category_id: int) -> Annotation:
@@ -60,7 +72,13 @@ def save_coco(dataset: ImageDataset, path: Union[str, Path]) -> None:
     content: dict[str, Any] = {
         "categories": [{"id": c.id, "name": c.name} for c in dataset.categories],
         "images": [
-            {"id": i.id, "file_name": i.file_name, "height": i.height, "width": i.width}
+            {
+                "id": i.id,
+                "file_name": i.file_name,
+                "height": i.height,
+                "width": i.width,
+                **({} if i.labelled_classes is None else {"labelled_classes": list(i.labelled_classes)}),
+            }
             for i in dataset.images
         ],
         "annotations": [

@@ -20,12 +20,16 @@ MAX_VIDEO_LENGTH = 1 << 20  # frames: 14 hours at 20 a second
 
 @dataclass(frozen=True)
 class Image:
-    """A still: its file, relative to the folder of images, and its size in pixels."""
+    """A still: its file, relative to the folder of images, and its size in pixels.
+
+    ``labelled_classes`` are the names of the classes of which every object is annotated; None for all.
+    """
 
     id: int
     file_name: str
     height: int
     width: int
+    labelled_classes: Optional[tuple[str, ...]] = None
 
     def __post_init__(self) -> None:
         _check_size(self.height, self.width)

@@ -28,7 +28,8 @@ def image_folder(annotations: Path, first: str) -> Path:
     """
     split = annotations.stem.rpartition("_")[2]  # annotations/instances_val2017.json goes with val2017/
     beside = annotations.parent
-    for folder in (beside / "JPEGImages", beside.parent / split, beside / "images"):
+    published = (beside / "JPEGImages", beside.parent / split, beside / "images")
+    for folder in (*published, beside.parent / "images", beside / split, beside):
         if is_file(folder / first):
             return folder
     raise UserError("the images of this file are not found", annotations, "give their folder with --images")

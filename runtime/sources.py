@@ -61,6 +61,10 @@ class Source(ABC):
         """The name of a frame for results: its number, or its file's name without suffix."""
         return f"{index:05d}"
 
+    def file_name(self, index: int) -> str:
+        """The name of a frame's file with its suffix; where it has none, its number."""
+        return self.frame_name(index)
+
     def close(self) -> None:  # noqa: B027 - images hold nothing open
         """Release the device or the file."""
 
@@ -86,6 +90,10 @@ class ImageFiles(Source):
     def frame_name(self, index: int) -> str:
         """The file's name without suffix."""
         return self._files[index].stem
+
+    def file_name(self, index: int) -> str:
+        """The file's name."""
+        return self._files[index].name
 
     def __iter__(self) -> Iterator[Image]:
         """Yield the images; one that is broken, or of another size in a video, interrupts the stream."""

@@ -11,9 +11,11 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mobilevis.models.entries import StreamingModel
-from mobilevis.models.registry import create_model
+from mobilevis.models.registry import create_model, list_models
+from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
 from mobilevis.models.weights.checkpoint import load_weights
 from mobilevis.models.weights.load_report import LoadReport
+from mobilevis.models.weights.matching import is_in
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import file_exists
 from mobilevis.training import distributed
@@ -21,6 +23,7 @@ from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.registry import OBJECTIVES
 from mobilevis.training.recipes import recipe_that_writes
+from mobilevis.training.samples.config import STILL_FORMATS
 from mobilevis.training.samples.dataset import TrainingSet
 from mobilevis.training.samples.sources import FrameSource
 from mobilevis.training.schedule import Schedule, cosine_decay, step_decay, with_warmup
@@ -48,11 +51,17 @@ def require_start(config: ModelConfig) -> None:
     Raises:
         UserError: there is no such file; the recipe that writes it is named.
     """
-    if not config.checkpoint or file_exists(Path(config.checkpoint)):
+    if not config.checkpoint or file_exists(find_start(config)):
         return
     recipe = recipe_that_writes(config.checkpoint)
     first = f"run `mobilevis train {recipe}` first, or " if recipe else ""
     raise UserError("no such file", config.checkpoint, f"{first}give one with --set model.checkpoint=FILE")
+
+
+def find_start(config: ModelConfig) -> Path:
+    """The file of ``checkpoint``: itself, or the one that ships by that name."""
+    named = config.checkpoint in (*list_models(), *BUNDLED)
+    return (bundled_checkpoint(config.checkpoint) if named else None) or Path(config.checkpoint)
 
 
 def create_network(
@@ -73,11 +82,12 @@ def create_network(
         model = create_model(config.name, num_classes=num_classes, **stuff, **config.options)
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
-    if unknown := set(config.fresh) - {name for name, _ in model.named_modules()}:
+    modules = [name for name, _ in model.named_modules()]
+    if unknown := [part for part in config.fresh if not any(is_in(name, [part]) for name in modules)]:
         raise UserError(f"the model has no part {', '.join(sorted(unknown))}", fix="correct model.fresh")
     if not config.checkpoint:
         return model, None
-    return model, load_weights(model, Path(config.checkpoint), config.name, config.fresh)
+    return model, load_weights(model, find_start(config), config.name, config.fresh)
 
 
 def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:
@@ -107,9 +117,13 @@ def create_training_set(source: FrameSource, config: TrainConfig, objective: Obj
     Raises:
         UserError: it wants pairs of frames, of a set of single images without near views.
     """
-    if objective.pair_gap is not None and config.data.format == "coco" and not config.data.augment.near:
+    if (
+        objective.pair_gap is not None
+        and config.data.format in STILL_FORMATS
+        and not config.data.augment.near
+    ):
         fix = "set data.augment.near, data.format to 'youtube-vis', or objective.pairs to false"
-        raise UserError("objective.pairs needs videos, and data.format is 'coco'", fix=fix)
+        raise UserError(f"objective.pairs needs videos, and data.format is '{config.data.format}'", fix=fix)
     return TrainingSet(source, config.data, config.run.seed, config.clip, objective.pair_gap)
 
 

@@ -24,9 +24,10 @@ class ModelConfig:
     Attributes:
         name: a name of the model registry.
         options: the family's own options, passed to the registry; the number of classes comes from the data.
-        checkpoint: weights to start from (.safetensors or an official backbone file), this model's or those
-            of one that it extends; "" starts from random ones.
-        fresh: names of the model's parts, such as ``routers``, that start from random weights all the same.
+        checkpoint: weights to start from (.safetensors, an official backbone file, or the name of a model
+            whose weights ship), this model's or those of one that it extends; "" starts from random ones.
+        fresh: names of the model's parts, such as ``routers`` or ``class_logits``, that start from random
+            weights all the same, wherever in the model they stand.
         freeze_batch_norm: keep the batch norms' statistics as they are, as fine-tuning with small batches
             needs.
     """
@@ -44,7 +45,8 @@ class OptimizerConfig:
 
     Attributes:
         learning_rate: the base rate.
-        multipliers: name of a part of the model, such as ``backbone`` → factor of its rate.
+        multipliers: name of a part of the model, such as ``backbone`` → factor of its rate; a part within
+            a part may have its own.
         weight_decay: decoupled decay; normalisation layers have none.
         clip_norm: largest norm of the gradient; 0 does not clip.
         ema_decay: decay of the averaged weights that are shipped; 0 ships the raw weights.

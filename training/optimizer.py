@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from mobilevis.models.blocks.layers import GroupNorm, LayerNorm
+from mobilevis.models.weights.matching import is_in
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import OptimizerConfig
 
@@ -16,18 +19,15 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW over the trainable parameters; each group keeps its own base rate in ``initial_lr``.
 
     Args:
-        objective: its ``model``'s parts in ``multipliers`` take the rate times their factor.
+        objective: its parts in ``multipliers`` take the rate times their factor, wherever they stand.
         config: rates and decay.
 
     Raises:
         UserError: the model has no such part.
     """
-    multipliers = {f"model.{part}.": factor for part, factor in config.multipliers.items()}
-    prefixes = sorted(multipliers, key=len, reverse=True)  # a part's own factor before its whole's
-    parts = {f"{name}." for name, _ in objective.named_modules()}
-    if unknown := [prefix for prefix in prefixes if prefix not in parts]:
-        what = f"the model has no part {unknown[0].removeprefix('model.').rstrip('.')}"
-        raise UserError(what, fix="correct optimizer.multipliers")
+    modules = [name for name, _ in objective.named_modules()]
+    if unknown := [part for part in config.multipliers if not any(is_in(name, [part]) for name in modules)]:
+        raise UserError(f"the model has no part {unknown[0]}", fix="correct optimizer.multipliers")
     groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
     normalisation = {
         id(parameter)
@@ -37,19 +37,25 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     }
     for name, parameter in objective.named_parameters():
         if parameter.requires_grad:
-            part = next((prefix for prefix in prefixes if name.startswith(prefix)), "")
+            part = _innermost(name, config.multipliers)
             groups.setdefault((part, id(parameter) in normalisation), []).append(parameter)
     return AdamW(
         [
             {
                 "params": parameters,
-                "lr": (rate := config.learning_rate * multipliers.get(part, 1.0)),
+                "lr": (rate := config.learning_rate * config.multipliers.get(part, 1.0)),
                 "initial_lr": rate,
                 "weight_decay": 0.0 if is_norm else config.weight_decay,
             }
             for (part, is_norm), parameters in groups.items()
         ]
     )
+
+
+def _innermost(name: str, parts: Iterable[str]) -> str:
+    """The part that a parameter belongs to, its own before its whole's; "" for none."""
+    holding = [part for part in parts if is_in(name, [part])]
+    return max(holding, key=lambda part: f".{name}.".rindex(f".{part}.") + len(part), default="")
 
 
 def set_learning_rate(optimizer: Optimizer, factor: float) -> None:

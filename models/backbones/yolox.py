@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mobilevis.models.blocks.layers import start_at_prior
+
 STRIDES = (8, 16, 32)
 HEAD_CHANNELS = 64
 
@@ -183,6 +185,7 @@ class LevelHead(nn.Module):
         self.box_tower = nn.Sequential(Separable(width, width), Separable(width, width))
         self.boxes = nn.Conv2d(width, 4, 1)
         self.objectness = nn.Conv2d(width, 1, 1)
+        start_at_prior(self.class_logits)
 
     def forward(self, x: Tensor) -> CellFeatures:
         stem = self.stem(x)

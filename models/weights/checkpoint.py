@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.weights.load_report import LoadReport
-from mobilevis.models.weights.matching import copy_tensors, match_tensors, require_finite
+from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.models.weights.tensor_files import (
     TensorFile,
@@ -156,7 +156,8 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
         model: changed in place, wholly or not at all.
         path: the file.
         name: the model's, of the registry.
-        fresh: names of parts, such as ``routers``, that keep their values.
+        fresh: names of parts, such as ``routers`` or ``class_logits``, that keep their values wherever in
+            the model they stand.
 
     Raises:
         UserError: a part that is not fresh lacks a tensor; see :func:`load_checkpoint` and
@@ -169,13 +170,13 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
     if METADATA_KEY not in file.metadata:
         return _load_official(model, file, path, fresh)
     about = _parse_about(file, path)
-    asked = {key for key in model.state_dict() if not _is_in(key, fresh)}
+    asked = {key for key in model.state_dict() if not is_in(key, fresh)}
     if lacking := sorted(asked - file.tensors.keys()):
         what = f"holds a {about.name}, which lacks {lacking[0]}"
         raise UserError(
             what, path, "give the model the checkpoint's configuration, or name the part in model.fresh"
         )
-    offered = {key: tensor for key, tensor in file.tensors.items() if not _is_in(key, fresh)}
+    offered = {key: tensor for key, tensor in file.tensors.items() if not is_in(key, fresh)}
     if about.name == name and (unplaced := sorted(offered.keys() - asked)):
         what = f"holds a {about.name}, and does not fit at {unplaced[0]}"
         raise UserError(what, path, "give the model the checkpoint's configuration")
@@ -194,10 +195,6 @@ def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
     mine = json.loads(json.dumps(asdict(model.config)))
     differing = [key for key in mine if config.get(key, mine[key]) != mine[key] and key != "num_classes"]
     return " ".join(f"--set model.options.{key}={json.dumps(config[key])}" for key in differing)
-
-
-def _is_in(key: str, parts: Sequence[str]) -> bool:
-    return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
@@ -231,14 +228,14 @@ def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequen
         family = type(backbone).__name__
         raise UserError(f"holds no weights of {family}", path, f"give an official {family} file")
     prefix = "" if backbone is model else "backbone."
-    wanted = {name: tensor for name, tensor in tensors.items() if not _is_in(prefix + name, fresh)}
+    wanted = {name: tensor for name, tensor in tensors.items() if not is_in(prefix + name, fresh)}
     report = match_tensors(backbone, wanted, path)
     copy_tensors(backbone, wanted)
     return replace(report, unmatched=tuple(official for official in bare if official not in ours))
 
 
 def _load_yolox(model: StreamingModel, path: Path, fresh: Sequence[str]) -> LoadReport:
-    wanted = {name: x for name, x in read_yolox(model, path).items() if not _is_in(name, fresh)}
+    wanted = {name: x for name, x in read_yolox(model, path).items() if not is_in(name, fresh)}
     report = match_tensors(model, wanted, path, classes=(YOLOX_CLASSES, model.num_classes))
     copy_tensors(model, {name: wanted[name] for name in report.loaded})
     return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Optional
 
@@ -53,6 +53,15 @@ def match_tensors(
 def _fits(theirs: Tensor, mine: Tensor) -> bool:
     plain = theirs.layout == torch.strided and theirs.device.type == "cpu" and not theirs.is_quantized
     return plain and theirs.shape == mine.shape and theirs.is_floating_point() == mine.is_floating_point()
+
+
+def is_in(name: str, parts: Iterable[str]) -> bool:
+    """Whether a tensor or module of a model belongs to one of the parts, each named by its last names.
+
+    >>> is_in("head.0.class_logits.weight", ["class_logits"]), is_in("head.0.boxes.weight", ["head.1"])
+    (True, False)
+    """
+    return any(f".{part}." in f".{name}." for part in parts)
 
 
 def copy_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mobilevis.data.coco import load_coco
 from mobilevis.export import export_model
 from mobilevis.export.seeded import create_seeded
 from mobilevis.runtime.bundled_clip import bundled_clip
@@ -91,6 +92,22 @@ def test_segments_become_a_submission_named_after_the_source(mobilevis, onnx, cl
     names = [frame["file_name"] for frame in video["annotations"]]
     assert names == [f"{index:05d}.png" for index in range(6)]
     assert sorted(p.name for p in (tmp_path / "submission" / "pan_pred" / clip.stem).iterdir()) == names
+
+
+def test_a_folder_of_photographs_becomes_coco_annotations(mobilevis, onnx, tmp_path):
+    for number, side in enumerate((96, 120)):
+        picture = np.random.default_rng(number).integers(0, 256, (side, 150, 3), dtype=np.uint8)
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "photos" / f"{number}.jpg"), picture)
+    done = mobilevis("run", onnx, "photos", "--stills", "--score-threshold", 0, "--coco", "labels.json")
+    assert done.returncode == 0, done.stderr
+    found = load_coco(tmp_path / "labels.json", tmp_path / "photos", strict=True)
+    assert [(image.file_name, image.height) for image in found.images] == [("0.jpg", 96), ("1.jpg", 120)]
+    assert {annotation.image_id for annotation in found.annotations} == {1, 2}
+
+
+def test_coco_annotations_are_of_stills(refused, onnx, clip):
+    assert "add --stills" in refused("run", onnx, clip, "--coco", "labels.json")
 
 
 def test_an_option_of_another_family_is_refused(refused, onnx, clip):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -51,6 +52,20 @@ def test_area_and_box_come_from_the_mask_where_the_file_has_none(raw, image_set,
 def test_a_test_split_has_no_annotations(raw, write_json):
     del raw["annotations"]
     assert load_coco(write_json(raw)).annotations == ()
+
+
+def test_what_an_image_labels_is_kept(image_set, tmp_path):
+    images = (replace(image_set.images[0], labelled_classes=("cat",)), *image_set.images[1:])
+    some = replace(image_set, images=images)
+    save_coco(some, tmp_path / "set.json")
+    assert load_coco(tmp_path / "set.json") == some
+
+
+@pytest.mark.parametrize("value", ["cat", [3], {"cat": 1}])
+def test_labelled_classes_are_a_list_of_names(raw, write_json, value):
+    raw["images"][1]["labelled_classes"] = value
+    with pytest.raises(UserError, match=r"images\[1\] \(id 9\): labelled_classes is not a list"):
+        load_coco(write_json(raw))
 
 
 def test_extra_fields_are_ignored(raw, image_set, write_json):

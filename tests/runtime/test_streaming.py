@@ -49,6 +49,15 @@ def video(tmp_path, moving_squares):
     return path
 
 
+def test_stills_are_pictures_of_their_own_sizes(artefact, moving_squares):
+    source = Frames([moving_squares[0], moving_squares[1][:40]])
+    source.stills = True
+    results = []
+    run_stream(VideoSegmenter(artefact), source, [Callback(lambda _, result: results.append(result))])
+    assert [result.frame_size[0] for result in results] == [len(moving_squares[0]), 40]
+    assert all(result.is_keyframe for result in results)
+
+
 def test_results_have_one_segmentation_or_null_for_every_frame(artefact, moving_squares, tmp_path):
     frames = moving_squares.copy()
     frames[3:6, ..., 1] = 0  # the green square leaves for one keyframe

@@ -18,10 +18,12 @@ from mobilevis.training.build import (
     create_objective,
     create_schedule,
     create_training_set,
+    find_start,
     total_iterations,
 )
-from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
+from mobilevis.training.config import ModelConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.logging import read_log
+from mobilevis.training.optimizer import create_optimizer
 from mobilevis.training.plots import CURVES_FILE
 from mobilevis.training.samples.sources import open_source
 from mobilevis.training.state import STATE_FILE
@@ -153,6 +155,23 @@ def test_parts_have_their_own_rates_and_norms_do_not_decay(config: TrainConfig) 
     assert settings[id(model.instance_decoder.class_head.weight)] == (2e-4, 0.05)
     assert settings[id(model.instance_decoder.stages[0].cross_norm.weight)] == (2e-4, 0.0)
     assert len(settings) == len(list(model.parameters()))
+
+
+def test_a_part_within_a_part_has_its_own_rate(config: TrainConfig) -> None:
+    rates = {"backbone": 0.1, "stem": 0.5, "stem.conv": 0.0}
+    model = Trainer(config).state.objective
+    groups = create_optimizer(model, OptimizerConfig(learning_rate=1.0, multipliers=rates)).param_groups
+    rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    found = {name: rate[id(p)] for name, p in model.named_parameters()}
+    assert found["model.backbone.stem.conv.weight"] == 0.0
+    assert found["model.backbone.stem.norm.weight"] == 0.5
+    assert found["model.backbone.rows.0.depthwise.conv.weight"] == 0.1
+    assert found["model.instance_decoder.queries"] == 1.0
+
+
+def test_a_run_starts_from_the_weights_of_a_model_that_ships() -> None:
+    assert find_start(ModelConfig("", checkpoint="mobileinst-topformer-tiny")).is_file()
+    assert find_start(ModelConfig("", checkpoint="weights.pt")) == Path("weights.pt")
 
 
 def test_a_rate_for_a_part_that_the_model_lacks_is_refused(config: TrainConfig) -> None:

@@ -38,6 +38,23 @@ def _extent(profile: Tensor) -> tuple[Tensor, Tensor]:
     return (start.squeeze(-1) / length) * seen, (end.squeeze(-1) / length) * seen
 
 
+def paired_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union, in [0, 1].
+
+    Args:
+        a: (…, 4).
+        b: (…, 4), of a shape that broadcasts with that of ``a``.
+    """
+    intersection = _shared(a, b)
+    union = _area(a) + _area(b) - intersection
+    return intersection / union.clamp(min=torch.finfo(a.dtype).eps)
+
+
+def box_iou(first: Tensor, second: Tensor) -> Tensor:
+    """IoU of all pairs: (…, n, 4) and (…, m, 4) → (…, n, m)."""
+    return paired_iou(first[..., :, None, :], second[..., None, :, :])
+
+
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     """Generalised intersection over union (Rezatofighi et al., CVPR 2019), in [-1, 1].
 
@@ -45,12 +62,16 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
         a: (…, 4), x0 ≤ x1 and y0 ≤ y1.
         b: (…, 4), of a shape that broadcasts with that of ``a``.
     """
-    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
-    intersection = (high - low).clamp(min=0).prod(-1)
+    intersection = _shared(a, b)
     union = _area(a) + _area(b) - intersection
     hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
     least = torch.finfo(a.dtype).eps
     return intersection / union.clamp(min=least) - (hull - union) / hull.clamp(min=least)
+
+
+def _shared(a: Tensor, b: Tensor) -> Tensor:
+    low, high = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    return (high - low).clamp(min=0).prod(-1)
 
 
 def _area(boxes: Tensor) -> Tensor:

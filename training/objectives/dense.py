@@ -1,7 +1,8 @@
-"""The loss of dense kernels: masks of the detector's best cells for each object; the detector stays.
+"""The loss of dense kernels: masks of the detector's best cells for each object; the detector may stay.
 
-Only what is annotated is learned from: nothing is called background, so sets that label some classes only,
-and crowds, which the sources leave out, do no harm. An object's positives are the four cells of best box IoU
+For masks only what is annotated is learned from: nothing is called background, so sets that label some
+classes only, and crowds, which the sources leave out, do no harm. What the detector learns, where it does, is
+in ``detection``. An object's positives are the four cells of best box IoU
 × √score of its class, as in SimOTA without its dynamic count; their masks learn cross-entropy inside the box
 enlarged by 15 % and dice, their embeddings to be alike, and unlike those of the sample's other objects.
 """
@@ -9,6 +10,7 @@ enlarged by 15 % and dice, their embeddings to be alike, and unlike those of the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +20,8 @@ from torch import Tensor
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
 from mobilevis.training.objectives.base import LossWeights, Objective, freeze
-from mobilevis.training.objectives.boxes import mask_boxes
+from mobilevis.training.objectives.boxes import box_iou, mask_boxes
+from mobilevis.training.objectives.detection import detection_losses
 from mobilevis.training.objectives.losses import dice_score
 from mobilevis.training.objectives.matcher import Target
 
@@ -39,12 +42,14 @@ class DenseLoss(LossWeights):
         pixel: weight of the masks' cross-entropy, the mean over the enlarged box.
         dice: weight of their dice loss.
         contrast: weight of the loss of embeddings: cells of one object alike, of a sample's others not.
+        detect: weight of the detector's own loss, for classes of one's own; at 0 backbone and head stay.
         objects: most objects of a frame; their masks' memory and time grow with it.
     """
 
     pixel: float = 1.0
     dice: float = 1.0
     contrast: float = 0.5
+    detect: float = 0.0
     objects: int = 10
 
 
@@ -60,7 +65,7 @@ class DenseObjective(Objective):
     """The training loss of frames, alone or in clips.
 
     Args:
-        model: the network; its detector's parameters are frozen.
+        model: the network; its detector's parameters are frozen unless ``weights.detect`` is positive.
         weights: of the terms.
         length: frames of a sample; the identities of its targets link them in the contrast.
     """
@@ -70,15 +75,17 @@ class DenseObjective(Objective):
 
     def __init__(self, model: DenseMobileInst, weights: DenseLoss, length: int = 1) -> None:
         super().__init__(model, weights, length)
-        freeze(model.backbone, model.head)
+        if not weights.detect:
+            freeze(model.backbone, model.head)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(F·B, 3, H, W) frames and their targets to the weighted terms, whose sum is the loss."""
         model = self.model
-        with torch.no_grad():
+        weights = self.weights
+        with nullcontext() if weights.detect else torch.no_grad():
             features = model.backbone(frames)
             levels = model.head(features[1:])
-        cells, weights = model.read(levels), self.weights
+        cells = model.read(levels)
         positives = choose_cells(cells, targets, weights.objects)
         contrast = contrast_loss(
             cells.embeddings[positives.frames, positives.cells],
@@ -90,6 +97,9 @@ class DenseObjective(Objective):
         if weights.pixel or weights.dice:
             pixel, dice = _mask_losses(cells, model.mask_features(features), positives, targets)
             terms |= {"pixel": weights.pixel * pixel, "dice": weights.dice * dice}
+        if weights.detect:
+            detected = detection_losses(levels, cells.boxes, targets)
+            terms |= {name: weights.detect * term for name, term in detected.items()}
         return terms
 
 
@@ -152,15 +162,6 @@ def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Te
     logits = (CONTRAST_SCALE * unit @ unit.T).masked_fill(~compared, torch.finfo(unit.dtype).min)
     likelihood = logits.log_softmax(1).masked_fill(~same, 0.0).sum(1) / same.sum(1).clamp(min=1)
     return -likelihood[judged].mean()
-
-
-def box_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU of all pairs of boxes x0, y0, x1, y1: (n, 4) and (m, 4) → (n, m)."""
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = (high - low).clamp(min=0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1) for boxes in (first, second)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared).clamp(min=1e-9)
 
 
 def _mask_losses(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Optional
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -18,15 +19,25 @@ class Target:
         labels: (M,) int64, class indices in [0, C).
         masks: (M, h, w) float32 in [0, 1], at the resolution of the predicted masks (a quarter of the frame).
         identities: (M,) int64, the same for an object in every frame of its video.
+        labelled: (C,) bool, the classes of which every instance is here; None for all.
+        crowd: (h, w) bool, where instances are that were not told apart; None for nowhere.
     """
 
     labels: Tensor
     masks: Tensor
     identities: Tensor
+    labelled: Optional[Tensor] = None
+    crowd: Optional[Tensor] = None
 
     def to(self, device: torch.device) -> Target:
         """The same instances on another device."""
-        return Target(self.labels.to(device), self.masks.to(device), self.identities.to(device))
+        return Target(
+            self.labels.to(device),
+            self.masks.to(device),
+            self.identities.to(device),
+            None if self.labelled is None else self.labelled.to(device),
+            None if self.crowd is None else self.crowd.to(device),
+        )
 
 
 @dataclass(frozen=True)

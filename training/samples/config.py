@@ -6,7 +6,8 @@ from dataclasses import astuple, dataclass, field
 
 from mobilevis.training.checks import require, require_known
 
-DATA_FORMATS = ("coco", "youtube-vis", "vipseg")
+DATA_FORMATS = ("coco", "youtube-vis", "vipseg", "yolo-seg")
+STILL_FORMATS = ("coco", "yolo-seg")
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ class DataConfig:
     """The data set and how its frames become batches.
 
     Attributes:
-        format: "coco" (images), "youtube-vis" (videos; also OVIS and the synthetic sets) or "vipseg"
-            (panoptic videos, whose classes tell the model which of them are stuff).
-        annotations: the JSON file.
+        format: "coco" or "yolo-seg" (images), "youtube-vis" (videos; also OVIS and the synthetic sets) or
+            "vipseg" (panoptic videos, whose classes tell the model which of them are stuff).
+        annotations: the JSON file; of "yolo-seg" its data.yaml, which names the classes.
         images: the folder its file names are relative to.
         batch_size: samples (frames, or pairs of frames) of a step, over all processes.
         canvas: (height, width) that every frame is fitted into; or (0, 0) to choose the short side at random.

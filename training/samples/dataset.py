@@ -44,12 +44,33 @@ class Sample:
         labels: (M,) int64.
         masks: (M, H/4, W/4) uint8, coverage of each pixel from 0 to 255.
         identities: (M,) int64.
+        labelled: (C,) bool, the classes of which every instance is here; None for all.
+        crowd: (H/4, W/4) uint8, coverage by instances that were not told apart; None for nowhere.
     """
 
     frame: NDArray[np.uint8]
     labels: NDArray[np.int64]
     masks: NDArray[np.uint8]
     identities: NDArray[np.int64]
+    labelled: Optional[NDArray[np.bool_]] = None
+    crowd: Optional[NDArray[np.uint8]] = None
+
+    def target(self, size: tuple[int, int]) -> Target:
+        """What is to be found, the masks padded with 0 to (h, w) at the right and bottom."""
+        masks = np.zeros((len(self.masks), *size), dtype=np.float32)
+        masks[:, : self.masks.shape[1], : self.masks.shape[2]] = self.masks
+        masks *= np.float32(1 / 255)
+        crowd = None
+        if self.crowd is not None:
+            crowd = torch.zeros(size, dtype=torch.bool)
+            crowd[: self.crowd.shape[0], : self.crowd.shape[1]] = torch.from_numpy(self.crowd > 0)
+        return Target(
+            torch.from_numpy(self.labels),
+            torch.from_numpy(masks),
+            torch.from_numpy(self.identities),
+            None if self.labelled is None else torch.from_numpy(self.labelled),
+            crowd,
+        )
 
 
 @dataclass(frozen=True)
@@ -175,6 +196,8 @@ def augment(source: SourceFrame, view: View, colour: NDArray[np.float32]) -> Sam
         labels=source.labels[kept],
         masks=np.stack([masks[i] for i in kept]) if kept else np.zeros(quarter, dtype=np.uint8),
         identities=source.identities[kept],
+        labelled=source.labelled,
+        crowd=None if source.crowd is None else view.mask(source.crowd),
     )
 
 
@@ -203,14 +226,7 @@ def collate(samples: Sequence[Sequence[Sample]]) -> Batch:
     targets = []
     for place, frame in zip(stacked, frames):
         place[: frame.frame.shape[0], : frame.frame.shape[1]] = frame.frame
-        masks = np.zeros((len(frame.masks), height // MASK_STRIDE, width // MASK_STRIDE), dtype=np.float32)
-        masks[:, : frame.masks.shape[1], : frame.masks.shape[2]] = frame.masks
-        masks *= np.float32(1 / 255)
-        targets.append(
-            Target(
-                torch.from_numpy(frame.labels), torch.from_numpy(masks), torch.from_numpy(frame.identities)
-            )
-        )
+        targets.append(frame.target((height // MASK_STRIDE, width // MASK_STRIDE)))
     return Batch(torch.from_numpy(stacked).permute(0, 3, 1, 2), targets)
 
 

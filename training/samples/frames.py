@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable, TypeVar, overload
+from typing import Callable, Optional, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,18 +50,13 @@ class SourceFrame:
             many bytes.
         labels: (M,) int64, class indices from 0.
         identities: (M,) int64, the same for an object in every frame of its video.
+        labelled: (C,) bool, the classes of which every instance is annotated; None for all.
+        crowd: (H, W) bool, where instances are that were not told apart; None for nowhere.
     """
 
     image: NDArray[np.uint8]
     masks: Sequence[NDArray[np.bool_]]
     labels: NDArray[np.int64]
     identities: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class FrameRecord:
-    """Where a frame lies and what it shows: (class index, identity, compressed RLE) of each instance."""
-
-    file: Path
-    size: tuple[int, int]
-    instances: tuple[tuple[int, int, Mapping[str, Any]], ...]
+    labelled: Optional[NDArray[np.bool_]] = None
+    crowd: Optional[NDArray[np.bool_]] = None

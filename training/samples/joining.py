@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.categories import Category
-from mobilevis.training.samples.frames import FrameRecord
-
-Videos = Sequence[Sequence[FrameRecord]]
+from mobilevis.training.samples.records import FrameRecord, Videos
 
 
 def with_classes(
@@ -21,9 +19,12 @@ def with_classes(
 ) -> list[list[FrameRecord]]:
     """Videos of a set with ``own`` classes as frames of the ``wanted`` ones, which have the same names.
 
-    Instances of other classes are left out, and so are videos that show nothing else.
+    Instances of other classes are left out, and so are videos that show nothing else. Wanted classes that the
+    set has not are not labelled in it.
     """
     index = {category.name: place for place, category in enumerate(wanted)}
+    names = tuple(category.name for category in own)
+    lacking = not index.keys() <= set(names)
     found = []
     for video in videos:
         frames = [
@@ -34,6 +35,7 @@ def with_classes(
                     for label, identity, mask in frame.instances
                     if own[label].name in index
                 ),
+                labelled=names if lacking and frame.labelled is None else frame.labelled,
             )
             for frame in video
         ]

@@ -1,25 +1,23 @@
-"""Annotated frames of a COCO or YouTube-VIS set, read from disk one at a time."""
+"""Annotated frames of a COCO, YOLO or YouTube-VIS set, read from disk one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mobilevis.data.coco import load_coco
-from mobilevis.data.datasets import ImageDataset, VideoDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.vipseg import PanopticDataset, load_truth, read_ids
-from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.samples.config import DataConfig
-from mobilevis.training.samples.frames import FrameRecord, LazyMasks, SourceFrame
+from mobilevis.training.samples.config import DataConfig, SetConfig
+from mobilevis.training.samples.frames import LazyMasks, SourceFrame
 from mobilevis.training.samples.joining import video_weights, with_classes
+from mobilevis.training.samples.records import READERS, FrameRecord
 
 
 class FrameSource:
@@ -69,7 +67,14 @@ class FrameSource:
             masks=LazyMasks([mask for _, _, mask in record.instances], _decode),
             labels=np.array([label for label, _, _ in record.instances], dtype=np.int64),
             identities=np.array([identity for _, identity, _ in record.instances], dtype=np.int64),
+            labelled=self._labelled(record),
+            crowd=coco_mask.decode(coco_mask.merge(record.crowds)).astype(bool) if record.crowds else None,
         )
+
+    def _labelled(self, record: FrameRecord) -> Optional[NDArray[np.bool_]]:
+        if record.labelled is None:
+            return None
+        return np.array([category.name in record.labelled for category in self.classes])
 
     def _image(self, record: FrameRecord) -> NDArray[np.uint8]:
         if self._cache is None:
@@ -138,8 +143,9 @@ def open_source(config: DataConfig, strict: bool = False) -> FrameSource:
     if config.format == "vipseg":
         require_one_set(config)
         return PanopticSource(load_truth(config.annotations), Path(config.images))
-    read = {"coco": _read_coco, "youtube-vis": _read_youtube_vis}[config.format]
-    sets = [read(Path(item.annotations), Path(item.images), strict) for item in (config, *config.also)]
+    read = READERS[config.format]
+    items: list[Union[DataConfig, SetConfig]] = [config, *config.also]
+    sets = [read(Path(item.annotations), Path(item.images), strict) for item in items]
     if not sets[0][1]:
         raise UserError("the set has no annotated frames", config.annotations, "check data.annotations")
     classes = sets[0][0]
@@ -166,50 +172,3 @@ def require_one_set(config: DataConfig) -> None:
     if config.also or config.repeat:
         fix = f"leave out data.also and data.repeat for data.format '{config.format}'"
         raise UserError("panoptic sets cannot be joined or drawn from unevenly", config.annotations, fix)
-
-
-Contents = tuple[list[Category], list[list[FrameRecord]], tuple[str, ...]]
-
-
-def _read_coco(annotations: Path, images: Path, strict: bool) -> Contents:
-    """One-frame videos. Crowds are no instances; images without any are left out, as in detectron2."""
-    dataset = load_coco(annotations, images, strict)
-    indices = class_indices(dataset)
-    videos = []
-    for image in dataset.images:
-        instances = tuple(
-            (indices[annotation.category_id], annotation.id, annotation.segmentation)
-            for annotation in dataset.annotations_by_image[image.id]
-            if not annotation.iscrowd
-        )
-        if instances:
-            videos.append([FrameRecord(images / image.file_name, (image.height, image.width), instances)])
-    return sort_categories(dataset), videos, dataset.notes
-
-
-def _read_youtube_vis(annotations: Path, images: Path, strict: bool) -> Contents:
-    """Every frame of every video, also those that show nothing."""
-    dataset = load_ytvis(annotations, images, strict)
-    indices = class_indices(dataset)
-    videos = []
-    for video in dataset.videos:
-        tracks = [track for track in dataset.tracks_by_video[video.id] if not track.iscrowd]
-        frames = []
-        for index, name in enumerate(video.file_names):
-            visible = [(track, track.segmentations[index]) for track in tracks]
-            instances = tuple(
-                (indices[track.category_id], track.id, mask) for track, mask in visible if mask is not None
-            )
-            frames.append(FrameRecord(images / name, (video.height, video.width), instances))
-        videos.append(frames)
-    return sort_categories(dataset), videos, dataset.notes
-
-
-def sort_categories(dataset: ImageDataset | VideoDataset) -> list[Category]:
-    """Categories in the order of their ids, which is the order of the classes."""
-    return sorted(dataset.categories, key=lambda category: category.id)
-
-
-def class_indices(dataset: ImageDataset | VideoDataset) -> dict[int, int]:
-    """Category id → class index."""
-    return {category.id: index for index, category in enumerate(sort_categories(dataset))}

@@ -229,6 +229,15 @@ def test_a_checkpoint_of_the_same_model_must_fit_wholly(checkpoint: Path) -> Non
         load_weights(small_model(), checkpoint, NAME)
 
 
+def test_a_part_is_named_by_its_last_names(checkpoint: Path) -> None:
+    other = small_model()
+    report = load_weights(other, checkpoint, NAME, fresh=["stem.conv", "backbone.stem.norm", "none"])
+    assert {name.rpartition(".")[0] for name in report.missing} == {
+        "backbone.stem.conv",
+        "backbone.stem.norm",
+    }
+
+
 def test_parts_that_start_afresh_keep_their_values(model: StreamingModel, checkpoint: Path) -> None:
     other = small_model()
     before = state_of(other)

@@ -7,10 +7,10 @@ import torch
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
 from mobilevis.models.registry import create_model
+from mobilevis.training.objectives.boxes import box_iou
 from mobilevis.training.objectives.dense import (
     DenseLoss,
     DenseObjective,
-    box_iou,
     choose_cells,
     contrast_loss,
     identities_of,
@@ -128,6 +128,16 @@ def test_identity_is_taught_without_touching_the_masks(model):
     sum(terms.values()).backward()
     learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
     assert learned == {"embedding_heads"}
+
+
+def test_the_detector_learns_where_its_loss_is_weighted(model):
+    frames = 255 * torch.rand(2, 3, 64, 64)
+    terms = DenseObjective(model, DenseLoss(detect=0.5))(frames, sized(model, frames))
+    assert set(terms) == {"pixel", "dice", "contrast", "class", "objectness", "box"}
+    sum(terms.values()).backward()
+    learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert learned == {"backbone", "head", "mask_branch", "kernel_heads", "embedding_heads"}
+    assert bool(model.backbone.stem.conv.weight.grad.any())
 
 
 def test_frames_without_objects_cost_nothing_but_have_gradients(model):

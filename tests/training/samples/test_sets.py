@@ -16,8 +16,8 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.training.config import TrainConfig
 from mobilevis.training.samples.batches import BatchSampler
 from mobilevis.training.samples.config import SetConfig
-from mobilevis.training.samples.frames import FrameRecord
 from mobilevis.training.samples.joining import repeat_factors, video_weights, with_classes
+from mobilevis.training.samples.records import FrameRecord
 from mobilevis.training.samples.sources import open_source
 
 
