@@ -67,6 +67,7 @@ class ScriptedArtefact:
     """
 
     engine = "script"
+    threads = 1
     path = Path("script")
 
     def __init__(self, outputs: dict[str, Array], metadata: str) -> None:

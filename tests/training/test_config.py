@@ -92,7 +92,7 @@ def test_a_broken_file_is_refused(config_file: Path) -> None:
 
 
 def test_an_unknown_configuration_lists_the_shipped_ones() -> None:
-    with pytest.raises(UserError, match=r"coco, coco-starter, coco-tiny, .*synth-frames"):
+    with pytest.raises(UserError, match=r"coco, coco-starter, coco-starter-identity, .*synth-frames"):
         load_config("nothing")
 
 
