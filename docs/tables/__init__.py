@@ -15,7 +15,7 @@ from pathlib import Path
 from mobilevis.training.reference import configuration_tables
 
 from .accuracy import curve_table, engine_table
-from .card import starter_classes, starter_identity, starter_table
+from .card import starter_classes, starter_identity, starter_steps, starter_table, starter_tracks
 from .exports import export_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
@@ -35,6 +35,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "starter": starter_table,
     "starter-classes": starter_classes,
     "starter-identity": starter_identity,
+    "starter-steps": starter_steps,
+    "starter-tracks": starter_tracks,
     "soak": held_table,
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),

@@ -24,6 +24,44 @@ def starter_table() -> str:
     return "".join(lines)
 
 
+STEPS = ("343 pictures", "and more sets", "and a deeper mask branch: ships")
+
+
+def starter_steps() -> str:
+    """AP after each step of the masks, in eager PyTorch."""
+    lines = [format_header("trained on", "AP", "AP50", "AP75", "person AP")]
+    for number, name in enumerate(STEPS, start=1):
+        record = read_record(STARTER / f"step_{number}.json")
+        figures = [format_percent(record["metrics"][key]) for key in ("AP", "AP50", "AP75")]
+        lines.append(format_row(name, *figures, format_percent(_class_ap(record, "person"))))
+    return "".join(lines)
+
+
+def starter_tracks() -> str:
+    """How well one object is followed."""
+    record = read_record(STARTER / "tracks.json")
+    intervals = [key for key in record if key.startswith("T = ")]
+    lines = [
+        format_header("clip", *(f"J, {key}" for key in intervals), *(f"switches, {key}" for key in intervals))
+    ]
+    means = {key: record[key]["mean"] for key in intervals}
+    for clip in record[intervals[0]]["clips"]:
+        found = [record[key]["clips"][clip] for key in intervals]
+        lines.append(
+            format_row(
+                clip, *(f"{row['region']:.3f}" for row in found), *(str(row["switches"]) for row in found)
+            )
+        )
+    lines.append(
+        format_row(
+            "mean",
+            *(f"{means[key]['region']:.3f}" for key in intervals),
+            *(f"{means[key]['switches']:.2f}" for key in intervals),
+        )
+    )
+    return "".join(lines)
+
+
 def starter_classes() -> str:
     """AP of each class that the validation set shows, best first, several side by side."""
     record = read_record(STARTER / "coco_onnxruntime.json")
