@@ -185,9 +185,10 @@ def toy_artefacts(toy_export: tuple[Path, ExportReport]) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def exports(pytestconfig: pytest.Config) -> ExportCache:
-    """Exports by name, made once for the sources as they are."""
-    return ExportCache(pytestconfig.cache.mkdir("exports"))
+def exports(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> ExportCache:
+    """Exports by name, made once for the sources as they are; each time anew with ``-p no:cacheprovider``."""
+    cache = getattr(pytestconfig, "cache", None)
+    return ExportCache(cache.mkdir("exports") if cache else tmp_path_factory.mktemp("exports"))
 
 
 @pytest.fixture(scope="session")

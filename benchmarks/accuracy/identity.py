@@ -34,6 +34,7 @@ from mobilevis.runtime.stages import Stages
 
 GAPS = (1, 2, 4, 8)
 SCORE = 0.35  # an object that a viewer would expect to be shown
+LEAST_SCORE = 0.2  # of what the association is shown: all that is judged, whatever its mask scores
 NMS_IOU = 0.6
 LEAST_IOU = 0.3  # of an object's boxes in both frames
 STEP = 4  # frames from one t to the next
@@ -236,7 +237,7 @@ def main() -> None:
     arguments = parser.parse_args()
     artefact = load_artefact(arguments.artefact)
     kind = cast("type[DenseOptions]", DenseOptions.extend({"association": arguments.association}))
-    options = kind(association=arguments.association)
+    options = kind(association=arguments.association, score_threshold=LEAST_SCORE)
     measure = ClipMeasure(artefact, options)
     found = []
     for clip in arguments.clips:
