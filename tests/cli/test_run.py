@@ -99,7 +99,8 @@ def test_a_folder_of_photographs_becomes_coco_annotations(mobilevis, onnx, tmp_p
         picture = np.random.default_rng(number).integers(0, 256, (side, 150, 3), dtype=np.uint8)
         (tmp_path / "photos").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "photos" / f"{number}.jpg"), picture)
-    done = mobilevis("run", onnx, "photos", "--stills", "--score-threshold", 0, "--coco", "labels.json")
+    options = ("--association", "slots", "--score-threshold", 0)
+    done = mobilevis("run", onnx, "photos", "--stills", *options, "--coco", "labels.json")
     assert done.returncode == 0, done.stderr
     found = load_coco(tmp_path / "labels.json", tmp_path / "photos", strict=True)
     assert [(image.file_name, image.height) for image in found.images] == [("0.jpg", 96), ("1.jpg", 120)]
