@@ -57,7 +57,7 @@ class SetConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of a sample; all its frames share them but for ``near`` and ``paste``.
+    """Random changes of a sample; all its frames share them but for ``near``.
 
     Attributes:
         flip: probability of a left-right flip.
@@ -66,7 +66,6 @@ class AugmentConfig:
         colour: largest relative change of brightness, contrast and saturation.
         hue: largest turn of all hues, in degrees.
         near: how another frame of a sample that shows the same still differs from the first.
-        paste: probability that objects of another sample are pasted onto this one (Ghiasi et al., 2021).
     """
 
     flip: float = 0.5
@@ -74,14 +73,12 @@ class AugmentConfig:
     colour: float = 0.0
     hue: float = 0.0
     near: NearViewConfig = field(default_factory=NearViewConfig)
-    paste: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 <= self.flip <= 1, "augment.flip must lie in [0, 1]")
         require(0 < self.scale[0] <= self.scale[1], "augment.scale must be (low, high) with 0 < low ≤ high")
         require(0 <= self.colour < 1, "augment.colour must lie in [0, 1)")
         require(0 <= self.hue <= 180, "augment.hue must lie in [0, 180] degrees")
-        require(0 <= self.paste <= 1, "augment.paste must lie in [0, 1]")
 
 
 @dataclass(frozen=True)
