@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -12,8 +13,10 @@ from mobilevis.benchmarks.accuracy.result import ProgressBar
 from mobilevis.benchmarks.accuracy.run import default_options, run_accuracy
 from mobilevis.benchmarks.accuracy.sets import MeasuredSet, open_coco, open_vipseg, open_ytvis
 from mobilevis.cli.options import default_association
+from mobilevis.data.coco import save_coco
 from mobilevis.data.contact_sheet import SheetLayout, contact_sheet
 from mobilevis.data.images import write_png
+from mobilevis.data.yolo import load_yolo
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact
 from mobilevis.models.entries import StreamingModel
@@ -22,9 +25,11 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.training.config import TrainConfig
 
+YOLO = "yolo-seg"
 # Format of a set → the metric of its kind, and what finds its images.
 MEASURES: dict[str, tuple[str, Callable[..., MeasuredSet[Any]]]] = {
     "coco": ("coco", open_coco),
+    YOLO: ("coco", open_coco),  # read as COCO annotations
     "youtube-vis": ("ytvis", open_ytvis),
     "vipseg": ("vpq", open_vipseg),
 }
@@ -48,7 +53,8 @@ class HeldOutSet:
     def check(self, model: StreamingModel, classes: Sequence[Category]) -> None:
         """See ``Validator.check``: the input's size, the driver's options, the set and its files."""
         self._segmenter(model, classes)
-        found = self._open(self._annotations, self._images, classes, self._strict)
+        with self._as_measured() as annotations:
+            found = self._open(annotations, self._images, classes, self._strict)
         if not found.objects:
             raise UserError("there is nothing to find", self._annotations, "name another set in [validation]")
         found.require_files()
@@ -58,15 +64,26 @@ class HeldOutSet:
     ) -> Mapping[str, float]:
         """See ``Validator.measure``: the figures that ``mobilevis bench accuracy`` prints."""
         segmenter = self._segmenter(model, classes)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, self._as_measured() as annotations:
             results = Path(folder) / "results.json"
             found = run_accuracy(
-                segmenter, self._metric, self._annotations, results, self._images, progress, self._strict
+                segmenter, self._metric, annotations, results, self._images, progress, self._strict
             )
             if layout := self._layout():
-                write_png(sheet, contact_sheet(results, self._images, self._annotations, layout))
+                write_png(sheet, contact_sheet(results, self._images, annotations, layout))
         headline = METRICS[self._metric].headline
         return {name: found.metrics[name] for name in headline or found.metrics}
+
+    @contextmanager
+    def _as_measured(self) -> Iterator[Path]:
+        """The annotations in the metric's own format."""
+        if self._form != YOLO:
+            yield self._annotations
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "annotations.json"
+            save_coco(load_yolo(self._annotations, self._images, self._strict), path)
+            yield path
 
     def _segmenter(self, model: StreamingModel, classes: Sequence[Category]) -> VideoSegmenter:
         try:
@@ -83,7 +100,7 @@ class HeldOutSet:
         count, least = self._table.sheet_size, self._table.sheet_score
         if not count or self._form == "vipseg":
             return None
-        if self._form == "coco":
+        if self._metric == "coco":
             columns = min(count, STILL_COLUMNS)
             return SheetLayout(-(-count // columns), columns, min_score=least)
         return SheetLayout(count, min_score=least)

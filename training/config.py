@@ -136,8 +136,8 @@ class ValidationConfig:
     Attributes:
         annotations: the JSON file of a set that is held out, with the classes of ``data``.
         images: the folder its file names are relative to.
-        format: as ``data.format``, and by default the same: "coco" measures mask AP on stills, "youtube-vis"
-            AP of tracks, "vipseg" VPQ.
+        format: as ``data.format``, and by default the same: "coco" and "yolo-seg" measure mask AP on stills,
+            "youtube-vis" AP of tracks, "vipseg" VPQ.
         every: iterations between validations; the last iteration has one, too.
         input_size: (height, width) of the network's input; (0, 0) takes ``data.canvas``.
         options: of the driver that runs the model, as ``mobilevis bench accuracy --option`` takes them.

@@ -39,6 +39,17 @@ def test_a_folder_is_trained_on(mobilevis, yolo, tmp_path):
     assert (tmp_path / "runs/starter/model.safetensors").is_file()
 
 
+def test_labels_in_yolos_format_validate_a_run(mobilevis, yolo, tmp_path):
+    held_out = {"annotations": yolo / "data.yaml", "images": yolo / "images/train", "every": 1}
+    values = (*TINY, *(f"validation.{key}={value}" for key, value in held_out.items()))
+    done = mobilevis(
+        "train", "starter", "--data", yolo, *(part for value in values for part in ("--set", value))
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/starter/best.safetensors").is_file()
+    assert (tmp_path / "runs/starter/validation.csv").read_text().count("\n") == 2
+
+
 def test_an_option_is_stronger_than_the_folder(refused, yolo):
     options = ("--set", "data.annotations=other.yaml", "--set", "model.checkpoint=")
     line = refused("train", "starter", "--data", yolo, *options)
