@@ -112,7 +112,8 @@ class LiveSession(
 
         override fun onLoaded(metadata: Metadata) {
             classes = metadata.classes
-            publish(LiveState.Waiting)
+            // A source that failed while the model was loaded has told so already.
+            publishIf({ state is LiveState.Loading }) { LiveState.Waiting }
         }
 
         override fun onResult(
