@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -29,7 +28,7 @@ YOLO = "yolo-seg"
 # Format of a set → the metric of its kind, and what finds its images.
 MEASURES: dict[str, tuple[str, Callable[..., MeasuredSet[Any]]]] = {
     "coco": ("coco", open_coco),
-    YOLO: ("coco", open_coco),  # read as COCO annotations
+    YOLO: ("coco", open_coco),
     "youtube-vis": ("ytvis", open_ytvis),
     "vipseg": ("vpq", open_vipseg),
 }
@@ -49,14 +48,20 @@ class HeldOutSet:
         self._size, self._form = config.validation_size, config.validation_format
         self._metric, self._open = MEASURES[self._form]
         self._annotations, self._images = Path(self._table.annotations), Path(self._table.images)
+        if self._form == YOLO:  # evaluators read COCO's format: translated once, and gone with this object
+            self._folder = tempfile.TemporaryDirectory()
+            translated = Path(self._folder.name) / f"{self._annotations.stem}.json"
+            save_coco(load_yolo(self._annotations, self._images, strict), translated)
+            self._annotations = translated
 
     def check(self, model: StreamingModel, classes: Sequence[Category]) -> None:
         """See ``Validator.check``: the input's size, the driver's options, the set and its files."""
         self._segmenter(model, classes)
-        with self._as_measured() as annotations:
-            found = self._open(annotations, self._images, classes, self._strict)
+        found = self._open(self._annotations, self._images, classes, self._strict)
         if not found.objects:
-            raise UserError("there is nothing to find", self._annotations, "name another set in [validation]")
+            raise UserError(
+                "there is nothing to find", self._table.annotations, "name another set in [validation]"
+            )
         found.require_files()
 
     def measure(
@@ -64,26 +69,15 @@ class HeldOutSet:
     ) -> Mapping[str, float]:
         """See ``Validator.measure``: the figures that ``mobilevis bench accuracy`` prints."""
         segmenter = self._segmenter(model, classes)
-        with tempfile.TemporaryDirectory() as folder, self._as_measured() as annotations:
+        with tempfile.TemporaryDirectory() as folder:
             results = Path(folder) / "results.json"
             found = run_accuracy(
-                segmenter, self._metric, annotations, results, self._images, progress, self._strict
+                segmenter, self._metric, self._annotations, results, self._images, progress, self._strict
             )
             if layout := self._layout():
-                write_png(sheet, contact_sheet(results, self._images, annotations, layout))
+                write_png(sheet, contact_sheet(results, self._images, self._annotations, layout))
         headline = METRICS[self._metric].headline
         return {name: found.metrics[name] for name in headline or found.metrics}
-
-    @contextmanager
-    def _as_measured(self) -> Iterator[Path]:
-        """The annotations in the metric's own format."""
-        if self._form != YOLO:
-            yield self._annotations
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "annotations.json"
-            save_coco(load_yolo(self._annotations, self._images, self._strict), path)
-            yield path
 
     def _segmenter(self, model: StreamingModel, classes: Sequence[Category]) -> VideoSegmenter:
         try:

@@ -82,6 +82,14 @@ def cut_to_boxes(logits: Array, boxes: Array, margin: float) -> Array:
     return np.asarray(np.where(inside, logits, -np.abs(logits)), dtype=np.float32)
 
 
+def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
+    """Masks (S, h, w) of logits over the whole input; the padding, beyond ``content``'s rows and columns,
+    shows nothing."""
+    masks = logits > threshold
+    masks[:, content[0] :], masks[:, :, content[1] :] = False, False
+    return np.asarray(masks, dtype=np.bool_)
+
+
 def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
     """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
     spans = []

@@ -15,9 +15,8 @@ from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.sinks import FileSink
 
 TOLERANCE = 1.0  # pixels that a polygon may lie off the mask's edge: fewer points to drag
-_FINER = (
-    2  # OpenCV's outlines run through the centres of pixels; those of a finer mask lie nearer to the edge
-)
+# OpenCV's outlines run through the centres of pixels; those of a finer mask lie nearer to the edge.
+_FINER = 2
 
 
 class CocoAnnotations(FileSink):

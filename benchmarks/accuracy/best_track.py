@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from mobilevis.runtime.errors import UserError
+from mobilevis.data.images import read_image
 from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.masks import mask_iou
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import open_source
 
@@ -43,15 +42,17 @@ def follow(segmenter: VideoSegmenter, clip: Path) -> Followed:
     """Stream a clip and compare.
 
     Raises:
-        UserError: a mask is missing, or no image.
+        UserError: a mask is missing, no image, or of another size than its frame.
     """
     overlaps = []
     with open_source(clip / "frames") as source:
         for index, frame in enumerate(source):
-            truth = _read_mask(clip / "ids" / f"{index:05d}.png", frame.shape[:2])
+            size = (frame.shape[0], frame.shape[1])
+            truth = np.asarray(read_image(clip / "ids" / f"{index:05d}.png", size).any(axis=2))
             result = segmenter.process(frame)
             if truth.any():
-                overlaps.append({i.track_id: _iou(i.full_mask(), truth) for i in result.instances})
+                own = {i.track_id: mask_iou(i.full_mask()[None], truth[None]) for i in result.instances}
+                overlaps.append({track: float(iou[0, 0]) for track, iou in own.items()})
     return judge(overlaps)
 
 
@@ -64,17 +65,6 @@ def judge(overlaps: Sequence[Mapping[int, float]]) -> Followed:
     ]
     switches = sum(first != second for first, second in zip(best, best[1:]))
     return Followed(max(means, default=0.0), switches, len(best) / max(1, len(overlaps)))
-
-
-def _read_mask(path: Path, size: tuple[int, ...]) -> NDArray[np.bool_]:
-    ids = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if ids is None or ids.shape != tuple(size):
-        raise UserError("no mask of the frame's size", path, "give a clip with ids/NNNNN.png for each frame")
-    return np.asarray(ids > 0)
-
-
-def _iou(mask: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    return float((mask & truth).sum() / max(1, (mask | truth).sum()))
 
 
 def main() -> None:

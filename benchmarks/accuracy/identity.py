@@ -24,7 +24,7 @@ from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
-from mobilevis.runtime.drivers.dense import DenseOptions
+from mobilevis.runtime.drivers.dense import DenseOptions, segment_kernels
 from mobilevis.runtime.drivers.frames import FrameEncoder, Selection, run_entry
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
@@ -130,8 +130,7 @@ class ClipMeasure:
     def _segment(self, kernels: Array, features: Array, boxes: Array, margin: float) -> Array:
         if not len(kernels):
             return np.zeros((0, *features.shape[2:]), dtype=np.float32)
-        inputs = {"kernels": self._selection.pad(kernels)[None], "mask_features": features}
-        logits = self._artefact.run("segment", inputs)["mask_logits"][0, : len(kernels)]
+        logits = segment_kernels(self._artefact, self._selection, kernels, features)
         return cells.cut_to_boxes(logits, boxes, margin)
 
     def _reuse(self, first: Objects, later: Sequence[Objects]) -> Iterator[tuple[int, Array]]:
@@ -148,9 +147,7 @@ class ClipMeasure:
                 yield gap, masks
 
     def _foreground(self, masks: Array, content: tuple[int, int]) -> NDArray[np.bool_]:
-        held = masks > self._mask_logit
-        held[:, content[0] :], held[:, :, content[1] :] = False, False
-        return held
+        return cells.find_foreground(masks, content, self._mask_logit)
 
     def _compare(self, first: Objects, later: Objects, reused: Array, counts: Counts) -> None:
         partners = same_objects(first, later)

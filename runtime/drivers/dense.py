@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.follower import FrameMasks
-from mobilevis.runtime.drivers.frames import Features, run_entry
+from mobilevis.runtime.drivers.frames import Features, Selection, run_entry
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.results import Instance
 from mobilevis.runtime.stages import Stages
@@ -86,21 +87,23 @@ class DenseDriver(MobileInstDriver):
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         objects = self._objects
-        count = len(objects.boxes)
-        if not count:
+        if not len(objects.boxes):
             self._follower.on_no_masks()
             return ()
         with stages("segment"):
             moved = cells.move_kernels(objects.kernels, objects.start, objects.last)
-            kernels = self._selection.pad(moved)[None]
-            output = self._artefact.run("segment", {"kernels": kernels, "mask_features": mask_features})
+            logits = segment_kernels(self._artefact, self._selection, moved, mask_features)
         with stages("masks"):
             boxes = cells.move_boxes(objects.boxes, objects.start, objects.last)
             margin = cells.BOX_MARGIN if objects.is_fresh else cells.REUSED_MARGIN
-            logits = cells.cut_to_boxes(output["mask_logits"][0, :count], boxes, margin)
-            rows, columns = letterbox.content_cells(self._stride)
-            masks = logits > self._mask_logit
-            masks[:, rows:], masks[:, :, columns:] = False, False  # the padding shows nothing
-            objects.see(masks)
+            logits = cells.cut_to_boxes(logits, boxes, margin)
+            content = letterbox.content_cells(self._stride)
+            objects.see(cells.find_foreground(logits, content, self._mask_logit))
         learned = mask_features[:, : -cells.PLACE_CHANNELS]
-        return self._follow(FrameMasks(logits, (rows, columns), learned), letterbox, stages)
+        return self._follow(FrameMasks(logits, content, learned), letterbox, stages)
+
+
+def segment_kernels(artefact: Artefact, selection: Selection, kernels: Array, mask_features: Array) -> Array:
+    """``segment`` of S ≥ 1 kernels (S, D + 5) on a frame's mask features: logits (S, h, w), not yet cut."""
+    inputs = {"kernels": selection.pad(kernels)[None], "mask_features": mask_features}
+    return artefact.run("segment", inputs)["mask_logits"][0, : len(kernels)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Callable, TypeVar
 
 import pytest
 
@@ -16,33 +17,35 @@ from tests.arm import userland as arm_userland
 from tests.arm.instructions import build_counter, count_entry, parse_total
 from tests.arm.userland import build_userland
 
+T = TypeVar("T")
 CPU = str(min(os.sched_getaffinity(0)))
 ONCE = Protocol(
     "once", min_runs=1, min_seconds=0, max_seconds=900, warmup_seconds=0, max_warmup_seconds=0, window=1
 )
 
 
+def made_or_skipped(what: str, obstacle: str, build: Callable[[], T]) -> T:
+    if obstacle:
+        pytest.skip(obstacle)
+    try:
+        return build()
+    except UserError as error:
+        pytest.skip(f"{what}: {error}")
+
+
 @pytest.fixture(scope="session")
 def userland(pytestconfig: pytest.Config) -> arm_userland.Userland:
     """Kept between test runs: 200 MB come from Debian's mirror and the package index."""
+    folder = pytestconfig.cache.mkdir("arm_userland") / "userland"
     reason = arm_userland.obstacle()
-    if reason:
-        pytest.skip(reason)
-    try:
-        return build_userland(pytestconfig.cache.mkdir("arm_userland") / "userland")
-    except UserError as error:
-        pytest.skip(f"the ARM userland cannot be had: {error}")
+    return made_or_skipped("the ARM userland cannot be had", reason, lambda: build_userland(folder))
 
 
 @pytest.fixture(scope="session")
 def counter(pytestconfig: pytest.Config) -> arm_instructions.Counter:
+    folder = pytestconfig.cache.mkdir("arm_userland") / "counter"
     reason = arm_instructions.obstacle()
-    if reason:
-        pytest.skip(reason)
-    try:
-        return build_counter(pytestconfig.cache.mkdir("arm_userland") / "counter")
-    except UserError as error:
-        pytest.skip(f"the instruction counter cannot be built: {error}")
+    return made_or_skipped("the instruction counter cannot be built", reason, lambda: build_counter(folder))
 
 
 @pytest.mark.arm
