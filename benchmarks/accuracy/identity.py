@@ -113,16 +113,15 @@ class ClipMeasure:
         features, letterbox = self._encoder.encode(frame, Stages())
         read = run_entry(self._artefact, "decode", features)
         scores, boxes = read["scores"][0], read["boxes"][0]
-        choice = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
-        kernels, boxes = choice.join(read["kernels"][0]), choice.join(boxes)
-        mask_features = features["mask_features"]
-        masks = self._segment(kernels, mask_features, boxes, cells.BOX_MARGIN)
+        chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
+        kernels, mask_features = read["kernels"][0][chosen], features["mask_features"]
+        masks = self._segment(kernels, mask_features, boxes[chosen], cells.BOX_MARGIN)
         rows, columns = letterbox.content_cells(self._stride)
         return Objects(
             kernels,
-            choice.join(read["embeddings"][0]),
-            scores[choice.cells],
-            boxes,
+            read["embeddings"][0][chosen],
+            scores[chosen],
+            boxes[chosen],
             masks,
             mask_features,
             (rows, columns),

@@ -1,9 +1,8 @@
 """The driver of MobileInst with dense kernels: MobileInst's streaming, a detector's cells as instances.
 
-On keyframes the client chooses cells, and averages what those of one object say; on the frames between, a
-reused kernel's place follows its object's last mask. The features say what belongs to such an object, the
-place says which one: in a trial, a kernel eight frames old had an IoU of .61 with the fresh mask where the
-place stayed behind, .94 where it went along.
+On keyframes the client chooses cells; on the frames between, a reused kernel's place follows its object's
+last mask. The features say what belongs to such an object, the place says which one: in a trial, a kernel
+eight frames old had an IoU of .61 with the fresh mask where the place stayed behind, .94 where it went along.
 """
 
 from __future__ import annotations
@@ -80,13 +79,11 @@ class DenseDriver(MobileInstDriver):
             self._selection.watch(scores)
             scores = scores * self._selection.keep_classes(np.arange(scores.shape[1]))
             options, most = self.options, self._selection.max_instances
-            choice = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
-            kernels, embeddings, boxes = (
-                choice.join(values) for values in (decoded["kernels"][0], decoded["embeddings"][0], boxes)
-            )
+            chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
         with stages("association"):
-            shown = self._follower.on_keyframe(embeddings, scores[choice.cells])
-        self._objects = _Objects(kernels[shown], boxes[shown], boxes[shown], boxes[shown])
+            chosen = chosen[self._follower.on_keyframe(decoded["embeddings"][0][chosen], scores[chosen])]
+        boxes = boxes[chosen]
+        self._objects = _Objects(decoded["kernels"][0][chosen], boxes, boxes, boxes)
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         objects = self._objects

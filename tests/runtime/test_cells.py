@@ -22,23 +22,23 @@ def test_of_two_cells_on_one_object_the_better_stays():
     found = cells.choose_cells(
         scores((0.5, 0.0), (0.9, 0.0)), boxes((0, 0, 0.5, 0.5), (0, 0, 0.5, 0.52)), 0.3, 0.65, 10
     )
-    assert found.cells.tolist() == [1]
+    assert found.tolist() == [1]
 
 
 def test_classes_do_not_suppress_each_other():
     same = boxes((0, 0, 0.5, 0.5), (0, 0, 0.5, 0.5))
-    assert cells.choose_cells(scores((0.5, 0.0), (0.0, 0.9)), same, 0.3, 0.65, 10).cells.tolist() == [1, 0]
+    assert cells.choose_cells(scores((0.5, 0.0), (0.0, 0.9)), same, 0.3, 0.65, 10).tolist() == [1, 0]
 
 
 def test_neighbours_stay():
     near = boxes((0, 0, 0.5, 0.5), (0.25, 0, 0.75, 0.5))
-    assert cells.choose_cells(scores((0.9,), (0.8,)), near, 0.3, 0.65, 10).cells.tolist() == [0, 1]
+    assert cells.choose_cells(scores((0.9,), (0.8,)), near, 0.3, 0.65, 10).tolist() == [0, 1]
 
 
 def test_faint_cells_and_those_beyond_the_most_are_left_out():
     apart = boxes(*((0.1 * i, 0, 0.1 * i + 0.05, 0.1) for i in range(5)))
     found = cells.choose_cells(scores((0.5,), (0.9,), (0.2,), (0.7,), (0.6,)), apart, 0.3, 0.65, 3)
-    assert found.cells.tolist() == [1, 3, 4]
+    assert found.tolist() == [1, 3, 4]
 
 
 def test_candidates_are_bounded():
@@ -47,21 +47,7 @@ def test_candidates_are_bounded():
     found = cells.choose_cells(
         np.full((count, 1), 0.5, np.float32), apart.astype(np.float32), 0.3, 0.65, count
     )
-    assert len(found.cells) == cells.MAX_CANDIDATES
-
-
-def test_what_cells_of_one_object_say_is_averaged_by_their_scores():
-    same = boxes((0, 0, 1, 1), (0, 0, 1, 0.9), (0, 0, 1, 0.7), (0, 0, 1, 1))
-    of_class = scores((0.6, 0.0), (0.2, 0.0), (0.5, 0.0), (0.0, 0.5))
-    choice = cells.choose_cells(of_class, same, 0.1, 0.65, 10)
-    assert choice.cells.tolist() == [0, 3]
-    values = np.array([[1.0], [5.0], [100.0], [7.0]], np.float32)
-    assert choice.join(values) == pytest.approx(np.array([[2.0], [7.0]]))
-
-
-def test_without_cells_there_is_nothing_to_join():
-    choice = cells.choose_cells(scores((0.1,)), boxes((0, 0, 1, 1)), 0.3, 0.65, 10)
-    assert choice.join(np.ones((1, 4), np.float32)).shape == (0, 4)
+    assert len(found) == cells.MAX_CANDIDATES
 
 
 @pytest.mark.parametrize("box", [(0.5, 0.5, 0.5, 0.5), (0.6, 0.6, 0.4, 0.4)])

@@ -15,7 +15,6 @@ import org.mobilevis.core.driver.CellChoice
 import org.mobilevis.core.driver.MobileInstOptions
 import org.mobilevis.core.driver.cutToBox
 import org.mobilevis.core.driver.iou
-import org.mobilevis.core.engine.Tensor
 import java.io.File
 import kotlin.random.Random
 
@@ -59,19 +58,6 @@ class CellsTest {
                 }
             }
         }
-
-    @Test
-    fun `what cells of one object say is averaged by their scores`() {
-        val boxes = floatArrayOf(0f, 0f, 1f, 1f, 0f, 0f, 1f, 0.9f, 0f, 0f, 1f, 0.7f, 0f, 0f, 1f, 1f)
-        val scores = floatArrayOf(0.6f, 0f, 0.2f, 0f, 0.5f, 0f, 0f, 0.5f)
-        val choice = CellChoice(4, 2, leastScore = 0.1f, nmsIou = 0.65f, most = 4)
-        assertEquals(2, choice.choose(scores, boxes))
-        val values = Tensor(listOf(1, 4, 1)).apply { write(floatArrayOf(1f, 5f, 100f, 100f)) }
-        val mean = FloatArray(1)
-        choice.turnTo(0, scores, boxes)
-        choice.mean(values, 1, mean, 0)
-        assertEquals(2f, mean[0], 1e-6f)
-    }
 
     private fun classOf(
         scores: FloatArray,

@@ -1,7 +1,6 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.association.argmax
-import org.mobilevis.core.engine.Tensor
 import java.util.Arrays
 
 /*
@@ -15,9 +14,6 @@ internal const val PLACE_CHANNELS = 5
 
 /** By falling score: the time of NMS is bounded, whatever a network puts out. */
 private const val MAX_CANDIDATES = 1000
-
-/** Cells of one class whose boxes overlap by so much show one object; see `mobilevis.runtime.cells`. */
-private const val JOIN_IOU = 0.8f
 
 /** What a fresh box is enlarged by, each side, as a fraction of its own. */
 internal const val BOX_MARGIN = 0.08f
@@ -55,12 +51,6 @@ internal class CellChoice(
     private val candidates = LongArray(cells)
     private val classOf = IntArray(cells)
     private val isDropped = BooleanArray(MAX_CANDIDATES)
-    private var candidateCount = 0
-
-    /** The cells of one object and their shares in its mean. */
-    private val members = IntArray(MAX_CANDIDATES)
-    private val shares = FloatArray(MAX_CANDIDATES)
-    private var memberCount = 0
 
     /**
      * Choose.
@@ -74,7 +64,6 @@ internal class CellChoice(
         boxes: FloatArray,
     ): Int {
         val count = minOf(sortCandidates(scores), MAX_CANDIDATES)
-        candidateCount = count
         isDropped.fill(false, 0, count)
         var kept = 0
         for (place in 0 until count) {
@@ -88,51 +77,6 @@ internal class CellChoice(
             }
         }
         return kept
-    }
-
-    /**
-     * Turn to the object of a chosen cell: what [mean] is taken over.
-     *
-     * @param row of [chosen].
-     * @param scores as they were given to [choose].
-     * @param boxes likewise.
-     */
-    fun turnTo(
-        row: Int,
-        scores: FloatArray,
-        boxes: FloatArray,
-    ) {
-        val best = chosen[row]
-        memberCount = 0
-        var sum = 0f
-        for (place in 0 until candidateCount) {
-            val cell = candidates[place].toInt()
-            if (cell != best && (classOf[cell] != classOf[best] || iou(boxes, 4 * best, 4 * cell) < JOIN_IOU)) continue
-            val score = scores[cell * classes + classOf[cell]]
-            members[memberCount] = cell
-            shares[memberCount++] = score
-            sum += score
-        }
-        for (member in 0 until memberCount) shares[member] /= sum
-    }
-
-    /**
-     * The mean of what the object's cells say.
-     *
-     * @param values (A, width).
-     * @param into the mean, from index [at] on.
-     */
-    fun mean(
-        values: Tensor,
-        width: Int,
-        into: FloatArray,
-        at: Int,
-    ) {
-        into.fill(0f, at, at + width)
-        for (member in 0 until memberCount) {
-            val from = members[member] * width
-            for (i in 0 until width) into[at + i] += shares[member] * values.floats.get(from + i)
-        }
     }
 
     private fun sortCandidates(scores: FloatArray): Int {

@@ -5,8 +5,8 @@ import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.LogitPlane
 
 /**
- * A detector's cells as instances: on keyframes the client chooses cells, and averages what those of one object say;
- * on the frames between, a reused kernel's place follows its object's last mask.
+ * A detector's cells as instances: on keyframes the client chooses cells; on the frames between, a reused kernel's
+ * place follows its object's last mask.
  *
  * @param facts the artefact's sizes.
  * @param nmsIou a cell is dropped for a better one of its class whose box overlaps it by more.
@@ -31,8 +31,6 @@ internal class DenseKernels(
     private val cellBoxes = FloatArray(4 * cells)
     private val chosenScores = FloatArray(capacity * facts.classes)
     private val chosenLooks = FloatArray(capacity * lookWidth)
-    private val chosenKernels = FloatArray(facts.slots.elements)
-    private val chosenBoxes = FloatArray(4 * capacity)
     private val kernels = FloatArray(facts.slots.elements)
     private val moved = FloatArray(facts.kernelWidth)
 
@@ -58,8 +56,12 @@ internal class DenseKernels(
     ) {
         val chosen = stages.time("selection") { chooseCells(decoded) }
         stages.time("association") {
+            val looks = decoded.getValue("embeddings")
+            for (row in 0 until chosen) {
+                looks.read(chosenLooks, choice.chosen[row] * lookWidth, lookWidth, row * lookWidth)
+            }
             selection.select(chosen, chosenLooks, chosenScores, live)
-            hold(live)
+            hold(decoded.getValue("kernels"), live)
         }
     }
 
@@ -74,20 +76,19 @@ internal class DenseKernels(
         for (row in 0 until count) {
             val from = choice.chosen[row] * classes
             classScores.copyInto(chosenScores, row * classes, from, from + classes)
-            choice.turnTo(row, classScores, cellBoxes)
-            choice.mean(decoded.getValue("embeddings"), lookWidth, chosenLooks, row * lookWidth)
-            choice.mean(decoded.getValue("kernels"), facts.kernelWidth, chosenKernels, row * facts.kernelWidth)
-            choice.mean(decoded.getValue("boxes"), 4, chosenBoxes, 4 * row)
         }
         return count
     }
 
-    private fun hold(live: LiveKernels) {
+    private fun hold(
+        decoded: Tensor,
+        live: LiveKernels,
+    ) {
         val width = facts.kernelWidth
         for (slot in 0 until live.count) {
-            val row = live.candidates[slot]
-            chosenKernels.copyInto(kernels, slot * width, row * width, (row + 1) * width)
-            chosenBoxes.copyInto(boxes, 4 * slot, 4 * row, 4 * row + 4)
+            val cell = choice.chosen[live.candidates[slot]]
+            decoded.read(kernels, cell * width, width, slot * width)
+            cellBoxes.copyInto(boxes, 4 * slot, 4 * cell, 4 * cell + 4)
         }
         boxes.copyInto(start)
         boxes.copyInto(last)
