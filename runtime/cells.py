@@ -62,7 +62,28 @@ def box_iou(box: Array, others: Array) -> Array:
     return np.asarray(shared / np.maximum(area + own - shared, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
-def cut_to_boxes(logits: Array, boxes: Array, margin: float) -> Array:
+def suppress(boxes: Array, most_iou: float) -> NDArray[np.intp]:
+    """Indices of the boxes (n, 4), the best first, that no better one overlaps by more than ``most_iou``."""
+    clash = box_ious(boxes, boxes) > most_iou
+    alive = np.ones(len(boxes), dtype=bool)
+    kept: list[int] = []
+    for index in range(len(boxes)):
+        if alive[index]:
+            kept.append(index)
+            alive &= ~clash[index]
+    return np.array(kept, dtype=np.intp)
+
+
+def box_ious(first: Array, second: Array) -> Array:
+    """IoU of all pairs of boxes: (n, 4) and (m, 4) → (n, m)."""
+    return (
+        np.stack([box_iou(box, second) for box in first])
+        if len(first)
+        else np.zeros((0, len(second)), np.float32)
+    )
+
+
+def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
     """Masks without what lies outside their boxes.
 
     Outside, a foreground logit changes its sign, so that interpolation puts the mask's edge on the cut.
@@ -70,10 +91,10 @@ def cut_to_boxes(logits: Array, boxes: Array, margin: float) -> Array:
     Args:
         logits: (S, h, w), over the whole input.
         boxes: (S, 4).
-        margin: what boxes are enlarged by, each side, as a fraction of their own.
+        margins: (S,) or (), what boxes are enlarged by, each side, as a fraction of their own.
     """
     _, height, width = logits.shape
-    room = margin * (boxes[:, 2:] - boxes[:, :2])
+    room = np.reshape(margins, (-1, 1)) * (boxes[:, 2:] - boxes[:, :2])
     low, high = boxes[:, :2] - room, boxes[:, 2:] + room
     x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
     columns = (x >= low[:, :1]) & (x <= high[:, :1])

@@ -1,15 +1,17 @@
 """What a model with dense kernels carries from frame to frame of real clips: kernels, and who is who.
 
-Clips need no annotation of tracks. An object of frame t is taken to be the object of frame t + δ whose box
-overlaps its own most, and the other way round, with the same class and an IoU of 0.3 or more: right for what
-moves less than its size in δ frames, and the same yardstick for every way of telling objects apart.
+Clips need no annotation of tracks. An object of a frame is taken to be the object of the next frame whose box
+overlaps its own most, and the other way round, with the same class and an IoU of 0.3 or more, and so on to
+frame t + δ: right for what moves less than its size in a frame, and the same yardstick for every way of
+telling objects apart. Boxes of t and t + δ compared at once call a neighbour the same object where the camera
+pans: in a clip of a dancer before a crowd, most of the pairs eight frames apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,11 +26,12 @@ from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
-from mobilevis.runtime.drivers.dense import DenseOptions, segment_kernels
-from mobilevis.runtime.drivers.frames import FrameEncoder, Selection, run_entry
+from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
+from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
+from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
 
@@ -45,7 +48,7 @@ class Counts:
     """What was seen at one gap δ.
 
     Attributes:
-        reused: IoU of each kernel of t, moved frame by frame with its own last mask, with the mask of t + δ.
+        reused: IoU of each kernel of t, its place moved as the driver does, with the mask of t + δ.
         by_cosine: for each object with a rival of its class in t + δ, whether its embedding is likest.
         by_association: for the same objects, whether the default association gave it the same identity.
     """
@@ -64,7 +67,7 @@ class Objects:
         scores: (S, C).
         boxes: (S, 4), fractions of the input.
         masks: (S, h, w) logits, cut to their boxes.
-        features: (1, D + 5, h, w), the frame's mask features.
+        features: what ``encode`` says of the frame.
         content: rows and columns of the masks without the padding.
     """
 
@@ -73,7 +76,7 @@ class Objects:
     scores: Array
     boxes: Array
     masks: Array
-    features: Array
+    features: Features
     content: tuple[int, int]
 
     @property
@@ -100,13 +103,15 @@ class ClipMeasure:
     def measure(self, frames: Sequence[Image]) -> dict[int, Counts]:
         """Gap δ → what a clip, (H, W, 3) uint8 RGB frames, adds."""
         seen = [self._look(frame) for frame in frames]
+        steps = [same_objects(first, second) for first, second in zip(seen, seen[1:])]
         found = {gap: Counts() for gap in GAPS}
         for start in range(0, len(seen) - max(GAPS), STEP):
             first = seen[start]
             if not len(first.boxes):
                 continue
             for gap, masks in self._reuse(first, seen[start + 1 : start + 1 + max(GAPS)]):
-                self._compare(first, seen[start + gap], masks, found[gap])
+                partners = join_steps(steps[start : start + gap])
+                self._compare(first, seen[start + gap], partners, masks, found[gap])
         return found
 
     def _look(self, frame: Image) -> Objects:
@@ -114,8 +119,9 @@ class ClipMeasure:
         read = run_entry(self._artefact, "decode", features)
         scores, boxes = read["scores"][0], read["boxes"][0]
         chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
-        kernels, mask_features = read["kernels"][0][chosen], features["mask_features"]
-        masks = self._segment(kernels, mask_features, boxes[chosen], cells.BOX_MARGIN)
+        kernels = read["kernels"][0][chosen]
+        masks = self._segment(kernels, features["mask_features"])
+        masks = cells.cut_to_boxes(masks, boxes[chosen], np.array(cells.BOX_MARGIN))
         rows, columns = letterbox.content_cells(self._stride)
         return Objects(
             kernels,
@@ -123,37 +129,40 @@ class ClipMeasure:
             scores[chosen],
             boxes[chosen],
             masks,
-            mask_features,
+            features,
             (rows, columns),
         )
 
-    def _segment(self, kernels: Array, features: Array, boxes: Array, margin: float) -> Array:
+    def _segment(self, kernels: Array, mask_features: Array) -> Array:
         if not len(kernels):
-            return np.zeros((0, *features.shape[2:]), dtype=np.float32)
-        logits = segment_kernels(self._artefact, self._selection, kernels, features)
-        return cells.cut_to_boxes(logits, boxes, margin)
+            return np.zeros((0, *mask_features.shape[2:]), dtype=np.float32)
+        return segment_kernels(self._artefact, self._selection, kernels, mask_features)
 
     def _reuse(self, first: Objects, later: Sequence[Objects]) -> Iterator[tuple[int, Array]]:
         """The masks of the first frame's kernels on the later ones, as the driver moves them: (δ, masks)."""
-        start, _ = cells.tight_boxes(self._foreground(first.masks, first.content))
-        last = start
+        objects = PlacedKernels(first.kernels, first.boxes)
+        objects.see(self._foreground(first.masks, first.content))
         for gap, frame in enumerate(later, start=1):
-            kernels = cells.move_kernels(first.kernels, start, last)
-            boxes = cells.move_boxes(first.boxes, start, last)
-            masks = self._segment(kernels, frame.features, boxes, cells.REUSED_MARGIN)
-            tight, held = cells.tight_boxes(self._foreground(masks, frame.content))
-            last = np.where(held[:, None], tight, last)
+            objects.go_on(frame.features)
+            masks = objects.cut(self._segment(objects.kernels, frame.features["mask_features"]))
+            objects.see(self._foreground(masks, frame.content))
             if gap in GAPS:
                 yield gap, masks
 
     def _foreground(self, masks: Array, content: tuple[int, int]) -> NDArray[np.bool_]:
         return cells.find_foreground(masks, content, self._mask_logit)
 
-    def _compare(self, first: Objects, later: Objects, reused: Array, counts: Counts) -> None:
-        partners = same_objects(first, later)
+    def _compare(
+        self,
+        first: Objects,
+        later: Objects,
+        partners: Mapping[int, int],
+        reused: Array,
+        counts: Counts,
+    ) -> None:
         alike = cosine(first.embeddings, later.embeddings)
         ids = self._identities(first, later)
-        for own, other in partners:
+        for own, other in partners.items():
             fresh = self._foreground(later.masks[other : other + 1], later.content)
             again = self._foreground(reused[own : own + 1], later.content)
             counts.reused.append(float(mask_iou(again, fresh)[0, 0]))
@@ -164,7 +173,13 @@ class ClipMeasure:
 
     def _identities(self, *frames: Objects) -> list[dict[int, int]]:
         """The identity that the association gives each object, by its place, if frames follow directly."""
-        setting = Setting(self._selection, self._options.score_threshold, self._mask_logit)
+        setting = Setting(
+            self._selection,
+            self._options.score_threshold,
+            self._mask_logit,
+            DenseDriver.same_object_iou,
+            DenseDriver.class_weight,
+        )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
         return [self._follow(follower, frame) for frame in frames]
@@ -174,7 +189,7 @@ class ClipMeasure:
             follower.on_no_masks()
             return {}
         order = follower.on_keyframe(frame.embeddings, frame.scores)
-        learned = frame.features[:, : -cells.PLACE_CHANNELS]
+        learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
         tracked = follower.on_masks(FrameMasks(frame.masks[order], frame.content, learned), Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.
@@ -184,19 +199,27 @@ class ClipMeasure:
         return {int(shared[row].argmax()): int(identity) for row, identity in enumerate(tracked.ids)}
 
 
-def same_objects(first: Objects, later: Objects) -> list[tuple[int, int]]:
-    """Which object of one frame is which of a later one, by place; see the module's text."""
+def same_objects(first: Objects, later: Objects) -> dict[int, int]:
+    """Which object of one frame is which of the next, by place; see the module's text."""
     if not len(first.boxes) or not len(later.boxes):
-        return []
-    overlap = np.stack([cells.box_iou(box, later.boxes) for box in first.boxes])
+        return {}
+    overlap = cells.box_ious(first.boxes, later.boxes)
     best, back = overlap.argmax(axis=1), overlap.argmax(axis=0)
-    return [
-        (own, int(other))
+    return {
+        own: int(other)
         for own, other in enumerate(best)
         if back[other] == own
         and overlap[own, other] >= LEAST_IOU
         and first.classes[own] == later.classes[other]
-    ]
+    }
+
+
+def join_steps(steps: Sequence[Mapping[int, int]]) -> dict[int, int]:
+    """Which object of the first frame is which of the last: those that every step finds again."""
+    joined = dict(steps[0])
+    for step in steps[1:]:
+        joined = {own: step[other] for own, other in joined.items() if other in step}
+    return joined
 
 
 def join_counts(clips: Sequence[dict[int, Counts]]) -> dict[int, Counts]:

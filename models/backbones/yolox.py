@@ -187,12 +187,25 @@ class LevelHead(nn.Module):
         self.objectness = nn.Conv2d(width, 1, 1)
         start_at_prior(self.class_logits)
 
-    def forward(self, x: Tensor) -> CellFeatures:
+    def locate(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The neck's level → stem and box tower, (B, 64, h, w) each: what says where things are."""
         stem = self.stem(x)
-        classes, boxes = self.class_tower(stem), self.box_tower(stem)
+        return stem, self.box_tower(stem)
+
+    def name(self, stem: Tensor, box_tower: Tensor) -> CellFeatures:
+        """What says where → all that the head computes."""
+        classes = self.class_tower(stem)
         return CellFeatures(
-            stem, classes, boxes, self.class_logits(classes), self.boxes(boxes), self.objectness(boxes)
+            stem,
+            classes,
+            box_tower,
+            self.class_logits(classes),
+            self.boxes(box_tower),
+            self.objectness(box_tower),
         )
+
+    def forward(self, x: Tensor) -> CellFeatures:
+        return self.name(*self.locate(x))
 
 
 class YoloxHead(nn.ModuleList):
@@ -200,6 +213,10 @@ class YoloxHead(nn.ModuleList):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(LevelHead(channels, num_classes) for channels in YoloxNano.channels[1:])
+
+    def levels(self) -> list[LevelHead]:
+        """The heads, finest first."""
+        return [head for head in self if isinstance(head, LevelHead)]
 
     def forward(self, levels: Sequence[Tensor]) -> list[CellFeatures]:
         """The neck's features at strides 8, 16 and 32 → what each level's cells show."""

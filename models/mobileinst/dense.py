@@ -5,6 +5,9 @@ one-stage detector in place of learned queries, which need far more pictures: on
 features, learned queries reached mask AP 2.7, dense kernels 19.7. Masks from dense kernels are the idea of
 CondInst and SOLO.
 
+A detector's box tower is cheap, 4 % of a frame where the rest of its head takes 20: ``encode`` says every
+frame's boxes, so that a reused kernel's place is its object's box of the frame.
+
 The mask features end in five coordinate channels (x², y², x, y, 1), so that a linear kernel can say "here":
 
     logit = k·F − s·(((x − cx) / (w/2))² + ((y − cy) / (h/2))²) + b
@@ -16,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,16 +39,15 @@ from mobilevis.models.blocks.resampling import repeat_batch, resize
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
+from mobilevis.models.mobileinst.places import PLACE_CHANNELS, cell_corners, place_channels, place_kernel
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
-PLACE_CHANNELS = 5
-LEVELS = ("level3", "level4", "level5")  # the neck's outputs, at strides 8, 16 and 32
+LEVELS = ("cells3", "cells4", "cells5")  # what the head knows of where, at strides 8, 16 and 32
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 # e^8 strides are more than any input; without a bound a random feature map overflows.
 MAX_LOG_SIZE = 8.0
-MAX_LOG_SHARPNESS = 3.0
 
 
 @dataclass(frozen=True)
@@ -165,46 +166,67 @@ class DenseMobileInst(KernelModel):
             cell_tower(config.embedding_width, config.embedding_dim) for _ in STRIDES
         )
 
-    def encode(self, frame: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Frames (B, 3, H, W), RGB in [0, 255] → mask features (B, D + 5, H/4, W/4) and the neck's levels at
-        strides 8, 16 and 32."""
+    def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
+        """A frame's masks' features, and where its things are.
+
+        Args:
+            frame: (B, 3, H, W), RGB in [0, 255].
+
+        Returns:
+            Mask features (B, D + 5, H/4, W/4); the boxes of all cells (B, A, 4), see ``Cells``; their
+            objectness (B, A, 1) in [0, 1]; the head's stem and box tower of each level (B, 128, h, w).
+        """
         features = self.backbone(frame)
-        return (self.mask_features(features), *features[1:])
+        located = [head.locate(level) for head, level in zip(self.head.levels(), features[1:])]
+        boxes = [
+            _join_corners(*self._read_boxes(i, head.boxes(tower)))
+            for i, (head, (_, tower)) in enumerate(zip(self.head.levels(), located))
+        ]
+        objectness = [
+            head.objectness(tower).sigmoid() for head, (_, tower) in zip(self.head.levels(), located)
+        ]
+        return (
+            self.mask_features(features),
+            _join_levels(boxes),
+            _join_levels(objectness),
+            *(torch.cat(maps, dim=1) for maps in located),
+        )
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
         """The backbone's features → (B, D + 5, H/4, W/4), the last five the coordinate channels."""
         learned = self.mask_branch(features)
         return torch.cat([learned, place_channels(learned)], dim=1)
 
-    def decode(self, level3: Tensor, level4: Tensor, level5: Tensor) -> Cells:
-        """The neck's levels → kernels, scores, boxes and embeddings of all cells; see ``Cells``."""
-        return self.read(self.head((level3, level4, level5)))
+    def decode(self, cells3: Tensor, cells4: Tensor, cells5: Tensor) -> Cells:
+        """Stem and box tower of each level → what all cells say."""
+        levels = zip(self.head.levels(), (cells3, cells4, cells5))
+        return self.read([head.name(x[:, :HEAD_CHANNELS], x[:, HEAD_CHANNELS:]) for head, x in levels])
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
         parts = [self._read_level(index, level) for index, level in enumerate(levels)]
-        return Cells(*(torch.cat([_rows(map) for map in maps], dim=1) for maps in zip(*parts)))
+        return Cells(*(_join_levels(maps) for maps in zip(*parts)))
 
     def _read_level(self, index: int, level: CellFeatures) -> tuple[Tensor, ...]:
-        stride = STRIDES[index]
-        height, width = level.stem.shape[-2:]
         towers = torch.cat([level.stem, level.class_tower, level.box_tower], dim=1)
         read = self.kernel_heads[index](towers)
-        # One stride as a fraction of the input is one cell of the level.
-        pixel = _constant(np.array([1.0 / (width * stride), 1.0 / (height * stride)]), read)
-        half = level.boxes[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
-        corner = repeat_batch(torch.from_numpy(_corners(height, width)).to(read), read.shape[0])
-        centre = corner + level.boxes[:, :2] * (stride * pixel)
-        place = _place_kernel(
+        centre, half = self._read_boxes(index, level.boxes)
+        place = place_kernel(
             read[:, self.dim : self.dim + 1],
             read[:, self.dim + 1 :],
             centre - 0.5,
-            torch.maximum(half, LEAST_HALF_SIDE * pixel),
+            torch.maximum(half, LEAST_HALF_SIDE * _pixel(index, read)),
         )
         kernels = torch.cat([read[:, : self.dim], place], dim=1)
         scores = level.class_logits.sigmoid() * level.objectness.sigmoid()
-        boxes = torch.cat([centre - half, centre + half], dim=1)
-        return kernels, scores, boxes, self.embedding_heads[index](towers)
+        return kernels, scores, _join_corners(centre, half), self.embedding_heads[index](towers)
+
+    def _read_boxes(self, index: int, raw: Tensor) -> tuple[Tensor, Tensor]:
+        """A level's boxes as its head writes them → centres and half sides, (B, 2, h, w)."""
+        stride, pixel = STRIDES[index], _pixel(index, raw)
+        half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
+        corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
+        return corner + raw[:, :2] * (stride * pixel), half
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, h, w)."""
@@ -213,11 +235,12 @@ class DenseMobileInst(KernelModel):
 
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         height, width = input_size
-        channels = self.dim + PLACE_CHANNELS
-        levels = zip(LEVELS, YoloxNano.channels[1:], STRIDES)
+        channels, cells = self.dim + PLACE_CHANNELS, cell_count(input_size)
         return {
             "mask_features": (1, channels, height // MASK_STRIDE, width // MASK_STRIDE),
-            **{name: (1, wide, height // s, width // s) for name, wide, s in levels},
+            "boxes": (1, cells, 4),
+            "objectness": (1, cells, 1),
+            **{name: (1, 2 * HEAD_CHANNELS, height // s, width // s) for name, s in zip(LEVELS, STRIDES)},
         }
 
     def decoded_features(self) -> tuple[str, ...]:
@@ -238,41 +261,19 @@ def cell_count(input_size: tuple[int, int]) -> int:
     return sum((input_size[0] // stride) * (input_size[1] // stride) for stride in STRIDES)
 
 
-def place_channels(like: Tensor) -> Tensor:
-    """x², y², x, y and 1 as constant channels, (B, 5, H, W) for features (B, C, H, W)."""
-    height, width = like.shape[-2:]
-    return repeat_batch(torch.from_numpy(_place_table(height, width)).to(like), like.shape[0])
+def _join_levels(maps: Sequence[Tensor]) -> Tensor:
+    """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
+    return torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)
 
 
-def _place_kernel(sharpness: Tensor, bias: Tensor, centre: Tensor, half: Tensor) -> Tensor:
-    """The factors of (x², y², x, y, 1), (B, 5, h, w), of log s and b, (B, 1, h, w), and the box's centre and
-    half sides, (B, 2, h, w)."""
-    # One more than the logit at the box's edge would otherwise be: a mask starts as its box's ellipse.
-    squares = sharpness.clamp(max=MAX_LOG_SHARPNESS).exp() / (half * half)
-    linear = squares * centre
-    constant = linear * centre
-    return torch.cat([-squares, 2.0 * linear, bias + 1.0 - (constant[:, :1] + constant[:, 1:])], dim=1)
+def _join_corners(centre: Tensor, half: Tensor) -> Tensor:
+    """Centres and half sides, (B, 2, h, w) → x0, y0, x1, y1, (B, 4, h, w)."""
+    return torch.cat([centre - half, centre + half], dim=1)
 
 
-def _rows(x: Tensor) -> Tensor:
-    """(B, C, h, w) → (B, h·w, C)."""
-    return x.flatten(2).transpose(1, 2)
-
-
-def _constant(values: np.ndarray, like: Tensor) -> Tensor:
-    return torch.from_numpy(values.astype(np.float32).reshape(1, -1, 1, 1)).to(like)
-
-
-@lru_cache(maxsize=32)
-def _corners(height: int, width: int) -> np.ndarray:
-    """x and y of each cell's upper left corner, as fractions: YOLOX's boxes count from it."""
-    columns, rows = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
-    return np.stack([columns, rows])[None].astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def _place_table(height: int, width: int) -> np.ndarray:
-    columns = (np.arange(width) + 0.5) / width - 0.5
-    rows = (np.arange(height) + 0.5) / height - 0.5
-    x, y = np.meshgrid(columns, rows)
-    return np.stack([x * x, y * y, x, y, np.ones_like(x)])[None].astype(np.float32)
+def _pixel(index: int, level: Tensor) -> Tensor:
+    """A pixel of the input of a level (B, C, h, w), as fractions of its width and height, (1, 2, 1, 1)."""
+    height, width = level.shape[-2:]
+    stride = STRIDES[index]
+    sides = np.array([1.0 / (width * stride), 1.0 / (height * stride)], np.float32)
+    return torch.from_numpy(sides.reshape(1, -1, 1, 1)).to(level)

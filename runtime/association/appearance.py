@@ -8,9 +8,9 @@ likest in the next frame was the same object for 99.3 % by these, 96.1 % by the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
 from mobilevis.runtime.association.assignment import assign
 from mobilevis.runtime.association.kernels import cosine, unit
+from mobilevis.runtime.association.motion import find_centres, find_common_step, move_mask
 from mobilevis.runtime.masks import mask_iou, sigmoid
 
-CLASS_WEIGHT = 0.8
 CLASS_MEMORY = 0.9
+PLACE_MEMORY = 0.9
+PLACE_FRAMES = 10  # how long a track that is lost is looked for where it was, each frame with less weight
 
 
 @dataclass
@@ -32,17 +34,19 @@ class AppearanceAssociation:
 
     Attributes:
         match_similarity: least similarity of a detection with its track: the cosine of their appearances, in
-            [-1, 1], less 0.8 of what their class scores' cosine lacks of 1, plus the IoU with the track's
-            last mask, moved on at the track's speed, if the last frame showed it.
+            [-1, 1], less what their classes differ by, plus the IoU with the track's last mask, moved on at
+            the track's speed and with the camera, less of it for each frame since.
         birth_score: detections from this score on start tracks and teach them their appearance; fainter ones
             only go on with a track.
         keep_lost: frames that a track survives without a detection.
+        class_weight: of what the cosine of a detection's and its track's class scores lacks of 1.
         memory: weight of a track's appearance so far against the new one's.
     """
 
     match_similarity: float = MATCH_SIMILARITY.default
     birth_score: float = BIRTH_SCORE.default
     keep_lost: int = KEEP_LOST_FRAMES.default
+    class_weight: float = 0.8
     memory: float = 0.7
     _tracks: list[_Track] = field(default_factory=list)
     _next_id: int = 1
@@ -62,7 +66,8 @@ class AppearanceAssociation:
             int64: the class index that the track's scores so far are highest for.
         """
         looks, scores = unit(appearances), class_scores.max(axis=1, initial=0.0)
-        found = self._match(looks, class_scores, scores, masks)
+        seen = [_Place(mask, centre) for mask, centre in zip(masks, find_centres(masks))]
+        found = self._match(looks, class_scores, scores, seen)
         identities = np.zeros(len(masks), dtype=np.int64)
         classes = np.zeros(len(masks), dtype=np.int64)
         for detection, look in enumerate(looks):
@@ -70,17 +75,17 @@ class AppearanceAssociation:
             if track is None:
                 if not sure:
                     continue
-                track = self._start(look, class_scores.shape[1])
+                track = self._start(look, class_scores.shape[1], seen[detection])
             track.see(class_scores[detection], look if sure else None, self.memory)
             identities[detection], classes[detection] = track.identity, track.class_scores.argmax()
-        self._pass_frame({int(identity): mask for identity, mask in zip(identities, masks) if identity})
+        self._pass_frame({int(identity): place for identity, place in zip(identities, seen) if identity})
         return identities, classes
 
     def update_without_detections(self) -> None:
         """A frame passes that shows none of the tracks."""
         self._pass_frame({})
 
-    def _pass_frame(self, places: Mapping[int, NDArray[np.bool_]]) -> None:
+    def _pass_frame(self, places: Mapping[int, _Place]) -> None:
         for track in self._tracks:
             track.move(places.get(track.identity))
         self._tracks = [track for track in self._tracks if track.unseen <= self.keep_lost]
@@ -90,27 +95,49 @@ class AppearanceAssociation:
         looks: NDArray[np.float32],
         class_scores: NDArray[np.float32],
         scores: NDArray[np.float32],
-        masks: NDArray[np.bool_],
+        seen: Sequence[_Place],
     ) -> dict[int, _Track]:
         tracks = self._tracks
         if not tracks or not len(looks):
             return {}
         similarity = np.stack([track.appearance for track in tracks]) @ looks.T
-        similarity -= CLASS_WEIGHT * (1.0 - cosine(np.stack([t.class_scores for t in tracks]), class_scores))
-        visible = [row for row, track in enumerate(tracks) if track.mask is not None]
-        expected = [move_mask(track.mask, track.velocity) for track in tracks if track.mask is not None]
-        if expected:
-            similarity[visible] += mask_iou(np.stack(expected), masks)
+        similarity -= self.class_weight * (
+            1.0 - cosine(np.stack([t.class_scores for t in tracks]), class_scores)
+        )
+        similarity += self._overlap(similarity, seen)
         # A sure detection must not lose its track to a faint one on the same object.
         sureness = np.sqrt(np.array([track.score for track in tracks])[:, None] * scores[None])
         gain = np.where(similarity >= self.match_similarity, similarity * sureness, 0.0)
         return {int(column): tracks[row] for row, column in zip(*assign(gain)) if gain[row, column] > 0.0}
 
-    def _start(self, look: NDArray[np.float32], classes: int) -> _Track:
-        track = _Track(self._next_id, look, np.zeros(classes, dtype=np.float32))
+    def _overlap(self, likeness: NDArray[np.float32], seen: Sequence[_Place]) -> NDArray[np.float32]:
+        """IoU of each track's last mask, moved on, with each detection's, (tracks, K); less of it, the longer
+        ago that mask was seen."""
+        overlap = np.zeros_like(likeness)
+        rows = [row for row, track in enumerate(self._tracks) if track.unseen < PLACE_FRAMES]
+        if not rows:
+            return overlap
+        recent = [self._tracks[row] for row in rows]
+        steps = np.stack([track.velocity for track in recent])
+        shown = [i for i, track in enumerate(recent) if not track.unseen]
+        expected = np.stack([track.place.centre for track in recent]) + steps
+        centres = np.stack([place.centre for place in seen])
+        steps += find_common_step(likeness[rows][shown], expected[shown], centres)
+        moved = np.stack([move_mask(track.place.mask, step) for track, step in zip(recent, steps)])
+        weights = np.array([PLACE_MEMORY**track.unseen for track in recent], dtype=np.float32)
+        overlap[rows] = weights[:, None] * mask_iou(moved, np.stack([place.mask for place in seen]))
+        return overlap
+
+    def _start(self, look: NDArray[np.float32], classes: int, place: _Place) -> _Track:
+        track = _Track(self._next_id, look, np.zeros(classes, dtype=np.float32), place)
         self._tracks.append(track)
         self._next_id += 1
         return track
+
+
+class _Place(NamedTuple):
+    mask: NDArray[np.bool_]  # (h, w)
+    centre: NDArray[np.float64]  # (y, x) in cells
 
 
 @dataclass(eq=False)
@@ -118,9 +145,9 @@ class _Track:
     identity: int
     appearance: NDArray[np.float32]  # (C,), length 1
     class_scores: NDArray[np.float32]  # (L,), fading sums
+    place: _Place  # where it was seen last
     score: float = 0.0  # the best so far
     unseen: int = 0  # frames
-    mask: Optional[NDArray[np.bool_]] = None  # in the last frame; None where it showed nothing of the track
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))  # (y, x), cells a frame
 
     def see(
@@ -132,28 +159,15 @@ class _Track:
         if look is not None:
             self.appearance = unit((memory * self.appearance + (1.0 - memory) * look)[None])[0]
 
-    def move(self, mask: Optional[NDArray[np.bool_]]) -> None:
+    def move(self, place: Optional[_Place]) -> None:
         """The next frame shows the track here, or nowhere."""
-        if mask is None or self.mask is None:
+        if place is None:
             self.velocity = np.zeros(2)
-        else:
-            self.velocity = 0.5 * self.velocity + 0.5 * (_centre(mask) - _centre(self.mask))
-        self.mask = mask
-        self.unseen = 0 if mask is not None else self.unseen + 1
-
-
-def move_mask(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Move a mask (h, w) by a step (y, x) in cells, rounded; what leaves the frame is gone."""
-    height, width = mask.shape
-    y, x = (int(np.clip(round(s), -size, size)) for s, size in zip(step.tolist(), mask.shape))
-    result = np.zeros_like(mask)
-    source = mask[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
-    result[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)] = source
-    return result
-
-
-def _centre(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    return np.array([places.mean() for places in np.nonzero(mask)])
+            self.unseen += 1
+            return
+        if not self.unseen:
+            self.velocity = 0.5 * self.velocity + 0.5 * (place.centre - self.place.centre)
+        self.place, self.unseen = place, 0
 
 
 def appearance(

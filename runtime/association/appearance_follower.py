@@ -54,7 +54,7 @@ class AppearanceFollower:
         class_scores = self._class_scores * maskness(masks.logits, mask_logit)[:, None]
         scores = class_scores.max(axis=1)
         seen = np.flatnonzero((scores > 0.0) & (scores >= self._setting.score_threshold))
-        weights = fusion_weights(scores[seen], masks.logits[seen] > mask_logit)
+        weights = fusion_weights(scores[seen], masks.logits[seen] > mask_logit, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         whole = np.tensordot(weights, masks.whole[seen], axes=1)
         return FrameMasks(whole, masks.content, masks.mask_features), class_scores
@@ -64,4 +64,5 @@ def follow_appearances(
     setting: Setting, match_similarity: float, birth_score: float, keep_lost: int
 ) -> AppearanceFollower:
     """The association ``appearance``."""
-    return AppearanceFollower(AppearanceAssociation(match_similarity, birth_score, keep_lost), setting)
+    association = AppearanceAssociation(match_similarity, birth_score, keep_lost, setting.class_weight)
+    return AppearanceFollower(association, setting)

@@ -32,11 +32,15 @@ class Setting:
         choice: what may be shown.
         score_threshold: least score of what is shown, in [0, 1].
         mask_logit: logit above which a cell is foreground.
+        same_object_iou: masks that overlap by so much are one object's, where the association fuses them.
+        class_weight: what an appearance loses where the classes are not alike at all.
     """
 
     choice: Choice
     score_threshold: float
     mask_logit: float
+    same_object_iou: float
+    class_weight: float
 
 
 @dataclass(frozen=True)

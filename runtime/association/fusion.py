@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.masks import mask_iou
 
-SAME_OBJECT_IOU = 0.4
-
 
 def fusion_weights(
-    scores: NDArray[np.float32], masks: NDArray[np.bool_], least_iou: float = SAME_OBJECT_IOU
+    scores: NDArray[np.float32], masks: NDArray[np.bool_], least_iou: float
 ) -> NDArray[np.float32]:
     """Which detections make up an object, and with which weight.
 

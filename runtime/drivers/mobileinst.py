@@ -55,6 +55,8 @@ class MobileInstDriver:
     """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes."""
 
     delay = 0
+    same_object_iou = 0.4  # of masks that several queries make of one object
+    class_weight = 0.8
 
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
         facts = artefact.metadata.options
@@ -75,7 +77,13 @@ class MobileInstDriver:
     def reset(self) -> None:
         """Forget the video."""
         self._frame_index = 0
-        setting = Setting(self._selection, self.options.score_threshold, self._mask_logit)
+        setting = Setting(
+            self._selection,
+            self.options.score_threshold,
+            self._mask_logit,
+            self.same_object_iou,
+            self.class_weight,
+        )
         association = find_association(self.options.association)
         self._follower: Follower = association.make_follower(setting, self.options)
 
@@ -91,6 +99,8 @@ class MobileInstDriver:
             features, letterbox = self._encoder.encode(frame, stages)
             if is_keyframe:
                 self._decode(features, stages)
+            else:
+                self._reuse(features, stages)
             instances = self._segment(features["mask_features"], letterbox, stages)
         result = FrameResult(
             self._frame_index, letterbox.frame_size, instances, is_keyframe, stages.milliseconds
@@ -107,6 +117,9 @@ class MobileInstDriver:
             chosen = self._follower.on_keyframe(kernels, decoded["scores"][0])
             self._shown = len(chosen)
             self._kernels = self._selection.pad(kernels[chosen])[None]
+
+    def _reuse(self, features: Features, stages: Stages) -> None:
+        """On the frames between keyframes, kernels serve as they are."""
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         if not self._shown:

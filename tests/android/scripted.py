@@ -35,9 +35,10 @@ def scripted_metadata(driver: str = "mobileinst") -> str:
     if driver == "mobileinst-dense":
         decoded.update(boxes=(1, rows, 4), embeddings=(1, rows, EMBEDDING))
     features = {"mask_features": (1, WIDTH, *CELLS)}
+    located = {"boxes": (1, rows, 4), "objectness": (1, rows, 1)} if driver == "mobileinst-dense" else {}
     masks = (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])
     entries = {
-        "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features)},
+        "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features, **located)},
         "decode": {"inputs": tensors(**features), "outputs": tensors(**decoded)},
         "segment": {
             "inputs": tensors(kernels=(1, SLOTS, WIDTH), **features),
@@ -150,7 +151,10 @@ def query_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: 
 
 
 def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int) -> dict[str, Array]:
-    """A detector's cells: three an object, whose boxes overlap, and some that are nothing."""
+    """A detector's cells: three an object, whose boxes overlap, and some that are nothing.
+
+    Every fifth frame is one that blurs: no box is sure enough to say where a reused kernel's object went.
+    """
     scene = Scene(paths, radii, WIDTH - PLACE, seed)
     frames, rng = len(paths), scene.rng
     looks = np.linalg.qr(rng.normal(size=(EMBEDDING, EMBEDDING)))[0]
@@ -170,6 +174,8 @@ def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: 
                 every["kernels"][frame, place] = _place_kernel(scene, frame, index)
                 every["boxes"][frame, place] = _box(scene, frame, index) + rng.normal(0, 0.005, 4)
                 every["embeddings"][frame, place] = looks[index] + rng.normal(0, 0.15, EMBEDDING)
+    every["objectness"] = every["scores"].max(axis=2, keepdims=True)
+    every["objectness"][4::5] *= 0.1
     y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
     grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
     place_features = np.broadcast_to(grid, (frames, PLACE, *CELLS)).astype(np.float32)

@@ -43,9 +43,18 @@ def test_a_kernel_follows_its_square():
 
 
 def test_squares_that_leave_their_place_at_once_are_not_compared():
-    found = measure(walk(12, ((255, 40, 0), (0, 255, 40))))
-    assert found[1].reused
-    assert not found[8].reused
+    found = measure(walk(16, ((255, 40, 0), (0, 255, 40))))
+    assert not any(counts.reused for counts in found.values())
+
+
+def test_a_neighbour_that_comes_to_an_object_s_place_is_not_taken_for_it():
+    """After eight frames the left square is where the right one was."""
+    frames = np.zeros((12, H, W, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        frame[30 : 30 + SIDE, 6 * t : 6 * t + SIDE] = (255, 40, 0)
+        frame[30 : 30 + SIDE, 48 + 6 * t : 48 + 6 * t + SIDE] = (0, 255, 40)
+    found = measure(frames)
+    assert found[8].by_cosine == [True, True]
 
 
 def test_counts_of_clips_add_up():

@@ -41,7 +41,7 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
         torch.nn.init.zeros_(tower[-1].bias)
     height, width = 64, 96
     with torch.no_grad():
-        mask_features, *levels = model.encode(torch.rand(2, 3, height, width) * 255)
+        mask_features, _, _, *levels = model.encode(torch.rand(2, 3, height, width) * 255)
         cells = model.decode(*levels)
         masks = model.segment(cells.kernels, mask_features)
     x = (torch.arange(width // 4) + 0.5) / (width // 4)
@@ -55,10 +55,18 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     assert torch.allclose(masks, ellipses, rtol=1e-3, atol=1e-2)
 
 
+def test_every_frame_has_the_boxes_that_decode_would_read(model):
+    with torch.no_grad():
+        _, boxes, objectness, *levels = model.encode(torch.rand(1, 3, 64, 96) * 255)
+        cells = model.decode(*levels)
+    assert torch.equal(boxes, cells.boxes)
+    assert (cells.scores <= objectness).all()
+
+
 def test_boxes_are_fractions_that_do_not_depend_on_the_input_s_size(model):
     frame = torch.full((1, 3, 64, 64), 100.0)
     with torch.no_grad():
-        small = model.decode(*model.encode(frame)[1:]).boxes
+        small = model.decode(*model.encode(frame)[3:]).boxes
     centre = (small[0, :64, :2] + small[0, :64, 2:]) / 2
     assert ((centre > -0.5) & (centre < 1.5)).all()  # stride 8 has the first 64 cells of 64×64
 

@@ -94,8 +94,8 @@ def test_features_scores_and_boxes_are_the_source_s(published, loaded):
     image = np.kron(rng.integers(0, 256, (1, 3, 13, 13)), np.ones((1, 1, 32, 32))).astype(np.float32)
     output, *necks = source_outputs(published, image, *neck_outputs(published))
     with torch.no_grad():
-        _, *levels = loaded.encode(torch.from_numpy(image))
-        cells = loaded.decode(*levels)
+        _, *levels = loaded.backbone(torch.from_numpy(image))
+        cells = loaded.read(loaded.head(levels))
     for level, neck in zip(levels, necks):
         assert np.abs(level.numpy() - neck).max() < 1e-4 * max(1.0, np.abs(neck).max())
     scores = output[0, :, 4:5] * output[0, :, 5:]

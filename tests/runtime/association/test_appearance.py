@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance, move_mask
+from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance
+from mobilevis.runtime.association.motion import move_mask
 from tests.runtime.objects import boxes, objects, seen
 
 
@@ -68,6 +69,27 @@ def test_two_that_cross_keep_their_ways():
     for step in range(14):
         left, right = (0, 2 * step), (2, 28 - 2 * step)
         assert ids(association.update(alike, SURE[:2], boxes(left, right))) == [1, 2], step
+
+
+def test_a_crowd_that_looks_alike_is_told_apart_where_the_camera_turns():
+    """Each comes to where its neighbour was; their looks differ a little."""
+    rng, association = np.random.default_rng(0), AppearanceAssociation()
+    looks = np.repeat(objects(1, 0), 4, axis=0) + rng.normal(0, 0.02, (4, 1)) * objects(4, 1)
+    crowd = [(2, x) for x in (0, 8, 16, 24)]
+    assert ids(association.update(looks, SURE, boxes(*crowd))) == [1, 2, 3, 4]
+    assert ids(association.update(looks, SURE, boxes(*[(y, x + 8) for y, x in crowd]))) == [1, 2, 3, 4]
+
+
+def test_a_track_that_is_missed_for_some_frames_is_looked_for_where_it_was():
+    """Another class and look, as of a thing that is blurred: only its place says that it is the same."""
+    association, looks = AppearanceAssociation(class_weight=0.2), objects(2, 0)
+    blurred = (looks[0] + looks[1])[None]
+    association.update(looks[:1], named(0.8, label=0), boxes((0, 0)))
+    association.update_without_detections()
+    assert ids(association.update(blurred, named(0.8, label=1), boxes((0, 1)))) == [1]
+    for _ in range(20):
+        association.update_without_detections()
+    assert ids(association.update(looks[1:], named(0.8, label=2), boxes((0, 1)))) == [2]
 
 
 def test_of_two_detections_on_an_object_the_sure_one_has_its_identity():

@@ -13,13 +13,13 @@ from tests.runtime.objects import boxes
 
 def test_detections_on_an_object_are_weighed_by_their_scores():
     scores = np.array([0.2, 0.5, 0.6, 0.1], dtype=np.float32)
-    weights = fusion_weights(scores, boxes((0, 1), (10, 20), (0, 0), (2, 0)))
+    weights = fusion_weights(scores, boxes((0, 1), (10, 20), (0, 0), (2, 0)), 0.4)
     assert np.allclose(weights, [[0.2 / 0.9, 0.0, 0.6 / 0.9, 0.1 / 0.9], [0.0, 1.0, 0.0, 0.0]])
 
 
 def test_a_detection_joins_the_object_that_it_overlaps_most():
     scores = np.array([0.9, 0.8, 0.1], dtype=np.float32)
-    weights = fusion_weights(scores, boxes((0, 0), (0, 5), (0, 3)))
+    weights = fusion_weights(scores, boxes((0, 0), (0, 5), (0, 3)), 0.4)
     assert (weights > 0).tolist() == [[True, False, False], [False, True, True]]
 
 
@@ -28,7 +28,7 @@ def test_every_detection_belongs_to_one_object(seed, count):
     rng = np.random.default_rng(seed)
     places = [(int(y), int(x)) for y, x in zip(rng.integers(0, 12, count), rng.integers(0, 32, count))]
     scores, masks = rng.random(count).astype(np.float32), boxes(*places)
-    weights = fusion_weights(scores, masks)
+    weights = fusion_weights(scores, masks, 0.4)
     assert ((weights > 0).sum(axis=0) == 1).all()
     assert np.allclose(weights.sum(axis=1), 1.0)
     best = [scores[row > 0].max() for row in weights]
@@ -39,4 +39,4 @@ def test_every_detection_belongs_to_one_object(seed, count):
 
 
 def test_scores_of_zero_are_detections_too():
-    assert np.allclose(fusion_weights(np.zeros(2, np.float32), boxes((0, 0), (0, 1))), [[0.5, 0.5]])
+    assert np.allclose(fusion_weights(np.zeros(2, np.float32), boxes((0, 0), (0, 1)), 0.4), [[0.5, 0.5]])

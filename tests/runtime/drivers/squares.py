@@ -20,20 +20,27 @@ class SquaresArtefact:
     """A detector that finds bright squares: one feature, brightness; kernels also say where.
 
     Each square has two cells, the second one fainter; a cell's embedding is the square's colour.
+
+    Args:
+        locates: whether ``encode`` says each frame's boxes, as exports of today do.
     """
 
     engine = "squares"
     threads = 1
 
-    def __init__(self) -> None:
+    def __init__(self, locates: bool = False) -> None:
         masks = TensorSpec("mask_features", (1, 1 + 5, H // 4, W // 4))
         level = TensorSpec("level3", (1, 3, H, W))
         cells = {"kernels": 6, "scores": 2, "boxes": 4, "embeddings": 3}
+        located = (TensorSpec("boxes", (1, CELLS, 4)), TensorSpec("objectness", (1, CELLS, 1)))
+        self.locates = locates
         self.metadata = Metadata(
             model="squares",
             driver="mobileinst-dense",
             entries={
-                "encode": EntrySpec((TensorSpec("frame", (1, 3, H, W)),), (masks, level)),
+                "encode": EntrySpec(
+                    (TensorSpec("frame", (1, 3, H, W)),), (masks, *(located if locates else ()), level)
+                ),
                 "decode": EntrySpec(
                     (level,), tuple(TensorSpec(name, (1, CELLS, width)) for name, width in cells.items())
                 ),
@@ -58,7 +65,11 @@ class SquaresArtefact:
             (np.arange(W // 4) + 0.5) / (W // 4) - 0.5, (np.arange(H // 4) + 0.5) / (H // 4) - 0.5
         )
         features = np.stack([bright - 0.5, x * x, y * y, x, y, np.ones_like(x)])
-        return {"mask_features": features[None].astype(np.float32), "level3": frame}
+        encoded = {"mask_features": features[None].astype(np.float32), "level3": frame}
+        if self.locates:
+            cells = self._decode(frame)
+            encoded.update(boxes=cells["boxes"], objectness=cells["scores"].max(axis=2, keepdims=True))
+        return encoded
 
     def _decode(self, level3):
         found = {

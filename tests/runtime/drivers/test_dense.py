@@ -55,6 +55,22 @@ def test_a_reused_kernel_follows_its_object_far_beyond_the_keyframe_s_box(artefa
         assert iou(instance.full_mask(), frames[8][..., instance.track_id - 1] > 127) > 0.85
 
 
+def test_objects_that_jump_are_followed_by_the_boxes_of_every_frame():
+    """Half their side a frame: their last masks are no guide."""
+    frames = np.zeros((7, H, W, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        frame[8 : 8 + SIDE, 12 * t : 12 * t + SIDE] = (255, 40, 0)
+        frame[56 : 56 + SIDE, 130 - 12 * t : 130 + SIDE - 12 * t] = (0, 255, 40)
+    found = {}
+    for locates in (False, True):
+        segmenter = VideoSegmenter(SquaresArtefact(locates), keyframe_interval=100, association="appearance")
+        *_, result = [segmenter.process(frame) for frame in frames]
+        truth = frames[-1].max(axis=2) > 127
+        found[locates] = iou(np.any([i.full_mask() for i in result.instances], axis=0), truth)
+    assert found[False] < 0.5
+    assert found[True] > 0.85
+
+
 def test_an_object_that_vanishes_has_no_mask(artefact, frames):
     segmenter = VideoSegmenter(artefact, keyframe_interval=100)
     segmenter.process(frames[0])

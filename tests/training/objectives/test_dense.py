@@ -105,7 +105,7 @@ def model() -> DenseMobileInst:
 def sized(model: DenseMobileInst, frames: torch.Tensor) -> list[Target]:
     """Objects that are where the random detector's boxes are."""
     with torch.no_grad():
-        boxes = model.decode(*model.encode(frames)[1:]).boxes
+        boxes = model.encode(frames)[1]
     corners = (boxes[:, 30] * 16).round().clamp(0, 16).int().tolist()
     return [target((0, tuple(corner))) for corner in corners]
 

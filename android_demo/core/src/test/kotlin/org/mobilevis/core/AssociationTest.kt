@@ -89,7 +89,7 @@ class AssociationTest {
         listOf(0, 1).forEach { masks[0].set(0, it) }
         listOf(0, 1, 2).forEach { masks[1].set(0, it) }
         masks[2].set(0, 3)
-        val fusion = Fusion(3)
+        val fusion = Fusion(3, 0.4f)
         fusion.find(floatArrayOf(0.25f, 0.75f, 0.5f), masks, intArrayOf(2, 3, 1), 3)
         assertEquals(2, fusion.objects)
         assertArrayEquals(intArrayOf(0, 0, 1), fusion.objectOf)

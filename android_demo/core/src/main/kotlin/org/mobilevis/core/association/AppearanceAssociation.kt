@@ -2,10 +2,12 @@ package org.mobilevis.core.association
 
 import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.maskIou
+import kotlin.math.pow
 import kotlin.math.sqrt
 
-/** How much a class that differs weighs against an appearance that is alike. */
-private const val CLASS_WEIGHT = 0.8f
+/** How long a track that is lost is looked for where it was, each frame with less weight. */
+private const val PLACE_FRAMES = 10
+private const val PLACE_MEMORY = 0.9
 
 /**
  * The detections of one frame.
@@ -28,12 +30,12 @@ class Detections(
  * Tracks that look alike, have one class and go on where they were; ours.
  *
  * @param classes L.
- * @param matchSimilarity least similarity of a detection with its track: the cosine of their appearances, less 0.8 of
- *   what their class scores' cosine lacks of 1, plus the IoU with the track's last mask, moved on at the track's
- *   speed, if the last frame showed it.
+ * @param matchSimilarity least similarity of a detection with its track: the cosine of their appearances, less what
+ *   their classes differ by, plus the IoU with the track's last mask, moved on at the track's speed and with the camera, less of it for each frame since.
  * @param birthScore detections from this score on start tracks and teach them their appearance; fainter ones only go
  *   on with a track.
  * @param keepLost frames that a track survives without a detection.
+ * @param classWeight of what the cosine of a detection's and its track's class scores lacks of 1.
  * @param memory weight of a track's appearance so far against the new one's.
  */
 class AppearanceAssociation(
@@ -41,12 +43,15 @@ class AppearanceAssociation(
     private val matchSimilarity: Float = 0.7f,
     private val birthScore: Float = 0.2f,
     private val keepLost: Int = 30,
+    private val classWeight: Float = 0.8f,
     private val memory: Float = 0.7f,
 ) {
     private val tracks = ArrayList<Track>()
     private val retired = ArrayList<Track>()
     private var nextId = 1
     private val assignment = Assignment()
+    private val common = CommonStep()
+    private var likeness = FloatArray(0)
     private var gain = DoubleArray(0)
     private var detectionOf = IntArray(0)
     private var trackOf = arrayOfNulls<Track>(0)
@@ -89,13 +94,18 @@ class AppearanceAssociation(
         val count = found.count
         val size = tracks.size * count
         if (size == 0) return
-        if (gain.size < size) gain = DoubleArray(size)
+        if (gain.size < size) {
+            gain = DoubleArray(size)
+            likeness = FloatArray(size)
+        }
         if (detectionOf.size < tracks.size) detectionOf = IntArray(tracks.size)
+        compare(found)
+        common.find(likeness, tracks, found.masks, count)
         for (row in tracks.indices) {
             val track = tracks[row]
-            if (track.isVisible) track.expect()
+            if (track.unseen < PLACE_FRAMES) track.expect(common.step)
             for (detection in 0 until count) {
-                val similarity = similarity(track, found, detection)
+                val similarity = likeness[row * count + detection] + overlap(track, found, detection)
                 // A sure detection must not lose its track to a faint one on the same object.
                 val sureness = sqrt(track.score.toDouble() * scoreOf(found, detection))
                 gain[row * count + detection] = if (similarity >= matchSimilarity) similarity * sureness else 0.0
@@ -108,21 +118,27 @@ class AppearanceAssociation(
         }
     }
 
-    private fun similarity(
+    /** By looks and classes alone. */
+    private fun compare(found: Detections) {
+        val width = found.looks.width
+        for (row in tracks.indices) {
+            val track = tracks[row]
+            for (detection in 0 until found.count) {
+                val alike = dot(track.appearance.values, 0, found.looks.values, detection * width, width)
+                val lacking = 1f - cosine(track.classScores, 0, found.classScores, detection * classes, classes)
+                likeness[row * found.count + detection] = alike - classWeight * lacking
+            }
+        }
+    }
+
+    private fun overlap(
         track: Track,
         found: Detections,
         detection: Int,
     ): Float {
-        val width = found.looks.width
-        val alike = dot(track.appearance.values, 0, found.looks.values, detection * width, width)
-        val lacking = 1f - cosine(track.classScores, 0, found.classScores, detection * classes, classes)
-        val onTheWay =
-            if (track.isVisible) {
-                maskIou(track.expected, track.expectedArea, found.masks[detection], found.areas[detection])
-            } else {
-                0f
-            }
-        return alike - CLASS_WEIGHT * lacking + onTheWay
+        if (track.unseen >= PLACE_FRAMES) return 0f
+        val iou = maskIou(track.expected, track.expectedArea, found.masks[detection], found.areas[detection])
+        return PLACE_MEMORY.pow(track.unseen).toFloat() * iou
     }
 
     private fun begin(
@@ -131,7 +147,7 @@ class AppearanceAssociation(
     ): Track {
         val size = found.masks[0]
         val track = retired.removeLastOrNull() ?: Track(found.looks.width, classes, size.height, size.width)
-        track.begin(nextId++, found.looks.values, detection)
+        track.begin(nextId++, found.looks.values, detection, found.masks[detection])
         tracks.add(track)
         return track
     }

@@ -3,9 +3,6 @@ package org.mobilevis.core.association
 import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.maskIou
 
-/** A detection joins an object from this IoU with the object's best detection on. */
-const val SAME_OBJECT_IOU = 0.4f
-
 /**
  * One detection for each object, where a network gives several.
  *
@@ -13,9 +10,11 @@ const val SAME_OBJECT_IOU = 0.4f
  * one's best detection. Masks are linear in their kernels, so the mean of mask logits is the mask of the mean kernel.
  *
  * @param capacity most detections of a frame.
+ * @param leastIou a detection joins an object from this IoU with the object's best detection on.
  */
 class Fusion(
     capacity: Int,
+    private val leastIou: Float,
 ) {
     /** Number of objects found last; they come by falling best score. */
     var objects = 0
@@ -75,6 +74,6 @@ class Fusion(
                 result = candidate
             }
         }
-        return if (most >= SAME_OBJECT_IOU) result else -1
+        return if (most >= leastIou) result else -1
     }
 }

@@ -36,32 +36,35 @@ internal class Track(
     var unseen = 0
         private set
 
-    /** In the last frame, if that showed the track. */
+    /** Where it was seen last. */
     val mask = BitMask(height, columns)
-    var isVisible = false
-        private set
 
-    /** The mask of the next frame, if the track goes on at its speed. */
+    /** Of [mask], (y, x) in cells. */
+    val centre = DoubleArray(2)
+
+    /** (y, x) cells a frame. */
+    val velocity = DoubleArray(2)
+
+    /** [mask] in the next frame. */
     val expected = BitMask(height, columns)
     var expectedArea = 0
         private set
-    private val centre = DoubleArray(2)
     private val newCentre = DoubleArray(2)
-    private val velocity = DoubleArray(2)
 
-    /** A track that no frame has shown yet. */
+    /** A track that begins here. */
     fun begin(
         identity: Int,
         looks: FloatArray,
         row: Int,
+        place: BitMask,
     ) {
         this.identity = identity
         appearance.copyRow(looks, row, 0)
         classScores.fill(0f)
         score = 0f
         unseen = 0
-        isVisible = false
         velocity.fill(0.0)
+        place.centre(centre)
     }
 
     /** A frame shows the track with these scores; and, where the detection is sure, with this look. */
@@ -89,25 +92,27 @@ internal class Track(
     fun moveTo(place: BitMask) {
         place.centre(newCentre)
         for (axis in 0..1) {
-            velocity[axis] = if (isVisible) 0.5 * velocity[axis] + 0.5 * (newCentre[axis] - centre[axis]) else 0.0
+            if (unseen == 0) velocity[axis] = 0.5 * velocity[axis] + 0.5 * (newCentre[axis] - centre[axis])
             centre[axis] = newCentre[axis]
         }
         mask.copyFrom(place)
-        isVisible = true
         unseen = 0
     }
 
     /** The next frame shows nothing of the track. */
     fun vanish() {
         velocity.fill(0.0)
-        isVisible = false
         unseen++
     }
 
-    /** Works out [expected]; halves of a cell go to the even number. */
-    fun expect() {
-        val down = Math.rint(velocity[0]).toInt().coerceIn(-mask.height, mask.height)
-        val right = Math.rint(velocity[1]).toInt().coerceIn(-mask.width, mask.width)
+    /**
+     * Works out [expected]; halves of a cell go to the even number.
+     *
+     * @param common step (y, x) beyond its own.
+     */
+    fun expect(common: DoubleArray) {
+        val down = Math.rint(velocity[0] + common[0]).toInt().coerceIn(-mask.height, mask.height)
+        val right = Math.rint(velocity[1] + common[1]).toInt().coerceIn(-mask.width, mask.width)
         expected.moveFrom(mask, down, right)
         expectedArea = expected.area()
     }

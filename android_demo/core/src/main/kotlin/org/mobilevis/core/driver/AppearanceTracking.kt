@@ -18,6 +18,7 @@ import org.mobilevis.core.metadata.Size
  * @param facts of the artefact.
  * @param channels of the mask features that an appearance is made of, the first ones.
  * @param scoreThreshold kernels that score less show nothing.
+ * @param sameObjectIou masks that overlap by so much are one object's.
  * @param content rows and columns of a mask that see the frame.
  * @param maskLogit logit above which a cell is foreground.
  */
@@ -25,6 +26,7 @@ internal class AppearanceTracking(
     private val facts: MobileInstFacts,
     channels: Int,
     private val scoreThreshold: Float,
+    sameObjectIou: Float,
     content: Size,
     private val maskLogit: Float,
     private val keptClasses: BooleanArray?,
@@ -34,7 +36,7 @@ internal class AppearanceTracking(
     private val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
     private val pooling =
         AppearancePooling(channels, facts.features.shape[2], facts.features.shape[3], facts.ratio)
-    private val fusion = Fusion(capacity)
+    private val fusion = Fusion(capacity, sameObjectIou)
     private val seenScores = FloatArray(capacity)
     private val seenClassScores = FloatArray(capacity * facts.classes)
     private val seenSlots = IntArray(capacity)

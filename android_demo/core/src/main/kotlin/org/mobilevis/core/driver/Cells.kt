@@ -13,7 +13,7 @@ import java.util.Arrays
 internal const val PLACE_CHANNELS = 5
 
 /** By falling score: the time of NMS is bounded, whatever a network puts out. */
-private const val MAX_CANDIDATES = 1000
+internal const val MAX_CANDIDATES = 1000
 
 /** What a fresh box is enlarged by, each side, as a fraction of its own. */
 internal const val BOX_MARGIN = 0.08f
@@ -84,17 +84,20 @@ internal class CellChoice(
         for (cell in 0 until cells) {
             classOf[cell] = argmax(scores, cell * classes, classes)
             val best = scores[cell * classes + classOf[cell]]
-            // Bits of floats that are not negative are in their order.
-            if (best >=
-                leastScore
-            ) {
-                candidates[count++] =
-                    (-maxOf(best, 0f).toRawBits().toLong() shl Int.SIZE_BITS) or cell.toLong()
-            }
+            if (best >= leastScore) candidates[count++] = fallingKey(best, cell)
         }
         Arrays.sort(candidates, 0, count)
         return count
     }
+}
+
+/** Score and index in one number, that sorts by falling score, then by rising index. */
+internal fun fallingKey(
+    score: Float,
+    index: Int,
+): Long {
+    // Bits of floats that are not negative are in their order.
+    return (-maxOf(score, 0f).toRawBits().toLong() shl Int.SIZE_BITS) or index.toLong()
 }
 
 /** IoU of two boxes of an array, that begin at these indices. */
@@ -102,11 +105,19 @@ internal fun iou(
     boxes: FloatArray,
     first: Int,
     second: Int,
+): Float = iou(boxes, first, boxes, second)
+
+/** IoU of two boxes, that begin at these indices of their arrays. */
+internal fun iou(
+    boxes: FloatArray,
+    first: Int,
+    others: FloatArray,
+    second: Int,
 ): Float {
-    val width = minOf(boxes[first + 2], boxes[second + 2]) - maxOf(boxes[first], boxes[second])
-    val height = minOf(boxes[first + 3], boxes[second + 3]) - maxOf(boxes[first + 1], boxes[second + 1])
+    val width = minOf(boxes[first + 2], others[second + 2]) - maxOf(boxes[first], others[second])
+    val height = minOf(boxes[first + 3], others[second + 3]) - maxOf(boxes[first + 1], others[second + 1])
     val shared = maxOf(width, 0f) * maxOf(height, 0f)
-    return shared / maxOf(area(boxes, second) + area(boxes, first) - shared, LEAST_AREA)
+    return shared / maxOf(area(others, second) + area(boxes, first) - shared, LEAST_AREA)
 }
 
 private fun area(

@@ -6,7 +6,7 @@ import org.mobilevis.core.mask.LogitPlane
 
 /**
  * A detector's cells as instances: on keyframes the client chooses cells; on the frames between, a reused kernel's
- * place follows its object's last mask.
+ * place is its object's box of the frame, or follows its last mask.
  *
  * @param facts the artefact's sizes.
  * @param nmsIou a cell is dropped for a better one of its class whose box overlaps it by more.
@@ -34,13 +34,20 @@ internal class DenseKernels(
     private val kernels = FloatArray(facts.slots.elements)
     private val moved = FloatArray(facts.kernelWidth)
 
-    /** (S, 4) each: the detector's, of the keyframe's mask, and of the last frame's. */
+    private val objectness = facts.objectness?.let { FloatArray(it.elements) }
+    private val finder = BoxFinder(cells, capacity)
+
+    /** (S, 4) each: the detector's on the keyframe, and where they are on this frame. */
+    private val keyframeBoxes = FloatArray(4 * capacity)
     private val boxes = FloatArray(4 * capacity)
+
+    /** (S, 4) each: what the detector saw last, and tight boxes of the masks there and on the last frame. */
+    private val seen = FloatArray(4 * capacity)
     private val start = FloatArray(4 * capacity)
     private val last = FloatArray(4 * capacity)
-    private val movedBox = FloatArray(4)
+    private val isSeen = BooleanArray(capacity)
+    private val box = FloatArray(4)
     private val motion = BoxMotion()
-    private var isFresh = true
 
     init {
         require(facts.candidates("boxes").shape[2] == 4 && facts.kernelWidth > PLACE_CHANNELS) {
@@ -88,18 +95,35 @@ internal class DenseKernels(
         for (slot in 0 until live.count) {
             val cell = choice.chosen[live.candidates[slot]]
             decoded.read(kernels, cell * width, width, slot * width)
-            cellBoxes.copyInto(boxes, 4 * slot, 4 * cell, 4 * cell + 4)
+            cellBoxes.copyInto(keyframeBoxes, 4 * slot, 4 * cell, 4 * cell + 4)
         }
-        boxes.copyInto(start)
-        boxes.copyInto(last)
-        isFresh = true
+        for (places in listOf(boxes, seen, start, last)) keyframeBoxes.copyInto(places)
+        isSeen.fill(true)
         live.pad()
+    }
+
+    override fun reuse(
+        encoded: Map<String, Tensor>,
+        live: LiveKernels,
+        stages: Stages,
+    ) = stages.time("selection") {
+        for (slot in 0 until live.count) {
+            motion.between(start, last, 4 * slot)
+            motion.moveBox(seen, 4 * slot, box)
+            box.copyInto(boxes, 4 * slot)
+        }
+        isSeen.fill(false)
+        if (objectness != null) {
+            encoded.getValue("objectness").read(objectness)
+            encoded.getValue("boxes").read(cellBoxes)
+            finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
+        }
     }
 
     override fun write(live: LiveKernels) {
         val width = facts.kernelWidth
         for (slot in 0 until live.count) {
-            motion.between(start, last, 4 * slot)
+            motion.between(keyframeBoxes, boxes, 4 * slot)
             motion.moveKernel(kernels, slot * width, moved)
             live.kernels.write(moved, slot * width)
         }
@@ -111,30 +135,30 @@ internal class DenseKernels(
         stages: Stages,
     ) = stages.time("masks") {
         val (height, width) = facts.masks.shape.takeLast(2)
-        val margin = if (isFresh) BOX_MARGIN else REUSED_MARGIN
         for (slot in 0 until live.count) {
-            motion.between(start, last, 4 * slot)
-            motion.moveBox(boxes, 4 * slot, movedBox)
+            boxes.copyInto(box, 0, 4 * slot, 4 * slot + 4)
             plane.offset = slot * height * width
-            cutToBox(plane.values, plane.offset, height, width, movedBox, margin)
-            see(slot, plane, height, width)
+            cutToBox(plane.values, plane.offset, height, width, box, if (isSeen[slot]) BOX_MARGIN else REUSED_MARGIN)
+            if (!see(slot, plane, height, width) && isSeen[slot]) box.copyInto(last, 4 * slot)
+            if (!isSeen[slot]) continue
+            box.copyInto(seen, 4 * slot)
+            last.copyInto(start, 4 * slot, 4 * slot, 4 * slot + 4)
         }
-        if (isFresh) last.copyInto(start)
-        isFresh = false
     }
 
-    /** An empty mask leaves its object where it was. */
+    /** An empty mask leaves its object where it was; returns whether it is not. */
     private fun see(
         slot: Int,
         plane: LogitPlane,
         height: Int,
         width: Int,
-    ) {
-        val found = plane.foregroundBox(maskLogit) ?: return
+    ): Boolean {
+        val found = plane.foregroundBox(maskLogit) ?: return false
         last[4 * slot] = begin(found.x0, width)
         last[4 * slot + 1] = begin(found.y0, height)
         last[4 * slot + 2] = end(found.x1, width)
         last[4 * slot + 3] = end(found.y1, height)
+        return true
     }
 
     private companion object {

@@ -4,12 +4,16 @@ package org.mobilevis.core.driver
  * What differs among models whose kernels are reused between keyframes.
  *
  * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
+ * @property sameObjectIou masks that overlap by so much are one object's, where the association fuses them.
+ * @property classWeight what an appearance loses where the classes are not alike at all.
  * @property placeChannels of the mask features that say where, not what; the last ones.
  */
 internal class Family(
     private val association: AssociationKind,
     private val associations: Set<AssociationKind>,
     val maskThreshold: Double,
+    val sameObjectIou: Float,
+    val classWeight: Float,
     val placeChannels: Int,
     val makeSource: (MobileInstFacts, MobileInstOptions, keptClasses: BooleanArray?, maskLogit: Float) -> KernelSource,
 ) {
@@ -31,6 +35,8 @@ internal val LEARNED_QUERIES =
         AssociationKind.SLOTS,
         AssociationKind.entries.toSet(),
         maskThreshold = 0.45,
+        sameObjectIou = 0.4f,
+        classWeight = 0.8f,
         placeChannels = 0,
     ) { facts, _, _, _ ->
         QueryKernels(facts)
@@ -42,6 +48,8 @@ internal val DENSE_KERNELS =
         AssociationKind.ONLINE,
         AssociationKind.entries.toSet() - AssociationKind.SLOTS,
         maskThreshold = 0.4,
+        sameObjectIou = 0.7f,
+        classWeight = 0.2f,
         placeChannels = PLACE_CHANNELS,
     ) { facts, options, keptClasses, maskLogit ->
         DenseKernels(facts, options.nmsIou.toFloat(), options.scoreThreshold.toFloat(), keptClasses, maskLogit)

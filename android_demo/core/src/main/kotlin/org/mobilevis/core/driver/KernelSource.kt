@@ -26,6 +26,17 @@ internal interface KernelSource {
         stages: Stages,
     )
 
+    /**
+     * Take a frame between keyframes.
+     *
+     * @param encoded outputs of `encode`.
+     */
+    fun reuse(
+        encoded: Map<String, Tensor>,
+        live: LiveKernels,
+        stages: Stages,
+    )
+
     /** Write the live kernels as this frame needs them. */
     fun write(live: LiveKernels)
 
@@ -65,6 +76,12 @@ internal class QueryKernels(
         }
         live.pad()
     }
+
+    override fun reuse(
+        encoded: Map<String, Tensor>,
+        live: LiveKernels,
+        stages: Stages,
+    ) = Unit
 
     override fun write(live: LiveKernels) = Unit
 

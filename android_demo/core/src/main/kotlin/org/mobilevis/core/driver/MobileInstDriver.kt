@@ -38,6 +38,8 @@ class MobileInstDriver internal constructor(
     private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
     private val keptClasses = classFilter(engine.metadata.classes, options.classes)
     private val placeChannels = family.placeChannels
+    private val sameObjectIou = family.sameObjectIou
+    private val classWeight = family.classWeight
     private val source = family.makeSource(facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
@@ -67,7 +69,7 @@ class MobileInstDriver internal constructor(
             stages.time("frame") {
                 val place = stages.time("resize") { resize(frame, size) }
                 val encoded = stages.time("encode") { engine.run("encode", frameInput) }
-                if (isKeyframe) decode(encoded)
+                if (isKeyframe) decode(encoded) else source.reuse(encoded, live, stages)
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
@@ -182,7 +184,7 @@ class MobileInstDriver internal constructor(
         val tracking =
             if (association == AssociationKind.APPEARANCE) {
                 val channels = facts.features.shape[1] - placeChannels
-                AppearanceTracking(facts, channels, scoreThreshold, content, maskLogit, keptClasses, tracks())
+                AppearanceTracking(facts, channels, scoreThreshold, sameObjectIou, content, maskLogit, keptClasses, tracks())
             } else {
                 null
             }
@@ -193,6 +195,7 @@ class MobileInstDriver internal constructor(
                 options.matchSimilarity.toFloat(),
                 options.birthScore.toFloat(),
                 options.keepLost ?: APPEARANCE_KEEP_LOST,
+                classWeight,
             )
     }
 

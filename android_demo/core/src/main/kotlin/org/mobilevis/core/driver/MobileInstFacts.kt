@@ -21,6 +21,14 @@ internal class MobileInstFacts(
     /** (1, C, h, w). */
     val features = output(metadata, "encode", "mask_features", 4)
 
+    /** (1, N, 1) in [0, 1]; null in what was exported before `encode` said where things are. */
+    val objectness =
+        if (metadata.entries["encode"]?.outputs?.any { it.name == "objectness" } == true) {
+            output(metadata, "encode", "objectness", 3)
+        } else {
+            null
+        }
+
     /** (1, N, D). */
     val kernels = output(metadata, "decode", "kernels", 3)
 
@@ -44,6 +52,10 @@ internal class MobileInstFacts(
         val (height, width) = metadata.inputSize
         check(frame.shape == listOf(1, 3, height, width), "frame")
         check(scores.shape[1] == queries && classes == metadata.classes.size, "scores")
+        if (objectness != null) {
+            check(objectness.shape == listOf(1, queries, 1), "objectness")
+            check(output(metadata, "encode", "boxes", 3).shape == listOf(1, queries, 4), "boxes of encode")
+        }
         check(slots.shape == listOf(1, maxInstances, kernelWidth), "kernels of segment")
         check(masks.shape[1] == maxInstances, "mask_logits")
         check(masks.shape[2] * maskStride >= height && masks.shape[3] * maskStride >= width, "mask_stride")
