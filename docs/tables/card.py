@@ -24,7 +24,12 @@ def starter_table() -> str:
     return "".join(lines)
 
 
-STEPS = ("343 pictures", "and more sets", "and a deeper mask branch: ships")
+STEPS = (
+    "343 pictures",
+    "and more sets",
+    "and a deeper mask branch",
+    "and near views: ships",
+)
 
 
 def starter_steps() -> str:

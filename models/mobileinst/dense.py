@@ -61,10 +61,8 @@ class DenseMobileInstConfig:
         dim: D, learned channels of kernels and mask features.
         mask_width: channels of the mask branch at strides 8 to 32.
         mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
-        detail_width: its channels at stride 4, where each is dearest: 48 in place of 32 and two dense
-            convolutions at stride 8 take 15 % more of the whole network's time.
         embedding_dim: E, numbers that tell objects apart.
-        embedding_width: channels of the towers that make them.
+        cell_width: channels of the towers that read a kernel and an embedding from a cell.
     """
 
     backbone: str = "yolox-nano"
@@ -73,9 +71,8 @@ class DenseMobileInstConfig:
     dim: int = 32
     mask_width: int = 64
     mask_depth: int = 3
-    detail_width: int = 32
     embedding_dim: int = 32
-    embedding_width: int = 48
+    cell_width: int = 64
 
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, DENSE_BACKBONES)
@@ -85,9 +82,8 @@ class DenseMobileInstConfig:
             "dim",
             "mask_width",
             "mask_depth",
-            "detail_width",
             "embedding_dim",
-            "embedding_width",
+            "cell_width",
         ):
             check_positive(key, getattr(self, key))
 
@@ -109,30 +105,33 @@ class Cells(NamedTuple):
 
 
 class MaskBranch(nn.Module):
-    """The neck's levels joined at stride 8, then at stride 4 with the backbone's second stage."""
+    """The neck's levels joined at stride 8, then at stride 4 with the backbone's second stage.
 
-    def __init__(self, width: int, depth: int, detail_width: int, dim: int) -> None:
+    What is added up here meets a convolution before the next activation, so that each sum can be taken in the
+    channels of its finest part: a 1×1 convolution on that, or after the last activation, would add nothing.
+    """
+
+    def __init__(self, width: int, depth: int, dim: int) -> None:
         super().__init__()
-        self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1) for c in YoloxNano.channels[1:])
-        self.joined = nn.Sequential(ConvAct(width, width, 3), Separable(width, width, kernel_size=5))
+        detail, finest, *coarser = YoloxNano.channels
+        self.laterals = nn.ModuleList(nn.Conv2d(channels, finest, 1) for channels in coarser)
+        self.joined = nn.Sequential(ConvAct(finest, width, 3), Separable(width, width, kernel_size=5))
         self.context = nn.ModuleList(Separable(width, width, kernel_size=5) for _ in range(depth - 1))
         for name, weights in self.context.named_parameters():
             if ".1." in name:  # a block's last convolution: it starts as nothing and is learned
                 nn.init.zeros_(weights)
-        self.reduce = nn.Conv2d(width, detail_width, 1)
-        self.detail = nn.Conv2d(YoloxNano.channels[0], detail_width, 1)
-        self.fuse = nn.Sequential(ConvAct(detail_width, detail_width, 3), nn.Conv2d(detail_width, dim, 1))
+        self.reduce = nn.Conv2d(width, detail, 1)
+        self.fuse = ConvAct(detail, dim, 3)
 
     def forward(self, features: YoloxFeatures) -> Tensor:
         """→ (B, D, H/4, W/4)."""
         size = features.n3.shape[-2:]
-        levels = [lateral(x) for lateral, x in zip(self.laterals, features[1:])]
-        x = self.joined(levels[0] + resize(levels[1], size) + resize(levels[2], size))
+        coarse4, coarse5 = (lateral(x) for lateral, x in zip(self.laterals, features[2:]))
+        x = self.joined(features.n3 + resize(coarse4, size) + resize(coarse5, size))
         for block in self.context:
             x = x + block(x)
         # Reduced before it is enlarged: the same numbers for a quarter of the work.
-        fine = resize(self.reduce(x), features.c2.shape[-2:]) + self.detail(features.c2)
-        return self.fuse(fine)
+        return self.fuse(features.c2 + resize(self.reduce(x), features.c2.shape[-2:]))
 
 
 def cell_tower(width: int, out_channels: int) -> nn.Sequential:
@@ -160,11 +159,10 @@ class DenseMobileInst(KernelModel):
         self.dim = config.dim
         self.backbone = YoloxNano()
         self.head = YoloxHead(config.num_classes)
-        self.mask_branch = MaskBranch(config.mask_width, config.mask_depth, config.detail_width, config.dim)
-        self.kernel_heads = nn.ModuleList(cell_tower(64, config.dim + 2) for _ in STRIDES)
-        self.embedding_heads = nn.ModuleList(
-            cell_tower(config.embedding_width, config.embedding_dim) for _ in STRIDES
-        )
+        self.mask_branch = MaskBranch(config.mask_width, config.mask_depth, config.dim)
+        # One tower a level for all that is read of a cell: one more for embeddings makes a frame 5 % longer.
+        numbers = config.dim + 2 + config.embedding_dim
+        self.cell_heads = nn.ModuleList(cell_tower(config.cell_width, numbers) for _ in STRIDES)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -209,17 +207,14 @@ class DenseMobileInst(KernelModel):
 
     def _read_level(self, index: int, level: CellFeatures) -> tuple[Tensor, ...]:
         towers = torch.cat([level.stem, level.class_tower, level.box_tower], dim=1)
-        read = self.kernel_heads[index](towers)
+        sizes = [self.dim, 1, 1, self.config.embedding_dim]
+        learned, sharpness, bias, embeddings = self.cell_heads[index](towers).split(sizes, dim=1)
         centre, half = self._read_boxes(index, level.boxes)
-        place = place_kernel(
-            read[:, self.dim : self.dim + 1],
-            read[:, self.dim + 1 :],
-            centre - 0.5,
-            torch.maximum(half, LEAST_HALF_SIDE * _pixel(index, read)),
-        )
-        kernels = torch.cat([read[:, : self.dim], place], dim=1)
+        least = LEAST_HALF_SIDE * _pixel(index, learned)
+        place = place_kernel(sharpness, bias, centre - 0.5, torch.maximum(half, least))
+        kernels = torch.cat([learned, place], dim=1)
         scores = level.class_logits.sigmoid() * level.objectness.sigmoid()
-        return kernels, scores, _join_corners(centre, half), self.embedding_heads[index](towers)
+        return kernels, scores, _join_corners(centre, half), embeddings
 
     def _read_boxes(self, index: int, raw: Tensor) -> tuple[Tensor, Tensor]:
         """A level's boxes as its head writes them → centres and half sides, (B, 2, h, w)."""

@@ -36,7 +36,7 @@ def test_sides_are_multiples_of_32(model):
 def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     """k·F = 0, log s = 0, b = 0: logit 1 − ((x − cx)/(w/2))² − ((y − cy)/(h/2))²."""
     model = create_model(NAME, num_classes=3).eval()
-    for tower in model.kernel_heads:
+    for tower in model.cell_heads:
         torch.nn.init.zeros_(tower[-1].weight)
         torch.nn.init.zeros_(tower[-1].bias)
     height, width = 64, 96
