@@ -34,6 +34,7 @@ class Family:
         config: the configuration's class.
         sizes: size → configuration, the backbone with it.
         renamed: options by the names that earlier versions gave them, in checkpoints too → their names.
+        before: options that came later → what checkpoints without them were built with.
     """
 
     prefix: str
@@ -41,6 +42,7 @@ class Family:
     config: type
     sizes: Mapping[str, Mapping[str, Any]]
     renamed: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     def create(self, size: str, **options: Any) -> StreamingModel:
         """A model of one size with other options.
@@ -78,15 +80,30 @@ FAMILIES = (
     Family("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
     Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES),
     Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES),
+    Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}),
     Family(
-        "efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}
+        "maxtron-vis",
+        MaXTronVis,
+        MaXTronVisConfig,
+        MAXTRON_VIS_SIZES,
+        before={"axial_place": "after", "shared_heads": False},
     ),
-    Family("maxtron-vis", MaXTronVis, MaXTronVisConfig, MAXTRON_VIS_SIZES),
     Family("maxtron-vps", MaXTronVps, MaXTronVpsConfig, MAXTRON_VPS_SIZES),
 )
 MODELS: dict[str, Factory] = {
     f"{family.prefix}-{size}": partial(family.create, size) for family in FAMILIES for size in family.sizes
 }
+
+
+def saved_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a saved model, with what was not an option yet when it was saved.
+
+    Args:
+        name: of the registry; another one has nothing to add.
+        config: as it was saved.
+    """
+    families = [family for family in FAMILIES for size in family.sizes if name == f"{family.prefix}-{size}"]
+    return {**(families[0].before if families else {}), **config}
 
 
 def list_models() -> list[str]:

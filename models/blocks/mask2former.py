@@ -8,7 +8,8 @@ scores leaves the softmax as it is without a mask, which is what Mask2Former res
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Optional
 
 import torch
@@ -39,10 +40,16 @@ class PixelDecoderLayer(nn.Module):
         self.norm = LayerNorm(dim)
 
     def forward(
-        self, cells: Tensor, positions: Tensor, centres: Tensor, sizes: Sequence[tuple[int, int]]
+        self,
+        cells: Tensor,
+        positions: Tensor,
+        centres: Tensor,
+        sizes: Sequence[tuple[int, int]],
+        inside: Optional[Callable[[Tensor], Tensor]] = None,
     ) -> Tensor:
-        """Cells of all levels (B, ΣHW, D), their embeddings and centres → cells."""
-        attended = self.attention(cells + positions, centres, cells, sizes)
+        """Cells of all levels (B, ΣHW, D), their embeddings and centres → cells; ``inside`` is the
+        attention's."""
+        attended = self.attention(cells + positions, centres, cells, sizes, inside)
         cells = self.attention_norm(cells + attended)
         return self.norm(cells + self.feed_forward(cells))
 
@@ -59,6 +66,7 @@ class DeformableEncoder(nn.Module):
         hidden: width of the feed-forward parts.
         between: called with the index of a layer, its cells (B, ΣHW, D), coarsest level first, and the sizes
             of the levels; what it returns goes to the next layer.
+        inside: called alike, with what a layer's attention sampled, before its output's projection.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class DeformableEncoder(nn.Module):
         points: int,
         hidden: int,
         between: Optional[nn.Module] = None,
+        inside: Optional[nn.Module] = None,
     ) -> None:
         super().__init__()
         self.inputs = nn.ModuleList(
@@ -78,6 +87,7 @@ class DeformableEncoder(nn.Module):
         self.level_embeddings = nn.Parameter(torch.randn(LEVELS, dim))
         self.layers = nn.ModuleList(PixelDecoderLayer(dim, heads, points, hidden) for _ in range(layers))
         self.between = between
+        self.inside = inside
         initialise_convolutions(self)
 
     def levels(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -94,7 +104,8 @@ class DeformableEncoder(nn.Module):
         )
         centres = cell_centres(sizes, like=cells)
         for index, layer in enumerate(self.layers):
-            cells = layer(cells, positions, centres, sizes)
+            inside = None if self.inside is None else partial(self.inside, index, sizes=sizes)
+            cells = layer(cells, positions, centres, sizes, inside)
             if self.between is not None:
                 cells = self.between(index, cells, sizes)
         return [
@@ -119,8 +130,9 @@ class PixelDecoder(DeformableEncoder):
         points: int,
         hidden: int,
         between: Optional[nn.Module] = None,
+        inside: Optional[nn.Module] = None,
     ) -> None:
-        super().__init__(channels[1:], dim, heads, layers, points, hidden, between)
+        super().__init__(channels[1:], dim, heads, layers, points, hidden, between, inside)
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(GROUPS, dim))
         self.output = nn.Sequential(
             nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(GROUPS, dim), nn.ReLU()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -39,7 +39,6 @@ EFFICIENTVIS_SIZES: dict[str, dict[str, Any]] = {
         "finest_scale": 16.0,
     },
 }
-_NO_COUNTS = ("backbone", "finest_scale", "self_attention", "temporal_conv", "time_shared")
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,9 @@ class EfficientVISConfig:
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, RESNETS)
         check_known("self_attention", self.self_attention, SELF_ATTENTIONS)
-        for key, value in vars(self).items():
-            if key not in _NO_COUNTS:
-                check_positive(key, value)
+        for field in fields(self):
+            if field.type == "int":
+                check_positive(field.name, getattr(self, field.name))
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of the {self.heads} heads")
         if not self.finest_scale > 0:

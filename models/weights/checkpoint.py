@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
+from mobilevis.models.registry import saved_config
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
 from mobilevis.models.weights.official_names import official_names
@@ -261,6 +262,7 @@ def _parse_about(file: TensorFile, path: Path) -> _About:
             what = f"checkpoint schema {about['schema']}, this version reads {SCHEMA_VERSION}"
             raise UserError(what, path, "use the version of mobilevis that wrote it")
         classes = tuple(Category(int(item["id"]), str(item["name"])) for item in about["classes"])
-        return _About(str(about["name"]), dict(about["config"]), classes, dict(about["record"]))
+        name = str(about["name"])
+        return _About(name, saved_config(name, dict(about["config"])), classes, dict(about["record"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"broken checkpoint metadata: {error!r}", path, _NOT_OURS) from error

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mobilevis.models import create_model
-from mobilevis.models.efficientvis.efficientvis import EfficientVIS
 from mobilevis.models.blocks.roi import pyramid_roi_align
+from mobilevis.models.efficientvis.efficientvis import EfficientVIS
 from mobilevis.models.efficientvis.interaction import (
     SELF_ATTENTIONS,
     TemporalDynamicConv,
