@@ -78,8 +78,8 @@ FAMILIES = (
     Family("minvis-tar", TarMinVIS, TarConfig, MINVIS_SIZES),
     Family("dvis-plus", DvisPlus, DvisPlusConfig, MINVIS_SIZES),
     Family("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
-    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES),
-    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES),
+    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES, before={"centred_positions": False}),
+    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES, before={"centred_positions": False}),
     Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}),
     Family(
         "maxtron-vis",

@@ -1,9 +1,11 @@
 """Mask2Former (Cheng et al., CVPR 2022): deformable pixel decoder and masked-attention decoder.
 
-Equal to the paper, with two exact savings. A layer masks its attention with its mask prediction, resampled
-to the level that it reads: resampling is linear, so the prediction is made from resampled mask features, at a
-small part of the cost. And a row that is masked everywhere needs no special case: adding one number to all
-scores leaves the softmax as it is without a mask, which is what Mask2Former resets such a row to.
+Equal to the paper but for the step of the attention's mask (``MASK_BIAS``), and with two savings. A layer
+masks its attention with its mask prediction, resampled to the level that it reads: resampling is linear, so
+the prediction is made from resampled mask features, exactly, and at a small part of the cost. And a row that
+is masked everywhere needs no special case: adding one number to all scores leaves the softmax as it is
+without a mask, which is what Mask2Former resets such a row to. That is exact where all logits of the row are
+-1 or less, beyond the ramp; between, the row is weighed by its logits.
 """
 
 from __future__ import annotations

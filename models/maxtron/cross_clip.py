@@ -25,7 +25,7 @@ class TemporalAspp(nn.Module):
         self.rates = tuple(rates)
         self.branches = nn.ModuleList(nn.Linear(3 * dim, dim) for _ in rates)
         self.fuse = nn.Linear(len(rates) * dim, dim, bias=False)
-        self.norm = LayerNorm(dim)
+        self.norm = LayerNorm(dim, eps=1e-6)  # the public code's, of this norm alone
 
     def forward(self, x: Tensor) -> Tensor:
         """(K, N, D): N queries in each of K clips → the same shape."""

@@ -257,6 +257,7 @@ def test_a_configuration_builds_its_model_again(model: StreamingModel) -> None:
     [
         ("efficientvis-tiny", {"hidden": "feed_forward"}, {}),
         ("maxtron-vis-tiny", {}, {"axial_place": "after", "shared_heads": False}),
+        ("seqformer-tiny", {}, {"centred_positions": False}),
     ],
 )
 def test_a_checkpoint_of_an_earlier_version_is_the_model_that_it_was(tmp_path, name, renamed, then):
