@@ -185,11 +185,17 @@ class MaskedDecoderLayer(nn.Module):
         """
         values = memory.flatten(2).transpose(1, 2)
         keys = values + memory_positions(memory)
-        bias = mask_logits.clamp(-1.0, 0.0) * MASK_BIAS
+        bias = attention_bias(mask_logits)
         queries = self.cross_norm(queries + self.cross_attention(queries + positions, keys, values, bias))
         placed = queries + positions
         queries = self.self_norm(queries + self.self_attention(placed, placed, queries))
         return self.norm(queries + self.feed_forward(queries))
+
+
+def attention_bias(mask_logits: Tensor) -> Tensor:
+    """What is added to the scores of cells that a mask does not cover: 0 from a logit of 0 on, down to
+    -``MASK_BIAS`` at -1. The paper's is -inf below 0, and 0 in rows without a cell above."""
+    return mask_logits.clamp(-1.0, 0.0) * MASK_BIAS
 
 
 def memory_positions(memory: Tensor) -> Tensor:

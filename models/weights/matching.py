@@ -22,7 +22,8 @@ def match_tensors(
         model: where the tensors are to go; may be on the meta device.
         tensors: by the model's names.
         path: for the errors.
-        classes: number of classes of the file and of the model, where they may differ.
+        classes: number of classes of the file and of the model, where they may differ; a tensor with one row
+            more has one for "no object".
 
     Raises:
         UserError: another shape, or a value that is not finite.
@@ -35,7 +36,7 @@ def match_tensors(
         if _fits(theirs, mine):
             continue
         other_rows = theirs.shape != mine.shape and theirs.shape[1:] == mine.shape[1:]
-        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) == classes:
+        if other_rows and classes and _are_classes(classes, theirs.shape[0], mine.shape[0]):
             other_classes.append(name)
             continue
         what = f"{name} is {tuple(theirs.shape)} there, {tuple(mine.shape)} in the model"
@@ -48,6 +49,10 @@ def match_tensors(
         unmatched=tuple(name for name in tensors if name not in expected),
         other_classes=tuple(other_classes),
     )
+
+
+def _are_classes(classes: tuple[int, int], theirs: int, mine: int) -> bool:
+    return (theirs, mine) in (classes, (classes[0] + 1, classes[1] + 1))
 
 
 def _fits(theirs: Tensor, mine: Tensor) -> bool:
