@@ -62,7 +62,7 @@ class MaXTronVpsConfig:
         heads: attention heads, everywhere.
         stages: N_w, blocks of the within-clip module; 0 leaves the module out (Video-kMaX).
         deformable_layers: of each block; Table 5's sequential order is 2, with one stage, four axial layers.
-        axial_layers: trajectory layers behind them.
+        axial_layers: trajectory layers behind them; 0 for none, as the module is pre-trained on images.
         trajectory: ``axial``, or ``full`` for Table 5's baseline.
         points: samples of each head on each level.
         encoder_hidden: width of the feed-forward parts there.
@@ -107,11 +107,13 @@ class MaXTronVpsConfig:
             for value in values:
                 check_positive(key, value)
         for field in fields(self):
-            if field.type == "int" and field.name != "stages":
+            if field.type == "int" and field.name not in ("stages", "axial_layers"):
                 check_positive(field.name, getattr(self, field.name))
         check_ablations(self)
-        if not isinstance(self.stages, int) or self.stages < 0:
-            raise ValueError(f"stages {self.stages!r} is not 0 or more")
+        for key in ("stages", "axial_layers"):
+            value = getattr(self, key)
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"{key} {value!r} is not 0 or more")
         if any(not isinstance(c, int) or not 0 <= c < self.num_classes for c in self.stuff_classes):
             raise ValueError(
                 f"stuff_classes {self.stuff_classes} are not indices of {self.num_classes} classes"

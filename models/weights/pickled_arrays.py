@@ -13,6 +13,7 @@ from torch import Tensor
 from mobilevis.runtime.errors import UserError
 
 PICKLE_SUFFIX = ".pkl"
+_KINDS = ("float16", "float32", "float64", "int32", "int64", "uint8")
 
 
 def _empty_array(*_: Any) -> np.ndarray:
@@ -64,5 +65,5 @@ def read_pickled_arrays(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise UserError(f"holds no arrays but {type(content).__name__}", path, fix)
     arrays = {name: x for name, x in content.items() if isinstance(name, str) and isinstance(x, np.ndarray)}
-    plain = {name: x for name, x in arrays.items() if x.dtype.kind in "fiu"}
-    return {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in plain.items()}
+    plain = {name: x for name, x in arrays.items() if x.dtype.name in _KINDS and x.dtype.isnative}
+    return {name: torch.from_numpy(np.array(x, order="C")) for name, x in plain.items()}
