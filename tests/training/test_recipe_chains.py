@@ -15,8 +15,9 @@ from mobilevis.models.weights.bundled import BUNDLED
 from mobilevis.models.weights.checkpoint import save_checkpoint
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
-from mobilevis.training.build import create_network, require_start
+from mobilevis.training.build import create_network, create_objective, require_start
 from mobilevis.training.config import ModelConfig, load_config
+from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.recipes import PUBLISHED, shipped_recipes
 from tests.parity.detectron2_names import as_detectron2
 
@@ -142,3 +143,20 @@ def test_parts_that_the_checkpoint_lacks_must_be_named(tmp_path: Path) -> None:
     save_checkpoint(model, path, name="minvis-tiny", classes=[Category(1, "cat")], record={})
     with pytest.raises(UserError, match=r"lacks routers.*model\.fresh"):
         create_network(ModelConfig("minvis-tar-tiny", checkpoint=str(path), fresh=("synchroniser",)), 1)
+
+
+@pytest.mark.parametrize("recipe", ["efficientvis-coco", "seqformer-coco", "maxtron-vps-coco"])
+def test_a_stage_on_single_images_learns_from_them(recipe: str) -> None:
+    config = load_config(recipe)
+    torch.manual_seed(0)
+    model = create_model(small(config.model.name), num_classes=2, **config.model.options)
+    objective = create_objective(model, config)
+    mask = torch.zeros(1, 16, 16)
+    mask[:, 4:12, 4:12] = 1
+    terms = objective(
+        255 * torch.rand(2, 3, 64, 64), 2 * [Target(torch.tensor([1]), mask, torch.tensor([0]))]
+    )
+    loss = torch.stack(list(terms.values())).sum()
+    loss.backward()
+    assert bool(loss.isfinite())
+    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
