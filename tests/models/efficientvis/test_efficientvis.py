@@ -238,7 +238,7 @@ def test_a_configuration_that_does_not_fit_is_refused(options, message):
 
 
 def test_the_feed_forward_width_is_found_under_its_former_name():
-    """Checkpoints of versions before 0.2 say ``feed_forward``."""
+    """Checkpoints of earlier versions say ``feed_forward``."""
     assert create_model("efficientvis-tiny", feed_forward=24).config.hidden == 24
 
 
