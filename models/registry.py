@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -33,12 +33,16 @@ class Family:
         model: built from a configuration.
         config: the configuration's class.
         sizes: size → configuration, the backbone with it.
+        renamed: options by the names that earlier versions gave them, in checkpoints too → their names.
+        before: options that came later → what checkpoints without them were built with.
     """
 
     prefix: str
     model: Callable[[Any], StreamingModel]
     config: type
     sizes: Mapping[str, Mapping[str, Any]]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     def create(self, size: str, **options: Any) -> StreamingModel:
         """A model of one size with other options.
@@ -46,11 +50,14 @@ class Family:
         Raises:
             ValueError: an option is not known, or another backbone than the size's.
         """
+        for former, name in self.renamed.items():
+            if former in options and name not in options:
+                options[name] = options.pop(former)
         defaults = self.sizes[size]
         backbone = defaults["backbone"]
         if options.get("backbone", backbone) != backbone:
             raise ValueError(f"{self.prefix}-{size} has no backbone {options['backbone']}")
-        known = sorted(field.name for field in fields(self.config))
+        known = sorted(option.name for option in fields(self.config))
         unknown = sorted(set(options) - set(known))
         if unknown:
             raise ValueError(f"no configuration {', '.join(unknown)}; {suggest(unknown[0], known)}")
@@ -71,15 +78,32 @@ FAMILIES = (
     Family("minvis-tar", TarMinVIS, TarConfig, MINVIS_SIZES),
     Family("dvis-plus", DvisPlus, DvisPlusConfig, MINVIS_SIZES),
     Family("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
-    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES),
-    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES),
-    Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES),
-    Family("maxtron-vis", MaXTronVis, MaXTronVisConfig, MAXTRON_VIS_SIZES),
+    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES, before={"centred_positions": False}),
+    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES, before={"centred_positions": False}),
+    Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}),
+    Family(
+        "maxtron-vis",
+        MaXTronVis,
+        MaXTronVisConfig,
+        MAXTRON_VIS_SIZES,
+        before={"axial_place": "after", "shared_heads": False},
+    ),
     Family("maxtron-vps", MaXTronVps, MaXTronVpsConfig, MAXTRON_VPS_SIZES),
 )
 MODELS: dict[str, Factory] = {
     f"{family.prefix}-{size}": partial(family.create, size) for family in FAMILIES for size in family.sizes
 }
+
+
+def saved_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a saved model, with what was not an option yet when it was saved.
+
+    Args:
+        name: of the registry; another one has nothing to add.
+        config: as it was saved.
+    """
+    families = [family for family in FAMILIES for size in family.sizes if name == f"{family.prefix}-{size}"]
+    return {**(families[0].before if families else {}), **config}
 
 
 def list_models() -> list[str]:

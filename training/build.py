@@ -22,7 +22,7 @@ from mobilevis.training import distributed
 from mobilevis.training.config import ModelConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.registry import OBJECTIVES
-from mobilevis.training.recipes import recipe_that_writes
+from mobilevis.training.recipes import PUBLISHED, recipe_that_writes
 from mobilevis.training.samples.config import STILL_FORMATS
 from mobilevis.training.samples.dataset import TrainingSet
 from mobilevis.training.samples.sources import FrameSource
@@ -49,12 +49,14 @@ def require_start(config: ModelConfig) -> None:
     """Refuse a run whose initial weights are not there, before anything is loaded.
 
     Raises:
-        UserError: there is no such file; the recipe that writes it is named.
+        UserError: there is no such file; the recipe that writes it is named, or where it is published.
     """
     if not config.checkpoint or file_exists(find_start(config)):
         return
     recipe = recipe_that_writes(config.checkpoint)
     first = f"run `mobilevis train {recipe}` first, or " if recipe else ""
+    if config.checkpoint in PUBLISHED:
+        first = f"download {PUBLISHED[config.checkpoint]} there, or "
     raise UserError("no such file", config.checkpoint, f"{first}give one with --set model.checkpoint=FILE")
 
 

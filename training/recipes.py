@@ -11,6 +11,13 @@ from mobilevis.runtime.files import is_file
 from mobilevis.training.toml import read_toml
 
 RECIPES = Path(__file__).parent / "configs"
+# Files of others that recipes start from → where they come from; nothing is downloaded here.
+PUBLISHED: Mapping[str, str] = {
+    "weights/resnet-50.safetensors": "https://huggingface.co/microsoft/resnet-50/resolve/main/model.safetensors",
+    "weights/mask2former-r50-coco.pkl": "https://dl.fbaipublicfiles.com/maskformer/mask2former/coco/instance/"
+    "maskformer2_R50_bs16_50ep/model_final_3c8ec9.pkl",
+    "yolox_nano.onnx": "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0/yolox_nano.onnx",
+}
 MAX_DEPTH = 8  # of recipes that extend one another; the longest chain that ships has 6
 
 # Key of an earlier version → its name today; a table's own name stands for the keys that kept theirs.

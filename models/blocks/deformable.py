@@ -8,8 +8,8 @@ weighs. Places are computed in float32 whatever the precision of the features: b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 import numpy as np
 import torch
@@ -209,7 +209,19 @@ class DeformableAttention(nn.Module):
         batch, cells, dim = features.shape
         return self.value(features).view(batch, cells, self.heads, dim // self.heads)
 
-    def forward(self, query: Tensor, reference: Tensor, features: Tensor, sizes: Sizes) -> Tensor:
-        """Queries (B, Q, D) over features (B, ΣHW, D) → (B, Q, D); see ``SamplingHead`` for ``reference``."""
+    def forward(
+        self,
+        query: Tensor,
+        reference: Tensor,
+        features: Tensor,
+        sizes: Sizes,
+        inside: Optional[Callable[[Tensor], Tensor]] = None,
+    ) -> Tensor:
+        """Queries (B, Q, D) over features (B, ΣHW, D) → (B, Q, D).
+
+        ``reference`` is ``SamplingHead``'s; ``inside`` is applied to the sampled values (B, Q, D) before the
+        output's projection.
+        """
         locations, weights = self.sampling(query, reference, sizes)
-        return self.out(sample_values(self.project(features), sizes, locations, weights))
+        sampled = sample_values(self.project(features), sizes, locations, weights)
+        return self.out(sampled if inside is None else inside(sampled))

@@ -1,14 +1,17 @@
 """Mask2Former (Cheng et al., CVPR 2022): deformable pixel decoder and masked-attention decoder.
 
-Equal to the paper, with two exact savings. A layer masks its attention with its mask prediction, resampled
-to the level that it reads: resampling is linear, so the prediction is made from resampled mask features, at a
-small part of the cost. And a row that is masked everywhere needs no special case: adding one number to all
-scores leaves the softmax as it is without a mask, which is what Mask2Former resets such a row to.
+Equal to the paper but for the step of the attention's mask (``MASK_BIAS``), and with two savings. A layer
+masks its attention with its mask prediction, resampled to the level that it reads: resampling is linear, so
+the prediction is made from resampled mask features, exactly, and at a small part of the cost. And a row that
+is masked everywhere needs no special case: adding one number to all scores leaves the softmax as it is
+without a mask, which is what Mask2Former resets such a row to. That is exact where all logits of the row are
+-1 or less, beyond the ramp; between, the row is weighed by its logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Optional
 
 import torch
@@ -39,10 +42,16 @@ class PixelDecoderLayer(nn.Module):
         self.norm = LayerNorm(dim)
 
     def forward(
-        self, cells: Tensor, positions: Tensor, centres: Tensor, sizes: Sequence[tuple[int, int]]
+        self,
+        cells: Tensor,
+        positions: Tensor,
+        centres: Tensor,
+        sizes: Sequence[tuple[int, int]],
+        inside: Optional[Callable[[Tensor], Tensor]] = None,
     ) -> Tensor:
-        """Cells of all levels (B, ΣHW, D), their embeddings and centres → cells."""
-        attended = self.attention(cells + positions, centres, cells, sizes)
+        """Cells of all levels (B, ΣHW, D), their embeddings and centres → cells; ``inside`` is the
+        attention's."""
+        attended = self.attention(cells + positions, centres, cells, sizes, inside)
         cells = self.attention_norm(cells + attended)
         return self.norm(cells + self.feed_forward(cells))
 
@@ -59,6 +68,7 @@ class DeformableEncoder(nn.Module):
         hidden: width of the feed-forward parts.
         between: called with the index of a layer, its cells (B, ΣHW, D), coarsest level first, and the sizes
             of the levels; what it returns goes to the next layer.
+        inside: called alike, with what a layer's attention sampled, before its output's projection.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class DeformableEncoder(nn.Module):
         points: int,
         hidden: int,
         between: Optional[nn.Module] = None,
+        inside: Optional[nn.Module] = None,
     ) -> None:
         super().__init__()
         self.inputs = nn.ModuleList(
@@ -78,6 +89,7 @@ class DeformableEncoder(nn.Module):
         self.level_embeddings = nn.Parameter(torch.randn(LEVELS, dim))
         self.layers = nn.ModuleList(PixelDecoderLayer(dim, heads, points, hidden) for _ in range(layers))
         self.between = between
+        self.inside = inside
         initialise_convolutions(self)
 
     def levels(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -94,7 +106,8 @@ class DeformableEncoder(nn.Module):
         )
         centres = cell_centres(sizes, like=cells)
         for index, layer in enumerate(self.layers):
-            cells = layer(cells, positions, centres, sizes)
+            inside = None if self.inside is None else partial(self.inside, index, sizes=sizes)
+            cells = layer(cells, positions, centres, sizes, inside)
             if self.between is not None:
                 cells = self.between(index, cells, sizes)
         return [
@@ -119,8 +132,9 @@ class PixelDecoder(DeformableEncoder):
         points: int,
         hidden: int,
         between: Optional[nn.Module] = None,
+        inside: Optional[nn.Module] = None,
     ) -> None:
-        super().__init__(channels[1:], dim, heads, layers, points, hidden, between)
+        super().__init__(channels[1:], dim, heads, layers, points, hidden, between, inside)
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(GROUPS, dim))
         self.output = nn.Sequential(
             nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(GROUPS, dim), nn.ReLU()
@@ -171,11 +185,17 @@ class MaskedDecoderLayer(nn.Module):
         """
         values = memory.flatten(2).transpose(1, 2)
         keys = values + memory_positions(memory)
-        bias = mask_logits.clamp(-1.0, 0.0) * MASK_BIAS
+        bias = attention_bias(mask_logits)
         queries = self.cross_norm(queries + self.cross_attention(queries + positions, keys, values, bias))
         placed = queries + positions
         queries = self.self_norm(queries + self.self_attention(placed, placed, queries))
         return self.norm(queries + self.feed_forward(queries))
+
+
+def attention_bias(mask_logits: Tensor) -> Tensor:
+    """What is added to the scores of cells that a mask does not cover: 0 from a logit of 0 on, down to
+    -``MASK_BIAS`` at -1. The paper's is -inf below 0, and 0 in rows without a cell above."""
+    return mask_logits.clamp(-1.0, 0.0) * MASK_BIAS
 
 
 def memory_positions(memory: Tensor) -> Tensor:

@@ -13,10 +13,10 @@ from mobilevis.models.blocks.resampling import repeat_batch
 
 
 @lru_cache(maxsize=32)
-def _sine_table(height: int, width: int, dim: int) -> np.ndarray:
+def _sine_table(height: int, width: int, dim: int, place: float) -> np.ndarray:
     frequencies = 10000.0 ** (-2.0 * (np.arange(dim // 2) // 2) / (dim // 2))
-    rows = 2.0 * math.pi * (np.arange(height) + 1) / height
-    columns = 2.0 * math.pi * (np.arange(width) + 1) / width
+    rows = 2.0 * math.pi * (np.arange(height) + place) / height
+    columns = 2.0 * math.pi * (np.arange(width) + place) / width
 
     def waves(positions: np.ndarray) -> np.ndarray:
         angles = positions[:, None] * frequencies
@@ -30,12 +30,14 @@ def _sine_table(height: int, width: int, dim: int) -> np.ndarray:
     return table.reshape(1, height * width, dim)
 
 
-def sine_positions(height: int, width: int, dim: int, like: Tensor) -> Tensor:
-    """Normalised 2-D sine embedding (Mask2Former), (1, H·W, dim) on the device and in the dtype of ``like``.
+def sine_positions(height: int, width: int, dim: int, like: Tensor, place: float = 1.0) -> Tensor:
+    """Normalised 2-D sine embedding, (1, H·W, dim) on the device and in the dtype of ``like``.
 
-    A constant of the size, made outside the graph: an exported entry holds it as data, with no operator.
+    A cell is counted at its end (``place`` 1, DETR's and Mask2Former's) or at its centre (0.5, Deformable
+    DETR's and SeqFormer's). A constant of the size, made outside the graph: an exported entry holds it as
+    data, with no operator.
     """
-    return torch.from_numpy(_sine_table(height, width, dim)).to(like)
+    return torch.from_numpy(_sine_table(height, width, dim, place)).to(like)
 
 
 def coordinates(like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Optional
 
 import torch
@@ -13,7 +13,12 @@ from mobilevis.models.backbones.resnet import RESNETS, ResNet
 from mobilevis.models.blocks.fpn import FeaturePyramid
 from mobilevis.models.blocks.layers import ImageNetNormalise
 from mobilevis.models.checks import check_known, check_positive
-from mobilevis.models.efficientvis.interaction import Interaction, MaskHead, QueryVideoInteraction
+from mobilevis.models.efficientvis.interaction import (
+    SELF_ATTENTIONS,
+    Interaction,
+    MaskHead,
+    QueryVideoInteraction,
+)
 from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 
 LEVELS = ("p2", "p3", "p4", "p5")
@@ -28,7 +33,7 @@ EFFICIENTVIS_SIZES: dict[str, dict[str, Any]] = {
         "iterations": 3,
         "dim": 64,
         "heads": 4,
-        "feed_forward": 128,
+        "hidden": 128,
         "dynamic_dim": 16,
         "box_bins": 5,
         "finest_scale": 16.0,
@@ -48,10 +53,14 @@ class EfficientVISConfig:
         iterations: M.
         dim: C, channels of features and queries.
         heads: attention heads.
-        feed_forward: width of the feed-forward part.
+        hidden: width of the feed-forward part.
         dynamic_dim: hidden channels of the dynamic convolutions.
         box_bins: of the crops for classes and boxes; those for masks have twice as many, masks four times.
         finest_scale: pixels; boxes of up to twice this side are cropped from stride 4.
+        self_attention: of the queries, a key of ``interaction.SELF_ATTENTIONS`` (Table 1a).
+        temporal_conv: False for a dynamic convolution of each frame alone (Table 1b).
+        time_shared: True for one embedding a query: what an iteration makes of it is averaged over the frames
+            (Table 1f).
     """
 
     backbone: str = "resnet50"
@@ -61,16 +70,20 @@ class EfficientVISConfig:
     iterations: int = 6
     dim: int = 256
     heads: int = 8
-    feed_forward: int = 2048
+    hidden: int = 2048
     dynamic_dim: int = 64
     box_bins: int = 7
     finest_scale: float = 56.0
+    self_attention: str = "factorised"
+    temporal_conv: bool = True
+    time_shared: bool = False
 
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, RESNETS)
-        for key, value in vars(self).items():
-            if key not in ("backbone", "finest_scale"):
-                check_positive(key, value)
+        check_known("self_attention", self.self_attention, SELF_ATTENTIONS)
+        for field in fields(self):
+            if field.type == "int":
+                check_positive(field.name, getattr(self, field.name))
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of the {self.heads} heads")
         if not self.finest_scale > 0:
@@ -107,17 +120,25 @@ class EfficientVIS(StreamingModel):
             QueryVideoInteraction(
                 config.dim,
                 config.heads,
-                config.feed_forward,
+                config.hidden,
                 config.dynamic_dim,
                 config.num_classes,
                 config.box_bins,
                 config.finest_scale,
+                config.self_attention,
+                config.temporal_conv,
             )
             for _ in range(config.iterations)
         )
         # As in QueryInst, every iteration has masks in training; only the last one's are exported.
         self.mask_heads = nn.ModuleList(
-            MaskHead(config.dim, config.dynamic_dim, 2 * config.box_bins, config.finest_scale)
+            MaskHead(
+                config.dim,
+                config.dynamic_dim,
+                2 * config.box_bins,
+                config.finest_scale,
+                config.temporal_conv,
+            )
             for _ in range(config.iterations)
         )
 
@@ -197,6 +218,8 @@ class EfficientVIS(StreamingModel):
             result = iteration(levels, queries, boxes)
             # As in Sparse R-CNN, an iteration learns to refine the boxes it is given, not to be given others.
             queries, boxes = result.queries, result.boxes.detach()
+            if self.config.time_shared:
+                queries = queries.mean(dim=0, keepdim=True).repeat(frames, 1, 1)
             results.append(result)
         return results
 

@@ -48,71 +48,82 @@ def later(x: Tensor) -> Tensor:
     return torch.cat([x[1:], x[-1:]])
 
 
-def crop_neighbours(levels: Sequence[Tensor], boxes: Tensor, bins: int, finest_scale: float) -> Tensor:
-    """φ(f^t', b^t) of Eq. 3: each frame's boxes, cropped from the frame before, the frame and the one after.
+# Table 1a: over what the tracklet queries attend to each other, step by step.
+SELF_ATTENTIONS = {
+    "factorised": ("temporal", "spatial"),
+    "spatial": ("spatial",),
+    "temporal": ("temporal",),
+    "joint": ("joint",),
+}
+
+
+class TrackletAttention(nn.Module):
+    """Self-attention of tracklet queries, each step residual and normed after.
+
+    A temporal step is over the frames of each query (Eq. 1), a spatial one over the queries of each frame
+    (Eq. 2), a joint one over all T·N embeddings.
 
     Args:
-        levels: pyramid of the clip, (T, H_l, W_l, C), channels last.
-        boxes: (T, N, 4), fractions of width and height.
-        bins: of a crop, down and across.
-        finest_scale: see ``mobilevis.models.blocks.roi.level_choice``.
-
-    Returns:
-        (T·N, 3·P, C), P = bins², frame t − 1 first; beyond an end of the clip the end frame stands in.
+        dim: C.
+        heads: attention heads.
+        scheme: a key of ``SELF_ATTENTIONS``; the paper's FTSA is ``factorised``.
     """
-    count = boxes.shape[1]
-    around = torch.cat([later(boxes), boxes, earlier(boxes)], dim=1)
-    crops = pyramid_roi_align(levels, around, bins, finest_scale)
-    before, own, after = crops[:, :count], crops[:, count : 2 * count], crops[:, 2 * count :]
-    return torch.cat([earlier(before), own, later(after)], dim=2).reshape(-1, 3 * bins**2, crops.shape[3])
 
-
-class FactorisedAttention(nn.Module):
-    """FTSA (Eq. 1–2): attention over the frames of each query, then over the queries of each frame."""
-
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, scheme: str = "factorised") -> None:
         super().__init__()
-        self.temporal = MultiHeadAttention(dim, heads)
-        self.temporal_norm = LayerNorm(dim)
-        self.spatial = MultiHeadAttention(dim, heads)
-        self.spatial_norm = LayerNorm(dim)
+        self.steps = SELF_ATTENTIONS[scheme]
+        for step in self.steps:
+            self.add_module(step, MultiHeadAttention(dim, heads))
+            self.add_module(f"{step}_norm", LayerNorm(dim))
 
     def forward(self, queries: Tensor) -> Tensor:
         """(T, N, C) → (T, N, C)."""
-        tracks = queries.transpose(0, 1).contiguous()
-        tracks = self.temporal_norm(tracks + self.temporal(tracks, tracks, tracks))
-        frames = tracks.transpose(0, 1).contiguous()
-        return self.spatial_norm(frames + self.spatial(frames, frames, frames))
+        frames, count, dim = queries.shape
+        for step in self.steps:
+            x = queries.transpose(0, 1).contiguous() if step == "temporal" else queries
+            x = x.reshape(1, frames * count, dim) if step == "joint" else x
+            attention, norm = self.get_submodule(step), self.get_submodule(f"{step}_norm")
+            x = norm(x + attention(x, x, x))
+            queries = x.transpose(0, 1).contiguous() if step == "temporal" else x.view(frames, count, dim)
+        return queries
 
 
 class TemporalDynamicConv(nn.Module):
-    """TDC (Eq. 3): each embedding's own filter on its crops of three frames, weighed by their likeness.
+    """TDC (Eq. 3): each embedding's own filter on its tracklet's crops of three frames, weighed by likeness.
 
-    The filter is Sparse R-CNN's: two products, C → hidden → C, each normed and rectified.
+    The filter is Sparse R-CNN's: two products, C → hidden → C, each normed and rectified. Every crop is of
+    its own frame's box, φ(f^t', b^t'), so that the tracklet is followed where it moves.
 
     Args:
         dim: C.
         hidden: channels between the two products.
+        temporal: False for the still-image convolution of Table 1b, on the frame's own crop alone.
     """
 
     ones: Tensor
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, temporal: bool = True) -> None:
         super().__init__()
-        self.dim, self.hidden = dim, hidden
+        self.dim, self.hidden, self.temporal = dim, hidden, temporal
         self.filters = nn.Linear(dim, 2 * dim * hidden)
         self.hidden_norm = LayerNorm(hidden)
         self.norm = LayerNorm(dim)
         self.register_buffer("ones", torch.ones(1, dim), persistent=False)
 
     def forward(self, queries: Tensor, crops: Tensor) -> Tensor:
-        """Queries (T, N, C) and their crops (T·N, 3·P, C) → tracklet features (T·N, P, C)."""
+        """Queries (T, N, C) and their crops (T, N, P, C) → tracklet features (T·N, P, C).
+
+        Beyond an end of the clip the end frame stands in, with a weight of 0.
+        """
         frames, count, dim = queries.shape
         filters = self.filters(queries).view(frames * count, 2, dim * self.hidden)
         into = filters[:, 0].reshape(-1, dim, self.hidden)
         out = filters[:, 1].reshape(-1, self.hidden, dim)
-        x = self.hidden_norm(torch.bmm(crops, into)).relu()
+        seen = torch.cat([earlier(crops), crops, later(crops)], dim=2) if self.temporal else crops
+        x = self.hidden_norm(torch.bmm(seen.flatten(0, 1), into)).relu()
         x = self.norm(torch.bmm(x, out)).relu()
+        if not self.temporal:
+            return x
         before, own, after = x.chunk(3, dim=1)
         likeness = torch.cat([self._cosine(own, other) for other in (before, own, after)], dim=2)
         weights = (likeness + _clip_ends(frames, count, likeness)).softmax(dim=-1)
@@ -143,12 +154,13 @@ class MaskHead(nn.Module):
         hidden: of the dynamic convolution.
         bins: of the crops, down and across; the mask has twice as many.
         finest_scale: see ``mobilevis.models.blocks.roi.level_choice``.
+        temporal: see ``TemporalDynamicConv``.
     """
 
-    def __init__(self, dim: int, hidden: int, bins: int, finest_scale: float) -> None:
+    def __init__(self, dim: int, hidden: int, bins: int, finest_scale: float, temporal: bool) -> None:
         super().__init__()
         self.bins, self.finest_scale = bins, finest_scale
-        self.dynamic_conv = TemporalDynamicConv(dim, hidden)
+        self.dynamic_conv = TemporalDynamicConv(dim, hidden, temporal)
         layers: list[nn.Module] = []
         for _ in range(MASK_CONVS):
             layers += [nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU()]
@@ -172,7 +184,7 @@ class MaskHead(nn.Module):
             (T, S, 2·bins, 2·bins) logits.
         """
         frames, count, dim = attended.shape
-        crops = crop_neighbours(levels, boxes, self.bins, self.finest_scale)
+        crops = pyramid_roi_align(levels, boxes, self.bins, self.finest_scale)
         features = self.dynamic_conv(attended, crops).transpose(1, 2)
         logits = self.convs(features.reshape(frames * count, dim, self.bins, self.bins))
         return logits.view(frames, count, 2 * self.bins, 2 * self.bins)
@@ -189,6 +201,8 @@ class QueryVideoInteraction(nn.Module):
         num_classes: K.
         bins: of the crops, down and across.
         finest_scale: see ``mobilevis.models.blocks.roi.level_choice``.
+        self_attention: a key of ``SELF_ATTENTIONS``.
+        temporal: see ``TemporalDynamicConv``.
     """
 
     def __init__(
@@ -200,11 +214,13 @@ class QueryVideoInteraction(nn.Module):
         num_classes: int,
         bins: int,
         finest_scale: float,
+        self_attention: str,
+        temporal: bool,
     ) -> None:
         super().__init__()
         self.bins, self.finest_scale = bins, finest_scale
-        self.attention = FactorisedAttention(dim, heads)
-        self.dynamic_conv = TemporalDynamicConv(dim, dynamic_dim)
+        self.attention = TrackletAttention(dim, heads, self_attention)
+        self.dynamic_conv = TemporalDynamicConv(dim, dynamic_dim, temporal)
         self.collect = nn.Sequential(nn.Linear(bins**2 * dim, dim), LayerNorm(dim), nn.ReLU())
         self.collect_norm = LayerNorm(dim)
         self.feed_forward = nn.Sequential(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, dim))
@@ -224,7 +240,7 @@ class QueryVideoInteraction(nn.Module):
     def forward(self, levels: Sequence[Tensor], queries: Tensor, boxes: Tensor) -> Interaction:
         """Pyramid (T, H_l, W_l, C), queries (T, N, C) and proposals (T, N, 4) → their refinement."""
         attended = self.attention(queries)
-        crops = crop_neighbours(levels, boxes, self.bins, self.finest_scale)
+        crops = pyramid_roi_align(levels, boxes, self.bins, self.finest_scale)
         features = self.dynamic_conv(attended, crops).reshape(*queries.shape[:2], -1)
         queries = self.collect_norm(attended + self.collect(features))
         queries = self.feed_forward_norm(queries + self.feed_forward(queries))

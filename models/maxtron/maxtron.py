@@ -18,11 +18,20 @@ from torch import Tensor, nn
 from mobilevis.models.backbones.resnet import ResNet
 from mobilevis.models.blocks.layers import ImageNetNormalise, LayerNorm
 from mobilevis.models.blocks.mask2former import object_scores
-from mobilevis.models.checks import check_positive
+from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
-from mobilevis.models.maxtron.trajectory import CrossClipModule
+from mobilevis.models.maxtron.cross_clip import CROSS_ATTENTIONS, CrossClipModule
+from mobilevis.models.maxtron.trajectory import TRAJECTORIES
 
 STRIDES = (4, 8, 16, 32)
+
+
+def check_ablations(config: Any) -> None:
+    """Raise ValueError unless the options of Tables 5 and 6, which both MaXTrons have, are known."""
+    check_known("trajectory", config.trajectory, TRAJECTORIES)
+    check_known("cross_attention", config.cross_attention, CROSS_ATTENTIONS)
+    for rate in config.aspp_rates:
+        check_positive("aspp_rates", rate)
 
 
 class ClipPrediction(NamedTuple):
@@ -50,7 +59,7 @@ class ClipFeatures(NamedTuple):
 
 
 class QueryHeads(nn.Module):
-    """From refined queries to classes and kernels; the cross-clip module has its own.
+    """From refined queries to classes and kernels, where the cross-clip module has heads of its own.
 
     Args:
         dim: D, channels of the queries.
@@ -73,18 +82,16 @@ class QueryHeads(nn.Module):
 class MaXTron(StreamingModel):
     """What both MaXTrons share: entries, the backbone and the cross-clip module.
 
-    A subclass builds ``decode_clip`` and ``features``, and says ``kernel_dim``.
-
-    Attributes:
-        clip_length: T.
+    Args:
+        config: the architecture.
         kernel_dim: D', channels of kernels and mask features.
+        cross_clip_heads: what reads refined queries; None where the subclass reads them.
     """
 
     size_multiple = 32
     deep = True
-    kernel_dim: int
 
-    def __init__(self, config: Any, kernel_dim: int, mask_scale: Optional[float] = None) -> None:
+    def __init__(self, config: Any, kernel_dim: int, cross_clip_heads: Optional[QueryHeads]) -> None:
         super().__init__()
         self.config = config
         self.num_classes = config.num_classes
@@ -93,8 +100,10 @@ class MaXTron(StreamingModel):
         self.kernel_dim = kernel_dim
         self.normalise = ImageNetNormalise()
         self.backbone = ResNet(config.backbone, first=2)
-        self.cross_clip_module = CrossClipModule(config.dim, config.heads, config.cross_layers)
-        self.cross_clip_heads = QueryHeads(config.dim, kernel_dim, config.num_classes, mask_scale)
+        self.cross_clip_module = CrossClipModule(
+            config.dim, config.heads, config.cross_layers, config.cross_attention, config.aspp_rates
+        )
+        self.cross_clip_heads = cross_clip_heads
 
     def clip_features(self, features: Sequence[Tensor]) -> ClipFeatures:
         """The within-clip module and the pixel decoder, over the backbone's features of B clips (T·B, …)."""
@@ -132,6 +141,7 @@ class MaXTron(StreamingModel):
     def read_refined(self, refined: Tensor) -> tuple[Tensor, Tensor]:
         """Refined queries (K, N, D) → class logits of the video (1, N, C + 1), kernels (K, N, D')."""
         heads = self.cross_clip_heads
+        assert heads is not None
         embedding = self.cross_clip_module.video_embedding(heads.class_embedding(refined))
         return heads.class_head(embedding), heads.kernel_head(refined)
 

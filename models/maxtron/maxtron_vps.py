@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Optional
 
 from torch import Tensor, nn
@@ -14,9 +14,15 @@ from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Streaming
 from mobilevis.models.maxtron.kmax import MASK_SCALE, KMaxDecoder
-from mobilevis.models.maxtron.maxtron import ClipFeatures, MaXTron, clip_memory
+from mobilevis.models.maxtron.maxtron import (
+    ClipFeatures,
+    MaXTron,
+    QueryHeads,
+    check_ablations,
+    clip_memory,
+)
 from mobilevis.models.maxtron.pixel_decoder import KMaxPixelDecoder
-from mobilevis.models.maxtron.trajectory import ClipMixer
+from mobilevis.models.maxtron.within_clip import ClipMixer
 
 # What the names of the registry stand for: the paper's, and a small one of ours.
 MAXTRON_VPS_SIZES: dict[str, dict[str, Any]] = {
@@ -54,8 +60,10 @@ class MaXTronVpsConfig:
         dim: D, channels of queries and of the within-clip module.
         kernel_dim: D', channels of kernels and mask features.
         heads: attention heads, everywhere.
-        stages: N_w, deformable layers of the within-clip module; 0 leaves the module out (Video-kMaX).
-        axial_layers: axial-trajectory layers after each of them.
+        stages: N_w, blocks of the within-clip module; 0 leaves the module out (Video-kMaX).
+        deformable_layers: of each block; Table 5's sequential order is 2, with one stage, four axial layers.
+        axial_layers: trajectory layers behind them; 0 for none, as the module is pre-trained on images.
+        trajectory: ``axial``, or ``full`` for Table 5's baseline.
         points: samples of each head on each level.
         encoder_hidden: width of the feed-forward parts there.
         pixel_filters: base widths of the pixel decoder at strides 32, 16, 8 and 4.
@@ -63,6 +71,8 @@ class MaXTronVpsConfig:
         decoder_layers: k-means layers at strides 32, 16 and 8.
         decoder_hidden: width of their feed-forward parts.
         cross_layers: N_c, layers of the cross-clip module.
+        cross_attention: ``trajectory``, or ``self`` (Table 6a).
+        aspp_rates: dilations of its Temporal-ASPP (Table 6b); none leaves it out (Table 6a).
     """
 
     backbone: str = "resnet50"
@@ -75,7 +85,9 @@ class MaXTronVpsConfig:
     kernel_dim: int = 128
     heads: int = 8
     stages: int = 2
+    deformable_layers: int = 1
     axial_layers: int = 2
+    trajectory: str = "axial"
     points: int = 4
     encoder_hidden: int = 1024
     pixel_filters: Sequence[int] = (512, 256, 128, 64)
@@ -83,20 +95,25 @@ class MaXTronVpsConfig:
     decoder_layers: Sequence[int] = (2, 2, 2)
     decoder_hidden: int = 2048
     cross_layers: int = 6
+    cross_attention: str = "trajectory"
+    aspp_rates: Sequence[int] = (1, 2, 3)
 
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, RESNETS)
-        lengths = {"pixel_filters": 4, "pixel_blocks": 4, "decoder_layers": 3}
-        for key, value in vars(self).items():
-            if key in lengths:
-                if len(value) != lengths[key]:
-                    raise ValueError(f"{key} {value} are not {lengths[key]} numbers")
-                for item in value:
-                    check_positive(key, item)
-            elif key not in ("backbone", "stages", "stuff_classes"):
+        for key, length in {"pixel_filters": 4, "pixel_blocks": 4, "decoder_layers": 3}.items():
+            values = getattr(self, key)
+            if len(values) != length:
+                raise ValueError(f"{key} {values} are not {length} numbers")
+            for value in values:
                 check_positive(key, value)
-        if not isinstance(self.stages, int) or self.stages < 0:
-            raise ValueError(f"stages {self.stages!r} is not 0 or more")
+        for field in fields(self):
+            if field.type == "int" and field.name not in ("stages", "axial_layers"):
+                check_positive(field.name, getattr(self, field.name))
+        check_ablations(self)
+        for key in ("stages", "axial_layers"):
+            value = getattr(self, key)
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"{key} {value!r} is not 0 or more")
         if any(not isinstance(c, int) or not 0 <= c < self.num_classes for c in self.stuff_classes):
             raise ValueError(
                 f"stuff_classes {self.stuff_classes} are not indices of {self.num_classes} classes"
@@ -136,9 +153,19 @@ class WithinClip(nn.Module):
     def __init__(self, channels: Sequence[int], config: MaXTronVpsConfig) -> None:
         super().__init__()
         c = config
-        mixer = ClipMixer(c.dim, c.heads, c.encoder_hidden, c.stages, c.axial_layers, c.clip_length)
+        mixer = ClipMixer(
+            c.dim,
+            c.heads,
+            c.encoder_hidden,
+            c.stages,
+            c.axial_layers,
+            c.clip_length,
+            c.trajectory,
+            c.deformable_layers,
+        )
+        layers = c.stages * c.deformable_layers
         self.encoder = DeformableEncoder(
-            channels, c.dim, c.heads, c.stages, c.points, c.encoder_hidden, between=mixer
+            channels, c.dim, c.heads, layers, c.points, c.encoder_hidden, between=mixer
         )
         self.outputs = nn.ModuleList(
             nn.Sequential(nn.Conv2d(c.dim, width, 1), GroupNorm(GROUPS, width)) for width in channels
@@ -156,8 +183,8 @@ class MaXTronVps(MaXTron):
     driver = "maxtron-vps"
 
     def __init__(self, config: MaXTronVpsConfig) -> None:
-        super().__init__(config, config.kernel_dim, MASK_SCALE)
         c = config
+        super().__init__(c, c.kernel_dim, QueryHeads(c.dim, c.kernel_dim, c.num_classes, MASK_SCALE))
         channels = self.backbone.channels
         self.within_clip: Optional[WithinClip] = WithinClip(channels[1:], c) if c.stages else None
         self.pixel_decoder = KMaxPixelDecoder(channels, c.pixel_filters, c.pixel_blocks, c.heads)

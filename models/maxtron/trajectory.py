@@ -7,9 +7,8 @@ it looks along the trajectory. Both steps are loops over frames of products of r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Optional, cast
+from typing import Optional
 
 import numpy as np
 import torch
@@ -103,26 +102,27 @@ def _head_channels(dim: int, heads: int) -> np.ndarray:
     return np.kron(np.eye(heads), np.ones((1, dim // heads))).astype(np.float32)
 
 
-class AxialTrajectoryLayer(nn.Module):
-    """Trajectory attention along the height, then the width, one norm, and a feed-forward part (Fig. 3).
+class TrajectoryLayer(nn.Module):
+    """Trajectory attention over a clip's maps, one norm, and a feed-forward part (Fig. 3).
 
     Args:
         dim: D, channels.
-        heads: attention heads.
         hidden: width of the feed-forward part.
-        across_frames: False keeps each frame to its own columns and rows: the baseline that shows what the
-            trajectories are for.
+        across_frames: False keeps each frame to itself: the baseline that shows what the trajectories are
+            for.
     """
 
-    def __init__(self, dim: int, heads: int, hidden: int, across_frames: bool = True) -> None:
+    def __init__(self, dim: int, hidden: int, across_frames: bool) -> None:
         super().__init__()
         self.across_frames = across_frames
-        self.height = TrajectoryAttention(dim, heads)
-        self.width = TrajectoryAttention(dim, heads)
         self.norm = LayerNorm(dim)
         self.expand = nn.Linear(dim, hidden)
         self.project = nn.Linear(hidden, dim)
         self.last_norm = LayerNorm(dim)
+
+    def attend(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """Attention with its residual, of tokens (B, F, H, W, D) at positions (1, F, H, W, D)."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, frames: int, level: Optional[Tensor] = None) -> Tensor:
         """Maps of B clips of F frames, (F·B, D, H, W), frame-major → the same shape.
@@ -135,10 +135,22 @@ class AxialTrajectoryLayer(nn.Module):
         tokens = x.view(group, clips, channels, height, width).permute(1, 0, 3, 4, 2)
         positions = clip_positions(group, height, width, channels, x)
         positions = positions if level is None else positions + level
-        tokens = tokens + self._axis(self.height, tokens, positions, (0, 3, 1, 2, 4))
-        tokens = self.norm(tokens + self._axis(self.width, tokens, positions, (0, 2, 1, 3, 4)))
+        tokens = self.norm(self.attend(tokens, positions))
         tokens = self.last_norm(tokens + self.project(F.relu(self.expand(tokens))))
         return tokens.permute(1, 0, 4, 2, 3).reshape(x.shape)
+
+
+class AxialTrajectoryLayer(TrajectoryLayer):
+    """Along the height, then the width: MaXTron's."""
+
+    def __init__(self, dim: int, heads: int, hidden: int, across_frames: bool = True) -> None:
+        super().__init__(dim, hidden, across_frames)
+        self.height = TrajectoryAttention(dim, heads)
+        self.width = TrajectoryAttention(dim, heads)
+
+    def attend(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        tokens = tokens + self._axis(self.height, tokens, positions, (0, 3, 1, 2, 4))
+        return tokens + self._axis(self.width, tokens, positions, (0, 2, 1, 3, 4))
 
     @staticmethod
     def _axis(
@@ -155,123 +167,18 @@ class AxialTrajectoryLayer(nn.Module):
         return out.permute(back)
 
 
-class ClipMixer(nn.Module):
-    """Axial-trajectory layers between the layers of a per-frame deformable encoder, on its coarsest levels:
-    the within-clip tracking module (§3.2), which MaXTron's public code applies at strides 32 and 16.
+class FullTrajectoryLayer(TrajectoryLayer):
+    """Over all cells of all frames at once (Patrick et al.), the baseline of Table 5."""
 
-    Args:
-        dim: D, channels.
-        heads: attention heads.
-        hidden: width of the feed-forward parts.
-        stages: N_w, deformable layers of the encoder.
-        layers: axial-trajectory layers after each of them.
-        frames: T, frames of a clip.
-        across_frames: see ``AxialTrajectoryLayer``.
-    """
+    def __init__(self, dim: int, heads: int, hidden: int, across_frames: bool = True) -> None:
+        super().__init__(dim, hidden, across_frames)
+        self.plane = TrajectoryAttention(dim, heads)
 
-    levels = 2
-
-    def __init__(
-        self,
-        dim: int,
-        heads: int,
-        hidden: int,
-        stages: int,
-        layers: int,
-        frames: int,
-        across_frames: bool = True,
-    ) -> None:
-        super().__init__()
-        self.frames = frames
-        self.level_embeddings = nn.Parameter(torch.randn(self.levels, dim))
-        self.stages = nn.ModuleList(
-            nn.ModuleList(AxialTrajectoryLayer(dim, heads, hidden, across_frames) for _ in range(layers))
-            for _ in range(stages)
-        )
-
-    def forward(self, stage: int, cells: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        """Cells (T·B, ΣHW, D), frame-major, the coarsest level first → the same shape."""
-        parts = list(cells.split([height * width for height, width in sizes], dim=1))
-        for level in range(self.levels):
-            x = parts[level].transpose(1, 2).reshape(cells.shape[0], -1, *sizes[level])
-            for layer in cast(nn.ModuleList, self.stages[stage]):
-                x = layer(x, self.frames, self.level_embeddings[level])
-            parts[level] = x.flatten(2).transpose(1, 2)
-        return torch.cat(parts, dim=1)
+    def attend(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        clips, frames, _, _, dim = tokens.shape
+        flat = tokens.reshape(clips, -1, dim)
+        out = self.plane(flat, frames, positions.reshape(1, -1, dim))
+        return tokens + out.view(tokens.shape)
 
 
-class TemporalAspp(nn.Module):
-    """Three parallel convolutions over a query's clips with dilations 1, 2, 3, then 1×1 (Fig. 16).
-
-    A convolution of three taps is three products with shifted clips; beyond the ends stands the last clip.
-    """
-
-    def __init__(self, dim: int, rates: tuple[int, ...] = (1, 2, 3)) -> None:
-        super().__init__()
-        self.rates = rates
-        self.branches = nn.ModuleList(nn.Linear(3 * dim, dim) for _ in rates)
-        self.fuse = nn.Linear(len(rates) * dim, dim, bias=False)
-        self.norm = LayerNorm(dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(K, N, D): N queries in each of K clips → the same shape."""
-        outs = [
-            branch(torch.cat(self._taps(x, rate), dim=-1)) for branch, rate in zip(self.branches, self.rates)
-        ]
-        return F.gelu(self.norm(self.fuse(torch.cat(outs, dim=-1))))
-
-    @staticmethod
-    def _taps(x: Tensor, rate: int) -> list[Tensor]:
-        clips = x.shape[0]
-        before = torch.cat([x[max(k - rate, 0) : max(k - rate, 0) + 1] for k in range(clips)])
-        after = torch.cat([x[min(k + rate, clips - 1) : min(k + rate, clips - 1) + 1] for k in range(clips)])
-        return [before, x, after]
-
-
-class CrossClipLayer(nn.Module):
-    """Trajectory attention over all queries of all clips, then Temporal-ASPP, each with residual and norm
-    (Fig. 4)."""
-
-    def __init__(self, dim: int, heads: int) -> None:
-        super().__init__()
-        self.attention = TrajectoryAttention(dim, heads)
-        self.norm = LayerNorm(dim)
-        self.aspp = TemporalAspp(dim)
-        self.last_norm = LayerNorm(dim)
-
-    def forward(self, queries: Tensor) -> Tensor:
-        """Aligned clip queries (K, N, D) of one video → the same shape."""
-        clips, count, dim = queries.shape
-        flat = queries.reshape(1, clips * count, dim)
-        flat = self.norm(flat + self.attention(flat, clips))
-        queries = flat.view(clips, count, dim)
-        return self.last_norm(queries + self.aspp(queries))
-
-
-class CrossClipModule(nn.Module):
-    """The layers, and the video's class embedding: its clips', weighted by a softmax over them (the "temporal
-    1D conv" of Fig. 4).
-
-    Args:
-        dim: D, channels of the queries.
-        heads: attention heads.
-        layers: N_c.
-    """
-
-    def __init__(self, dim: int, heads: int, layers: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(CrossClipLayer(dim, heads) for _ in range(layers))
-        self.clip_weight = nn.Linear(dim, 1)
-
-    def forward(self, queries: Tensor) -> list[Tensor]:
-        """Aligned clip queries (K, N, D) → the queries (K, N, D) after each layer."""
-        refined = []
-        for layer in self.layers:
-            queries = layer(queries)
-            refined.append(queries)
-        return refined
-
-    def video_embedding(self, embeddings: Tensor) -> Tensor:
-        """Class embeddings of the clips (K, N, D) → of the video (1, N, D)."""
-        weights = self.clip_weight(embeddings).permute(1, 2, 0).softmax(dim=-1)  # (N, 1, K)
-        return torch.bmm(weights, embeddings.permute(1, 0, 2)).permute(1, 0, 2)
+TRAJECTORIES = {"axial": AxialTrajectoryLayer, "full": FullTrajectoryLayer}

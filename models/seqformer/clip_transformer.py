@@ -69,13 +69,15 @@ class ClipEncoder(nn.Module):
         layers: the layers.
         dim: D.
         temporal: add the frame's place in the clip to the positions of its cells (TAFormer, Eq. 6).
+        place: of a cell in the sine positions; see ``sine_positions``.
     """
 
-    def __init__(self, layers: Sequence[EncoderLayer], dim: int, temporal: bool) -> None:
+    def __init__(self, layers: Sequence[EncoderLayer], dim: int, temporal: bool, place: float) -> None:
         super().__init__()
         self.level_embeddings = nn.Parameter(torch.randn(LEVELS, dim))
         self.layers = nn.ModuleList(layers)
         self.temporal = temporal
+        self.place = place
 
     def forward(self, maps: Sequence[Tensor], length: int) -> Tensor:
         """Maps (T·B, D, H, W) of each level, finest first → the memory (T·B, ΣHW, D)."""
@@ -83,7 +85,7 @@ class ClipEncoder(nn.Module):
         cells = torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)
         positions = torch.cat(
             [
-                sine_positions(*size, cells.shape[-1], like=cells) + embedding
+                sine_positions(*size, cells.shape[-1], like=cells, place=self.place) + embedding
                 for size, embedding in zip(sizes, self.level_embeddings)
             ],
             dim=1,

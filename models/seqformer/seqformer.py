@@ -74,6 +74,8 @@ class SeqFormerConfig:
         fusion: how it joins space and time (Table 4), a key of ``FUSIONS``.
         temporal_positions: TAFormer's positional encoding of frames (Eq. 6).
         temporal_self_attention: TAFormer's self-attention of box queries over the frames (TA-Dec of Table 3).
+        centred_positions: count the encoder's cells at their centres, as the public code does, and not at
+            their ends, as checkpoints without this option do.
     """
 
     backbone: str = "resnet50"
@@ -93,6 +95,7 @@ class SeqFormerConfig:
     fusion: str = "dynamic"
     temporal_positions: bool = False
     temporal_self_attention: bool = False
+    centred_positions: bool = True
 
     def __post_init__(self) -> None:
         check_known("backbone", self.backbone, RESNETS)
@@ -165,6 +168,7 @@ class SeqFormer(StreamingModel):
             ],
             dim,
             config.temporal_positions,
+            0.5 if config.centred_positions else 1.0,
         )
         self.mask_branch = MaskBranch(dim)
         layers = range(config.decoder_layers)

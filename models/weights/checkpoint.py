@@ -16,7 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
+from mobilevis.models.registry import saved_config
 from mobilevis.models.weights.load_report import LoadReport
+from mobilevis.models.weights.mask2former import is_mask2former, load_mask2former
 from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.models.weights.tensor_files import (
@@ -147,7 +149,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Sequence[str] = ()) -> LoadReport:
-    """Set a model's weights from a checkpoint of ours, or its backbone's or detector's from an official file.
+    """Set a model's weights from a checkpoint of ours or a published Mask2Former, or its backbone's or
+    detector's from an official file.
 
     A checkpoint may be for other classes: then the tensors with one row a class keep their values. It may be
     of another model, whose tensors without a place here are left out, as MinVIS's serves for TAR on it.
@@ -168,6 +171,8 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
         return _load_yolox(model, path, fresh)
     file = read_tensors(path)
     if METADATA_KEY not in file.metadata:
+        if is_mask2former(file.tensors):
+            return load_mask2former(model, file.tensors, path, fresh)
         return _load_official(model, file, path, fresh)
     about = _parse_about(file, path)
     asked = {key for key in model.state_dict() if not is_in(key, fresh)}
@@ -261,6 +266,7 @@ def _parse_about(file: TensorFile, path: Path) -> _About:
             what = f"checkpoint schema {about['schema']}, this version reads {SCHEMA_VERSION}"
             raise UserError(what, path, "use the version of mobilevis that wrote it")
         classes = tuple(Category(int(item["id"]), str(item["name"])) for item in about["classes"])
-        return _About(str(about["name"]), dict(about["config"]), classes, dict(about["record"]))
+        name = str(about["name"])
+        return _About(name, saved_config(name, dict(about["config"])), classes, dict(about["record"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"broken checkpoint metadata: {error!r}", path, _NOT_OURS) from error

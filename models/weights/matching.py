@@ -22,7 +22,8 @@ def match_tensors(
         model: where the tensors are to go; may be on the meta device.
         tensors: by the model's names.
         path: for the errors.
-        classes: number of classes of the file and of the model, where they may differ.
+        classes: number of classes of the file and of the model, where they may differ; a tensor with one row
+            more has one for "no object".
 
     Raises:
         UserError: another shape, or a value that is not finite.
@@ -30,12 +31,13 @@ def match_tensors(
     expected = model.state_dict()
     common = [name for name in expected if name in tensors]
     other_classes = []
+    rows = () if classes is None else (classes, (classes[0] + 1, classes[1] + 1))
     for name in common:
         mine, theirs = expected[name], tensors[name]
         if _fits(theirs, mine):
             continue
         other_rows = theirs.shape != mine.shape and theirs.shape[1:] == mine.shape[1:]
-        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) == classes:
+        if other_rows and (*theirs.shape[:1], *mine.shape[:1]) in rows:
             other_classes.append(name)
             continue
         what = f"{name} is {tuple(theirs.shape)} there, {tuple(mine.shape)} in the model"

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mobilevis.models.weights.pickled_arrays import PICKLE_SUFFIX, read_pickled_arrays
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, file_exists
 
@@ -45,12 +46,14 @@ class TensorFile:
 
 
 def read_tensors(path: Path) -> TensorFile:
-    """Read a safetensors file, or one that ``torch.save`` wrote.
+    """Read a safetensors file, one that ``torch.save`` wrote, or pickled arrays (``.pkl``).
 
     Raises:
         UserError: missing, empty, too large, damaged, or it holds anything but tensors and plain values.
     """
-    return read_safetensors(path) if _looks_like_safetensors(path) else TensorFile(_read_torch(path))
+    if _looks_like_safetensors(path):
+        return read_safetensors(path)
+    return TensorFile(read_pickled_arrays(path) if path.suffix == PICKLE_SUFFIX else _read_torch(path))
 
 
 def write_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:

@@ -49,6 +49,20 @@ class Objective(nn.Module):
         self.model = model
         self.weights = weights
         self.length = length
+        self._frozen: tuple[nn.Module, ...] = ()
+
+    def freeze(self, *modules: nn.Module) -> None:
+        """Keep parts of the model as they are: their weights, and the statistics of their norms."""
+        self._frozen += modules
+        for module in modules:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Objective:
+        """Training mode of all that is not frozen."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The weighted terms of a batch, whose sum is the loss.
@@ -65,9 +79,3 @@ def sum_terms(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The terms of all parts, layers or frames, added by name; a part may lack one."""
     names = dict.fromkeys(name for part in parts for name in part)
     return {name: torch.stack([part[name] for part in parts if name in part]).sum() for name in names}
-
-
-def freeze(*modules: nn.Module) -> None:
-    """Keep the modules' weights as they are."""
-    for module in modules:
-        module.requires_grad_(False)

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
-from mobilevis.training.objectives.base import LossWeights, Objective, freeze
+from mobilevis.training.objectives.base import LossWeights, Objective
 from mobilevis.training.objectives.boxes import box_iou, mask_boxes
 from mobilevis.training.objectives.detection import detection_losses
 from mobilevis.training.objectives.losses import dice_score
@@ -76,7 +76,7 @@ class DenseObjective(Objective):
     def __init__(self, model: DenseMobileInst, weights: DenseLoss, length: int = 1) -> None:
         super().__init__(model, weights, length)
         if not weights.detect:
-            freeze(model.backbone, model.head)
+            self.freeze(model.backbone, model.head)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(F·B, 3, H, W) frames and their targets to the weighted terms, whose sum is the loss."""

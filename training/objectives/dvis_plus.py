@@ -18,7 +18,7 @@ from torch import Tensor
 from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
 from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.models.minvis.tar import TemporalRouting
-from mobilevis.training.objectives.base import Objective, freeze, sum_terms
+from mobilevis.training.objectives.base import Objective, sum_terms
 from mobilevis.training.objectives.mask2former import Mask2FormerLoss, compute_losses, match_costs
 from mobilevis.training.objectives.matcher import Assignment, Target, assign, match_slots
 from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
@@ -103,9 +103,9 @@ class DvisPlusObjective(Objective):
         if isinstance(model, TemporalRouting):
             model.exploration = weights.exploration
         if weights.freeze_encoder or weights.segmenter == 0:
-            freeze(model.backbone, model.pixel_decoder)
+            self.freeze(model.backbone, model.pixel_decoder)
         if weights.segmenter == 0:
-            freeze(model.decoder)
+            self.freeze(model.decoder)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Terms of the tracker, of the segmenter and of the routers, averaged over the frames of a clip."""

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mobilevis.models.maxtron.maxtron import ClipPrediction, MaXTron
 from mobilevis.training.objectives.base import LossWeights, Objective, sum_terms
@@ -26,7 +26,7 @@ class MaXTronObjective(Objective):
     Args:
         model: the network.
         weights: of the terms; their ``stage`` is ``clips``, which trains all but the cross-clip module, or
-            ``videos``, which trains the cross-clip module alone.
+            ``videos``, which trains ``video_parts`` alone.
         length: frames of a sample: T, or a multiple of it for ``videos``.
 
     Raises:
@@ -43,10 +43,15 @@ class MaXTronObjective(Objective):
         if length % model.clip_length or (stage == "clips" and length != model.clip_length):
             wanted = f"{model.clip_length}" if stage == "clips" else f"a multiple of {model.clip_length}"
             raise ValueError(f"clip.length {length} must be {wanted}, the model's clip")
-        own = (model.cross_clip_module, model.cross_clip_heads)
-        trained = {id(p) for module in own for p in module.parameters()}
-        for parameter in model.parameters():
-            parameter.requires_grad_((id(parameter) in trained) == (stage == "videos"))
+        videos = {id(p) for part in self.video_parts() for p in part.parameters()}
+        for name, parameter in model.named_parameters():
+            clips = not name.startswith("cross_clip")
+            parameter.requires_grad_(id(parameter) in videos if stage == "videos" else clips)
+
+    def video_parts(self) -> list[nn.Module]:
+        """What the stage ``videos`` trains."""
+        parts = (self.model.cross_clip_module, self.model.cross_clip_heads)
+        return [part for part in parts if part is not None]
 
     def train(self, mode: bool = True) -> MaXTronObjective:
         """Training mode; what is frozen keeps its statistics."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mobilevis.models.maxtron.maxtron import ClipPrediction
 from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
@@ -23,9 +23,13 @@ class MaXTronVisLoss(Mask2FormerLoss):
 
     Attributes:
         stage: see ``MaXTronObjective``.
+        train_heads: whether the stage ``videos`` trains Mask2Former's class and mask heads too, where refined
+            queries are read by them, as the public code does; the paper's words (appendix B) freeze the whole
+            segmenter.
     """
 
     stage: str = "clips"
+    train_heads: bool = True
 
 
 class MaXTronVisObjective(MaXTronObjective):
@@ -33,6 +37,12 @@ class MaXTronVisObjective(MaXTronObjective):
 
     model: MaXTronVis
     weights: MaXTronVisLoss
+
+    def video_parts(self) -> list[nn.Module]:
+        """The cross-clip module, and the heads that read what it refines; Mask2Former's norm stays frozen."""
+        decoder = self.model.decoder
+        shared = self.model.config.shared_heads and self.weights.train_heads
+        return [*super().video_parts(), *((decoder.class_head, decoder.kernel_head) if shared else ())]
 
     def clip_stage_terms(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """See ``MaXTronObjective``."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mobilevis.models.minvis.tar import TarMinVIS
-from mobilevis.training.objectives.base import Objective, freeze, sum_terms
+from mobilevis.training.objectives.base import Objective, sum_terms
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
 
@@ -36,7 +36,7 @@ class TarObjective(Objective):
             raise ValueError("routing is trained on clips: clip.length must be 2 or more")
         model.exploration = weights.exploration
         if weights.freeze_encoder:
-            freeze(model.backbone, model.pixel_decoder)
+            self.freeze(model.backbone, model.pixel_decoder)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """The terms of ``MinVISObjective``, averaged over the frames of a clip, and ``budget``."""

@@ -90,6 +90,15 @@ def test_sine_positions_hold_the_row_first_and_the_column_second():
     assert torch.equal(table[0, :, 8:], table[3, :, 8:])
 
 
+def test_sine_positions_can_count_cells_at_their_centres():
+    """Deformable DETR's: half a cell before its end, where Mask2Former counts it."""
+    ends, centres = (sine_positions(4, 2, 16, torch.empty(1), place).view(4, 2, 16) for place in (1.0, 0.5))
+    assert centres[0, 0, 0].item() == pytest.approx(math.sin(2 * math.pi / 8))
+    twice_as_fine = sine_positions(8, 4, 16, like=torch.empty(1)).view(8, 4, 16)
+    torch.testing.assert_close(centres, twice_as_fine[::2, ::2])
+    torch.testing.assert_close(ends, twice_as_fine[1::2, 1::2])
+
+
 def test_semantic_injection_gates_the_local_features_and_adds_the_global():
     injection = SemanticInjection(4, 6, 8).eval()
     local, context = torch.randn(1, 4, 8, 8), torch.randn(1, 6, 4, 4)

@@ -73,6 +73,8 @@ def test_frames_meet_in_the_within_clip_module_alone(name, without):
     """Without it, a frame's features are its own; with it, they know the clip's other frames."""
     for options, meet in (({}, True), (without, False)):
         model = make(name, **options)
+        if meet and name == NAMES[0]:  # γ starts so small that nothing would be seen
+            torch.nn.init.ones_(model.pixel_decoder.inside.scales)
         frames = clip(model)
         other = torch.cat([frames[:1], clip(model)[1:]])
         with torch.no_grad():
@@ -94,6 +96,50 @@ def test_the_configuration_builds_the_model_again(name):
     model = make(name)
     again = make(name, **{k: v for k, v in asdict(model.config).items() if k != "num_classes"})
     assert again.state_dict().keys() == model.state_dict().keys()
+
+
+def test_refined_queries_are_read_by_the_heads_that_read_the_clips():
+    """Mask2Former's own norm and heads: clips with the same queries say together what each of them says."""
+    model = make(NAMES[0])
+    queries = torch.randn(1, model.num_queries, model.config.dim)
+    with torch.no_grad():
+        alone, together = model.read(queries), model.read_refined(queries.repeat(3, 1, 1))
+    torch.testing.assert_close(together[0], alone[0])
+    torch.testing.assert_close(together[1], alone[1].repeat(3, 1, 1))
+
+
+def test_heads_of_their_own_take_queries_behind_the_norm():
+    model = make(NAMES[0], shared_heads=False)
+    with torch.no_grad():
+        _, queries, kernels, _ = model.decode(*model.encode(clip(model)))
+        torch.testing.assert_close(kernels, model.decoder.kernel_head(queries))
+        own = model.read_refined(queries)[1]
+    assert not torch.allclose(own, kernels)
+
+
+# The rows of Tables 5 and 6 as configurations, docs/models/maxtron.md; the counts of what they build.
+ABLATIONS = {
+    "Table 5: no module": {"stages": 0},
+    "Table 5: 1, full 1, 2": {"stages": 2, "axial_layers": 1, "trajectory": "full"},
+    "Table 5: 2, axial 4, 1": {"stages": 1, "deformable_layers": 2, "axial_layers": 4},
+    "Table 6a: self-attention": {"cross_attention": "self"},
+    "Table 6a: no ASPP": {"aspp_rates": ()},
+    "Table 6b": {"aspp_rates": (1, 3, 5)},
+}
+
+
+@pytest.mark.parametrize("options", ABLATIONS.values(), ids=ABLATIONS.keys())
+def test_a_row_of_the_papers_ablations_is_a_configuration(options):
+    model = make(NAMES[1], **options)
+    with torch.no_grad():
+        outputs = model.decode(*model.encode(clip(model)))
+        kernels, _ = model.cross_clip(outputs[1].repeat(3, 1, 1))
+    assert all(x.isfinite().all() for x in (*outputs, kernels))
+    if model.within_clip is not None:
+        stages = model.within_clip.encoder.between.stages
+        built = len(model.within_clip.encoder.layers), [len(stage) for stage in stages]
+        blocks, layers = model.config.stages, model.config.axial_layers
+        assert built == (blocks * model.config.deformable_layers, blocks * [layers])
 
 
 def test_nine_queries_of_ten_are_no_object_when_training_starts():
@@ -140,6 +186,11 @@ def test_axial_attention_is_attention_along_columns_then_rows():
         (NAMES[0], {"dim": 50}, "dim 50"),
         (NAMES[0], {"clip_length": 0}, "clip_length"),
         (NAMES[0], {"axial_layers": -1}, "axial_layers"),
+        (NAMES[0], {"axial_place": "before"}, "axial_place 'before' is not known; known are inside, after"),
+        (NAMES[0], {"trajectory": "line"}, "trajectory 'line'"),
+        (NAMES[1], {"cross_attention": "none"}, "cross_attention 'none'"),
+        (NAMES[1], {"aspp_rates": (1, 0)}, "aspp_rates 0"),
+        (NAMES[1], {"deformable_layers": 0}, "deformable_layers 0"),
         (NAMES[1], {"stages": -1}, "stages"),
         (NAMES[1], {"pixel_blocks": (1, 1)}, "pixel_blocks"),
         (NAMES[1], {"stuff_classes": (3,)}, "stuff_classes"),

@@ -7,8 +7,7 @@ import torch
 
 from mobilevis.models.maxtron.trajectory import (
     AxialTrajectoryLayer,
-    CrossClipModule,
-    TemporalAspp,
+    FullTrajectoryLayer,
     TrajectoryAttention,
 )
 
@@ -86,32 +85,14 @@ def test_height_then_width_reaches_the_whole_frame():
     assert bool((x.grad.abs().sum(1) > 0).all())
 
 
-def test_temporal_aspp_is_three_dilated_convolutions():
+def test_the_full_layer_reaches_every_cell_of_the_clip_in_one_step():
     torch.manual_seed(0)
-    aspp = TemporalAspp(DIM)
-    x = torch.randn(5, 3, DIM)
-    outs = []
-    for branch, rate in zip(aspp.branches, aspp.rates):
-        weight = branch.weight.view(DIM, 3, DIM).permute(0, 2, 1)
-        padded = torch.nn.functional.pad(x.permute(1, 2, 0), (rate, rate), mode="replicate")
-        outs.append(torch.nn.functional.conv1d(padded, weight, branch.bias, dilation=rate).permute(2, 0, 1))
+    layer = FullTrajectoryLayer(DIM, HEADS, 32)
+    x = torch.randn(2, DIM, 3, 4)
     with torch.no_grad():
-        expected = torch.nn.functional.gelu(aspp.norm(aspp.fuse(torch.cat(outs, dim=-1))))
-        assert torch.allclose(aspp(x), expected, atol=1e-5)
-
-
-def test_queries_of_all_clips_meet_in_the_cross_clip_module():
-    torch.manual_seed(0)
-    module = CrossClipModule(DIM, HEADS, layers=2)
-    queries = torch.randn(4, 3, DIM, requires_grad=True)
-    refined = module(queries)
-    assert [x.shape for x in refined] == 2 * [queries.shape]
-    refined[-1][0, 0].square().sum().backward()
-    assert bool((queries.grad.abs().sum(-1) > 0).all())
-
-
-def test_a_video_has_one_class_embedding_for_each_query():
-    module = CrossClipModule(DIM, HEADS, layers=1)
-    same = torch.randn(1, 3, DIM).expand(4, 3, DIM)
-    with torch.no_grad():
-        assert torch.allclose(module.video_embedding(same.contiguous()), same[:1], atol=1e-6)
+        tokens = x.permute(0, 2, 3, 1).reshape(1, 2 * 3 * 4, DIM)
+        attended = layer.plane(tokens, 2)
+        assert torch.allclose(
+            attended.view(1, 2, 3, 4, DIM) + tokens.view(1, 2, 3, 4, DIM),
+            layer.attend(tokens.view(1, 2, 3, 4, DIM), torch.zeros(1, 2, 3, 4, DIM)),
+        )

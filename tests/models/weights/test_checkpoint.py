@@ -252,6 +252,26 @@ def test_a_configuration_builds_its_model_again(model: StreamingModel) -> None:
     assert create_model(NAME, **asdict(model.config)).config == model.config
 
 
+@pytest.mark.parametrize(
+    ("name", "renamed", "then"),
+    [
+        ("efficientvis-tiny", {"hidden": "feed_forward"}, {}),
+        ("maxtron-vis-tiny", {}, {"axial_place": "after", "shared_heads": False}),
+        ("seqformer-tiny", {}, {"centred_positions": False}),
+    ],
+)
+def test_a_checkpoint_of_an_earlier_version_is_the_model_that_it_was(tmp_path, name, renamed, then):
+    """Without the options that came later, and with those that were renamed under their former names."""
+    path = tmp_path / "model.safetensors"
+    model = create_model(name, num_classes=2, **then)
+    save_checkpoint(model, path, name=name, classes=CLASSES, record={})
+    config = {renamed.get(key, key): value for key, value in asdict(model.config).items() if key not in then}
+    rewrite(path, config=config)
+    loaded = load_checkpoint(path).model
+    assert json.dumps(asdict(loaded.config)) == json.dumps(asdict(model.config))
+    assert all(torch.equal(loaded.state_dict()[key], x) for key, x in model.state_dict().items())
+
+
 def test_the_report_names_what_kept_its_initial_values() -> None:
     assert LoadReport(("a", "b")).summary() == "loaded 2 tensors"
     report = LoadReport(("a",), missing=("b", "c", "d", "e"), other_classes=("head",))

@@ -118,7 +118,7 @@ def test_predictions_that_are_not_finite_are_refused():
 @pytest.fixture
 def model() -> EfficientVIS:
     torch.manual_seed(0)
-    small = {"dim": 16, "heads": 2, "feed_forward": 16, "dynamic_dim": 4, "iterations": 2, "box_bins": 2}
+    small = {"dim": 16, "heads": 2, "hidden": 16, "dynamic_dim": 4, "iterations": 2, "box_bins": 2}
     model = create_model("efficientvis-tiny", num_classes=K, num_queries=N, clip_length=T, **small)
     assert isinstance(model, EfficientVIS)
     return model.eval()  # batch norms would mix the samples

@@ -183,8 +183,19 @@ def test_a_stage_trains_its_own_part_and_all_of_it(name, stage, length, batch):
     torch.stack(list(training(frames, frame_targets(length * batch)).values())).sum().backward()
     for key, parameter in training.model.named_parameters():
         wanted = key.startswith("cross_clip") == (stage == "videos")
+        # As in the public code, Mask2Former's heads learn to read what the cross-clip module makes.
+        wanted |= key.startswith(("decoder.class_head.", "decoder.kernel_head.")) and "vis" in name
         assert parameter.requires_grad == wanted, key
         assert (parameter.grad is not None) == wanted, key
+
+
+@pytest.mark.parametrize("options", [{}, {"shared_heads": False}])
+def test_the_segmenter_can_be_frozen_whole(options):
+    """Appendix B: only the cross-clip tracking module is trained."""
+    model = create_model("maxtron-vis-tiny", num_classes=C, **options)
+    MaXTronVisObjective(model, MaXTronVisLoss(stage="videos", train_heads=False), 8)
+    trained = {name.partition(".")[0] for name, p in model.named_parameters() if p.requires_grad}
+    assert trained == {"cross_clip_module", "cross_clip_heads"} - (set() if options else {"cross_clip_heads"})
 
 
 def test_frozen_norms_keep_their_statistics():

@@ -170,6 +170,14 @@ def test_what_the_paper_freezes_is_frozen(name, weights, trained):
     assert {key.split(".")[0] for key, parameter in parameters if parameter.requires_grad} == trained
 
 
+def test_the_statistics_of_what_is_frozen_stay_as_they_are():
+    trained = objective("minvis-tar-tiny", freeze_encoder=True).train()
+    before = {name: x.clone() for name, x in trained.model.backbone.named_buffers()}
+    trained(*clips())
+    assert any(name.endswith("running_mean") for name in before)
+    assert all(torch.equal(before[name], x) for name, x in trained.model.backbone.named_buffers())
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "weights"),
     [
