@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
+from mobilevis.models.weights.class_rows import copy_class_rows, pair_classes
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
 from mobilevis.models.weights.official_names import official_names
@@ -188,6 +189,31 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
         raise UserError(error.what, path, fix) from error
     copy_tensors(model, {key: file.tensors[key] for key in report.loaded})
     return report
+
+
+def start_classes(
+    model: StreamingModel, path: Path, parts: Sequence[str], classes: Sequence[str], like: Mapping[str, str]
+) -> dict[str, str]:
+    """Start classes from those that a checkpoint has under the same name, or that they are like.
+
+    Args:
+        model: changed in place, wholly or not at all.
+        path: a file that :func:`save_checkpoint` wrote.
+        parts: names of parts with one row a class, such as ``class_logits``.
+        classes: the model's, by index.
+        like: class of the model → class of the checkpoint, where the names differ.
+
+    Returns:
+        Class of the model → the checkpoint's class that it starts from.
+
+    Raises:
+        UserError: the file is no checkpoint of ours, or a part or a class in ``like`` does not exist.
+    """
+    file = read_tensors(Path(path))
+    known = [category.name for category in _parse_about(file, Path(path)).classes]
+    pairs = pair_classes(classes, known, like, path)
+    copy_class_rows(model, file.tensors, parts, pairs, path)
+    return {classes[own]: known[other] for own, other in pairs.items()}
 
 
 def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
