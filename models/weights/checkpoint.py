@@ -224,7 +224,7 @@ def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
-    """Set a backbone's weights from an official TopFormer, SeaFormer, ResNet or Swin file.
+    """Set a backbone's weights from an official file of a family that has them.
 
     ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
     reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested
