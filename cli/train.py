@@ -26,7 +26,9 @@ def train(
     data: Annotated[
         Optional[Path],
         typer.Option(
-            metavar="SET", help="COCO or YOLO segmentation labels to train on: a set's folder, JSON or YAML."
+            metavar="SET",
+            help="COCO or YOLO segmentation labels to train on: a set's folder, JSON or YAML. What a folder "
+            "has of held-out images validates the run.",
         ),
     ] = None,
     resume: Annotated[
@@ -80,9 +82,12 @@ def _set_overrides(path: Optional[Path]) -> list[str]:
     """What ``--data`` changes of a configuration, in the form of ``--set``."""
     if path is None:
         return []
-    from mobilevis.data.layouts import find_set
+    from mobilevis.data.layouts import find_held_out, find_set
 
-    place = find_set(path)
-    assert place is not None  # of a set without parts, all is "train"
-    values = {"format": place.format, "annotations": str(place.annotations), "images": str(place.images)}
-    return [f"data.{key}={json.dumps(value)}" for key, value in values.items()]
+    places = {"data": find_set(path), "validation": find_held_out(path)}
+    return [
+        f"{table}.{key}={json.dumps(str(value))}"
+        for table, place in places.items()
+        if place is not None
+        for key, value in place._asdict().items()
+    ]

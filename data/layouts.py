@@ -18,6 +18,7 @@ COCO_FILES = (
 ONE_COCO_FILE = ("annotations/instances_default.json", "instances.json", "annotations.json", "result.json")
 YOLO_FOLDERS = ("images/{split}", "{split}/images")
 YOLO_NAMES = ("data.yaml", "dataset.yaml")
+HELD_OUT = ("val", "valid")  # the second is Roboflow's
 
 
 class SetPlace(NamedTuple):
@@ -57,6 +58,12 @@ def find_set(path: Path, split: str = "train") -> Optional[SetPlace]:
         return None
     known = ", ".join((*YOLO_NAMES, *patterns))
     raise UserError("no annotations of COCO's or YOLO's format are found", path, f"it needs one of {known}")
+
+
+def find_held_out(path: Path) -> Optional[SetPlace]:
+    """The part of a set that is kept for validation; None where it has none. See ``find_set``."""
+    found = (find_set(path, split) for split in HELD_OUT)
+    return next((place for place in found if place is not None), None)
 
 
 def _yolo(names: Path, split: str) -> Optional[SetPlace]:

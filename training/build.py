@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
@@ -13,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from mobilevis.models.entries import StreamingModel
 from mobilevis.models.registry import create_model, list_models
 from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
-from mobilevis.models.weights.checkpoint import load_weights
+from mobilevis.models.weights.checkpoint import load_weights, start_classes
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.matching import is_in
 from mobilevis.runtime.errors import UserError
@@ -67,7 +68,7 @@ def find_start(config: ModelConfig) -> Path:
 
 
 def create_network(
-    config: ModelConfig, num_classes: int, stuff_classes: Sequence[int] = ()
+    config: ModelConfig, num_classes: int, stuff_classes: Sequence[int] = (), classes: Sequence[str] = ()
 ) -> tuple[StreamingModel, Optional[LoadReport]]:
     """The network of a configuration, and what came of loading its checkpoint; None where it names none.
 
@@ -75,6 +76,7 @@ def create_network(
         config: of the network.
         num_classes: C.
         stuff_classes: indices of the classes without instances, for models that know the difference.
+        classes: their names, where some may start from the checkpoint's.
 
     Raises:
         UserError: unknown name or options, or weights that do not fit.
@@ -85,11 +87,16 @@ def create_network(
     except (ValueError, TypeError) as error:
         raise UserError(str(error), fix="correct the [model] table") from error
     modules = [name for name, _ in model.named_modules()]
-    if unknown := [part for part in config.fresh if not any(is_in(name, [part]) for name in modules)]:
-        raise UserError(f"the model has no part {', '.join(sorted(unknown))}", fix="correct model.fresh")
+    for key, parts in (("fresh", config.fresh), ("by_class", config.by_class)):
+        if unknown := [part for part in parts if not any(is_in(name, [part]) for name in modules)]:
+            raise UserError(f"the model has no part {', '.join(sorted(unknown))}", fix=f"correct model.{key}")
     if not config.checkpoint:
         return model, None
-    return model, load_weights(model, find_start(config), config.name, config.fresh)
+    start = find_start(config)
+    report = load_weights(model, start, config.name, (*config.fresh, *config.by_class))
+    if config.by_class:
+        report = replace(report, classes=start_classes(model, start, config.by_class, classes, config.like))
+    return model, report
 
 
 def create_objective(model: StreamingModel, config: TrainConfig) -> Objective:

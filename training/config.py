@@ -28,6 +28,9 @@ class ModelConfig:
             whose weights ship), this model's or those of one that it extends; "" starts from random ones.
         fresh: names of the model's parts, such as ``routers`` or ``class_logits``, that start from random
             weights all the same, wherever in the model they stand.
+        by_class: names of parts with one row a class, such as ``class_logits``: a class of the data starts
+            from the checkpoint's class of its name, others from random weights.
+        like: class of the data → another class of the checkpoint that it starts from in ``by_class``.
         freeze_batch_norm: keep the batch norms' statistics as they are, as fine-tuning with small batches
             needs.
     """
@@ -36,6 +39,8 @@ class ModelConfig:
     options: dict[str, Any] = field(default_factory=dict)
     checkpoint: str = ""
     fresh: tuple[str, ...] = ()
+    by_class: tuple[str, ...] = ()
+    like: dict[str, str] = field(default_factory=dict)
     freeze_batch_norm: bool = False
 
 
@@ -46,7 +51,7 @@ class OptimizerConfig:
     Attributes:
         learning_rate: the base rate.
         multipliers: name of a part of the model, such as ``backbone`` → factor of its rate; a part within
-            a part may have its own.
+            a part may have its own, and 0 freezes it.
         weight_decay: decoupled decay; normalisation layers have none.
         clip_norm: largest norm of the gradient; 0 does not clip.
         ema_decay: decay of the averaged weights that are shipped; 0 ships the raw weights.
@@ -133,6 +138,8 @@ class RunConfig:
 class ValidationConfig:
     """What is measured while a run goes on, of the weights that ship; without annotations, nothing is.
 
+    A recipe may say how, for those who give it a set.
+
     Attributes:
         annotations: the JSON file of a set that is held out, with the classes of ``data``.
         images: the folder its file names are relative to.
@@ -194,9 +201,6 @@ class TrainConfig:
     validation: ValidationConfig = field(default_factory=ValidationConfig)
 
     def __post_init__(self) -> None:
-        # Without annotations its other keys would do nothing, unnoticed.
-        given = self.validation.enabled or self.validation == ValidationConfig()
-        require(given, "'validation.annotations' is missing")
         if self.validation.enabled:
             require(self.validation_size != (0, 0), "validation needs input_size where data has no canvas")
 
@@ -228,6 +232,10 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> TrainConfi
         apply_override(table, override)
     try:
         refuse_old_keys(table)
-        return from_table(TrainConfig, table)
+        config = from_table(TrainConfig, table)
+        # Without annotations the keys of a recipe wait for a set; those of the command line want one.
+        asked = any(override.strip().startswith("validation.") for override in overrides)
+        require(config.validation.enabled or not asked, "'validation.annotations' is missing")
+        return config
     except ValueError as error:
         raise UserError(str(error), path, "correct the configuration or the --set option") from error

@@ -19,7 +19,8 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
     """AdamW over the trainable parameters; each group keeps its own base rate in ``initial_lr``.
 
     Args:
-        objective: its parts in ``multipliers`` take the rate times their factor, wherever they stand.
+        objective: its parts in ``multipliers`` take the rate times their factor, wherever they stand; those
+            with a factor of 0 are frozen, so that no gradient is computed for them.
         config: rates and decay.
 
     Raises:
@@ -36,8 +37,10 @@ def create_optimizer(objective: nn.Module, config: OptimizerConfig) -> AdamW:
         for parameter in module.parameters(recurse=False)
     }
     for name, parameter in objective.named_parameters():
+        part = _innermost(name, config.multipliers)
+        if config.multipliers.get(part) == 0:
+            parameter.requires_grad_(False)
         if parameter.requires_grad:
-            part = _innermost(name, config.multipliers)
             groups.setdefault((part, id(parameter) in normalisation), []).append(parameter)
     return AdamW(
         [

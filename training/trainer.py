@@ -102,7 +102,8 @@ class Trainer:
         source = open_source(config.data, strict)
         self.notes = source.notes
         self.classes = source.classes
-        model, self.initial_weights = create_network(config.model, len(source.classes), source.stuff_classes)
+        names = [category.name for category in source.classes]
+        model, self.initial_weights = create_network(config.model, len(names), source.stuff_classes, names)
         objective = create_objective(model, config)
         self.validation: Optional[Validation] = None
         if validator is not None and distributed.rank() == 0:

@@ -55,6 +55,8 @@ METRICS = {
         AP_SCORE_THRESHOLD,
         headline=AP_FIGURES,
     ),
+    # What a viewer is shown: the driver's own threshold.
+    "neighbours": Metric("COCO", f"{_HERE}.neighbours:evaluate_neighbours", f"{_HERE}.run:predict_coco"),
     "stq": Metric("VIPSeg", f"{_HERE}.stq:evaluate_stq", f"{_HERE}.run:predict_panoptic", is_panoptic=True),
     "vpq": Metric("VIPSeg", f"{_HERE}.vpq:evaluate_vpq", f"{_HERE}.run:predict_panoptic", is_panoptic=True),
     "ytvis": Metric(

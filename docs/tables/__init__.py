@@ -15,8 +15,16 @@ from pathlib import Path
 from mobilevis.training.reference import configuration_tables
 
 from .accuracy import curve_table, engine_table
-from .card import starter_classes, starter_identity, starter_steps, starter_table, starter_tracks
+from .card import (
+    starter_classes,
+    starter_identity,
+    starter_neighbours,
+    starter_steps,
+    starter_table,
+    starter_tracks,
+)
 from .exports import export_table
+from .own_data import own_data_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
@@ -29,12 +37,14 @@ TABLES: dict[str, Callable[..., str]] = {
     "accuracy-engines": engine_table,
     "configuration": configuration_tables,
     "exports": export_table,
+    "own-data": own_data_table,
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,
     "starter": starter_table,
     "starter-classes": starter_classes,
     "starter-identity": starter_identity,
+    "starter-neighbours": starter_neighbours,
     "starter-steps": starter_steps,
     "starter-tracks": starter_tracks,
     "soak": held_table,

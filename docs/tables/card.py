@@ -83,6 +83,16 @@ def starter_classes() -> str:
     return "".join(lines + [format_row(*(text for cell in row for text in cell)) for row in rows])
 
 
+def starter_neighbours() -> str:
+    """Whether touching objects of one class are told apart."""
+    record = read_record(STARTER / "neighbours.json")
+    person = next(item["metrics"] for item in record["per_class"] if item["name"] == "person")
+    lines = [format_header("classes", "touching pairs told apart", "masks that join two objects")]
+    for name, figures in (("all", record["metrics"]), ("person", person)):
+        lines.append(format_row(name, *(format_percent(figures[key]) for key in ("pairs", "joined"))))
+    return "".join(lines)
+
+
 def starter_identity() -> str:
     """Reuse and identity over gaps of frames."""
     record = read_record(STARTER / "identity.json")

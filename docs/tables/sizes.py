@@ -14,6 +14,7 @@ COUNTED: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "mobileinst-topformer-tiny": ((320, 640), {}),
     "mobileinst-topformer-base": ((320, 640), {}),
     "mobileinst-seaformer-base": ((320, 640), {}),
+    **{f"mobileinst-efficientnet-lite{size}": ((320, 640), {}) for size in (0, 1, 2)},
     "minvis-r50": ((384, 640), {}),
     "minvis-swin-tiny": ((384, 640), {}),
     "minvis-swin-large": ((384, 640), {}),

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Union
 
+from mobilevis.models.backbones.efficientnet import EFFICIENTNET_LITES, EfficientNetLite
 from mobilevis.models.backbones.resnet import RESNETS, ResNet
 from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaFormer
 from mobilevis.models.backbones.swin import SWINS, Swin
 from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, TopFormer
 
-Backbone = Union[TopFormer, SeaFormer]
+Backbone = Union[TopFormer, SeaFormer, EfficientNetLite]
+EFFICIENTNET_DIM = 128  # ours, TopFormer-tiny's
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,17 @@ def _seaformer(size: str, dim: int) -> BackboneInfo:
     return BackboneInfo(lambda _, rate: SeaFormer(SEAFORMER_SIZES[size], rate), dim)
 
 
+def _efficientnet(name: str) -> BackboneInfo:
+    return BackboneInfo(lambda _, rate: EfficientNetLite(EFFICIENTNET_LITES[name], rate), EFFICIENTNET_DIM)
+
+
 BACKBONES: dict[str, BackboneInfo] = {
     **{f"topformer-{size}": _topformer(size) for size in TOPFORMER_SIZES},
     "seaformer-tiny": _seaformer("tiny", 128),
     "seaformer-small": _seaformer("small", 192),
     "seaformer-base": _seaformer("base", 256),
     "seaformer-large": _seaformer("large", 256),
+    **{name: _efficientnet(name) for name in EFFICIENTNET_LITES},
 }
 
 
@@ -50,7 +57,7 @@ def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
 
     Args:
         name: a key of ``BACKBONES``.
-        dim: channels of TopFormer's X3, X4 and X5 after semantic injection; SeaFormer's are its own.
+        dim: channels of TopFormer's X3, X4 and X5 after semantic injection; others have their own.
         drop_path: rate of stochastic depth in the last block.
 
     Raises:

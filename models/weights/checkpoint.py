@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.registry import saved_config
+from mobilevis.models.weights.class_rows import copy_class_rows, pair_classes
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.mask2former import is_mask2former, load_mask2former
 from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
@@ -195,6 +196,31 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
     return report
 
 
+def start_classes(
+    model: StreamingModel, path: Path, parts: Sequence[str], classes: Sequence[str], like: Mapping[str, str]
+) -> dict[str, str]:
+    """Start classes from those that a checkpoint has under the same name, or that they are like.
+
+    Args:
+        model: changed in place, wholly or not at all.
+        path: a file that :func:`save_checkpoint` wrote.
+        parts: names of parts with one row a class, such as ``class_logits``.
+        classes: the model's, by index.
+        like: class of the model → class of the checkpoint, where the names differ.
+
+    Returns:
+        Class of the model → the checkpoint's class that it starts from.
+
+    Raises:
+        UserError: the file is no checkpoint of ours, or a part or a class in ``like`` does not exist.
+    """
+    file = read_tensors(Path(path))
+    known = [category.name for category in _parse_about(file, Path(path)).classes]
+    pairs = pair_classes(classes, known, like, path)
+    copy_class_rows(model, file.tensors, parts, pairs, path)
+    return {classes[own]: known[other] for own, other in pairs.items()}
+
+
 def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
     """What makes a model the one that a checkpoint was written of, as options of ``mobilevis train``."""
     mine = json.loads(json.dumps(asdict(model.config)))
@@ -203,7 +229,7 @@ def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
 
 
 def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
-    """Set a backbone's weights from an official TopFormer, SeaFormer, ResNet or Swin file.
+    """Set a backbone's weights from an official file of a family that has them.
 
     ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
     reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested

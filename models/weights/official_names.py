@@ -2,7 +2,8 @@
 
 TopFormer's and SeaFormer's names are those of hustvl/TopFormer (``mmseg/models/backbones/topformer.py``) and
 of fudan-zvg/SeaFormer (``seaformer-cls/seaformer.py`` and ``seaformer-seg/mmseg/models/backbones/``, which
-agree), ResNet's and Swin's those of the files that transformers writes. Counting from 0, ours on the right:
+agree), EfficientNet-Lite's those of timm's ``tf_efficientnet_lite…`` (``timm/models/efficientnet.py``), and
+ResNet's and Swin's those of the files that transformers writes. Counting from 0, ours on the right:
 
     TopFormer
     tpm.stem.0                             stem
@@ -14,6 +15,13 @@ agree), ResNet's and Swin's those of the files that transformers writes. Countin
     smb1.stem_block.0                      stem
     smb{m+1}.layer{n+1}.conv               stages.{m}.{n}               an inverted residual
     trans{m+1}.transformer_blocks.{n}      transformers.{5-M+m}.{n}     parts as in SEA_ATTENTION and MLP
+
+    EfficientNet-Lite
+    conv_stem, bn1                         stem.conv, stem.norm
+    blocks.{m}.{n}.conv_pw, bn1            stages.{m}.{n}.expand        .conv and .norm
+    blocks.{m}.{n}.conv_dw, bn2            stages.{m}.{n}.depthwise
+    blocks.{m}.{n}.conv_pwl, bn3           stages.{m}.{n}.project
+    blocks.0.0.conv_dw, bn1; conv_pw, bn2  stages.0.0.depthwise; project, without expansion
 
     ResNet
     resnet                                 network
@@ -34,6 +42,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch import nn
 
+from mobilevis.models.backbones.efficientnet import EfficientNetLite
 from mobilevis.models.backbones.resnet import ResNet
 from mobilevis.models.backbones.seaformer import SeaFormer
 from mobilevis.models.backbones.swin import Swin
@@ -118,6 +127,23 @@ def _seaformer(backbone: SeaFormer) -> Pairs:
             yield from _block(official, ours, SEA_ATTENTION)
 
 
+def _efficientnet(backbone: EfficientNetLite) -> Pairs:
+    yield from _conv_and_norm("conv_stem", "bn1", "stem")
+    for m, stage in enumerate(backbone.stages):
+        for n, block in enumerate(stage.children()):
+            official, ours = f"blocks.{m}.{n}", f"stages.{m}.{n}"
+            parts = {"expand": "conv_pw", "depthwise": "conv_dw", "project": "conv_pwl"}
+            if isinstance(block.expand, nn.Identity):
+                parts = {"depthwise": "conv_dw", "project": "conv_pw"}
+            for place, (part, conv) in enumerate(parts.items(), start=1):
+                yield from _conv_and_norm(f"{official}.{conv}", f"{official}.bn{place}", f"{ours}.{part}")
+
+
+def _conv_and_norm(conv: str, norm: str, ours: str) -> Pairs:
+    yield conv, f"{ours}.conv"
+    yield norm, f"{ours}.norm"
+
+
 def _resnet(_: ResNet) -> Pairs:
     yield "resnet", "network"
 
@@ -148,6 +174,7 @@ def _parts(official: str, ours: str, names: Mapping[str, str]) -> Pairs:
 
 
 _MODULES: dict[type[nn.Module], Callable[..., Pairs]] = {
+    EfficientNetLite: _efficientnet,
     ResNet: _resnet,
     SeaFormer: _seaformer,
     Swin: _swin,

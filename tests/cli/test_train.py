@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 TINY = (
     "model.name=mobileinst-topformer-tiny",
     "model.checkpoint=",
-    "model.fresh=[]",
+    "model.by_class=[]",
     "model.options={ num_queries = 5, dim = 32, heads = 4 }",
     "objective={}",
     "optimizer.multipliers={}",
@@ -37,6 +39,16 @@ def test_a_folder_is_trained_on(mobilevis, yolo, tmp_path):
     done = mobilevis("train", "starter", "--data", yolo, *options)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/starter/model.safetensors").is_file()
+
+
+def test_what_the_folder_holds_out_validates_a_run(mobilevis, yolo, tmp_path):
+    for folder in ("images", "labels"):
+        shutil.copytree(yolo / folder / "train", yolo / folder / "val")
+    options = [part for value in TINY for part in ("--set", value)]
+    done = mobilevis("train", "starter", "--data", yolo, *options)
+    assert done.returncode == 0, done.stderr
+    assert "iteration 1: AP" in done.stdout
+    assert (tmp_path / "runs/starter/best.safetensors").is_file()
 
 
 def test_labels_in_yolos_format_validate_a_run(mobilevis, yolo, tmp_path):

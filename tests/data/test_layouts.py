@@ -10,7 +10,7 @@ import pytest
 
 from mobilevis.data.coco import save_coco
 from mobilevis.data.datasets import Image, ImageDataset
-from mobilevis.data.layouts import find_set
+from mobilevis.data.layouts import find_held_out, find_set
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 
@@ -51,6 +51,16 @@ def test_a_held_out_part_is_found_where_there_is_one(tmp_path):
         tmp_path / "annotations/instances_val.json",
         tmp_path / "val",
     )
+
+
+@pytest.mark.parametrize("split", ["val", "valid"])
+def test_the_part_that_is_held_out_has_two_names(tmp_path, split):
+    write_coco(tmp_path / "train/_annotations.coco.json", tmp_path / "train")
+    assert find_held_out(tmp_path) is None
+    write_coco(tmp_path / split / "_annotations.coco.json", tmp_path / split)
+    found = find_held_out(tmp_path)
+    assert found is not None
+    assert found.images == tmp_path / split
 
 
 @pytest.mark.parametrize("images", ["images/train", "train/images", "images"])

@@ -24,6 +24,7 @@ ABLATIONS = [
         *(("mobileinst-topformer-tiny", (128, 192), config) for config in ABLATIONS),
         ("sparseinst-topformer-base", (128, 192), {}),
         ("mobileinst-yolox-nano", (320, 640), {}),
+        ("mobileinst-efficientnet-lite0", (128, 192), {}),
     ],
 )
 def test_each_entry_lowers_to_one_delegate_call(name, size, config):

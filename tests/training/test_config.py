@@ -101,6 +101,11 @@ def test_every_shipped_configuration_is_valid(name: str) -> None:
     assert load_config(name) == load_config(RECIPES / f"{name}.toml")
 
 
+def test_a_recipe_may_say_how_a_set_is_validated_that_it_does_not_name(config_file: Path) -> None:
+    config_file.write_text(f"{MINIMAL}[validation]\nevery = 5\n")
+    assert not load_config(config_file).validation.enabled
+
+
 def test_the_papers_schedules_are_shipped() -> None:
     coco = load_config("coco")
     assert (coco.schedule.iterations, coco.schedule.milestones) == (270_000, (210_000, 250_000))

@@ -162,11 +162,17 @@ def test_a_part_within_a_part_has_its_own_rate(config: TrainConfig) -> None:
     model = Trainer(config).state.objective
     groups = create_optimizer(model, OptimizerConfig(learning_rate=1.0, multipliers=rates)).param_groups
     rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
-    found = {name: rate[id(p)] for name, p in model.named_parameters()}
-    assert found["model.backbone.stem.conv.weight"] == 0.0
+    found = {name: rate[id(p)] for name, p in model.named_parameters() if p.requires_grad}
     assert found["model.backbone.stem.norm.weight"] == 0.5
     assert found["model.backbone.rows.0.depthwise.conv.weight"] == 0.1
     assert found["model.instance_decoder.queries"] == 1.0
+
+
+def test_a_part_with_a_factor_of_0_is_frozen(config: TrainConfig) -> None:
+    model = Trainer(config).state.objective
+    create_optimizer(model, OptimizerConfig(multipliers={"stem.conv": 0.0}))
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    assert frozen == ["model.backbone.stem.conv.weight"]
 
 
 def test_a_run_starts_from_the_weights_of_a_model_that_ships() -> None:

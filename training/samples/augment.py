@@ -49,6 +49,10 @@ class View:
         quarter = (width // MASK_STRIDE, height // MASK_STRIDE)
         return cv2.resize(placed, quarter, interpolation=cv2.INTER_AREA)
 
+    def full_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(H, W) source mask to the pixels of the canvas that it covers by half or more."""
+        return self._place(_resize(mask.astype(np.uint8) * np.uint8(255), self.size)) >= 128
+
     def _place(self, resized: Image) -> Image:
         if self.flip:
             resized = resized[:, ::-1]

@@ -66,6 +66,8 @@ class AugmentConfig:
         colour: largest relative change of brightness, contrast and saturation.
         hue: largest turn of all hues, in degrees.
         near: how another frame of a sample that shows the same still differs from the first.
+        paste: probability that some objects of another still are pasted over it, flipped and resized on their
+            own (simple copy-paste, Ghiasi et al., 2021).
     """
 
     flip: float = 0.5
@@ -73,12 +75,14 @@ class AugmentConfig:
     colour: float = 0.0
     hue: float = 0.0
     near: NearViewConfig = field(default_factory=NearViewConfig)
+    paste: float = 0.0
 
     def __post_init__(self) -> None:
         require(0 <= self.flip <= 1, "augment.flip must lie in [0, 1]")
         require(0 < self.scale[0] <= self.scale[1], "augment.scale must be (low, high) with 0 < low ≤ high")
         require(0 <= self.colour < 1, "augment.colour must lie in [0, 1)")
         require(0 <= self.hue <= 180, "augment.hue must lie in [0, 180] degrees")
+        require(0 <= self.paste <= 1, "augment.paste is a probability")
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         require_known(self.format, DATA_FORMATS, "data.format")
+        stills = self.format in STILL_FORMATS
+        require(stills or not self.augment.paste, f"augment.paste is for {' and '.join(STILL_FORMATS)}")
         require(self.batch_size > 0, "data.batch_size must be positive")
         require(self.workers >= 0, "data.workers must not be negative")
         require(sum(item.share for item in self.also) < 1, "data.also must leave a share to the first set")

@@ -27,6 +27,7 @@ from mobilevis.training.samples.augment import (
 from mobilevis.training.samples.batches import SampleKey
 from mobilevis.training.samples.config import ClipConfig, DataConfig, NearViewConfig
 from mobilevis.training.samples.frames import SourceFrame
+from mobilevis.training.samples.paste import paste_objects
 from mobilevis.training.samples.sources import FrameSource
 
 # The model's input must be a multiple of its coarsest stride.
@@ -135,7 +136,7 @@ class TrainingSet(Dataset[list[Sample]]):
             frames = clip_frames(frame, length, self.clip)
             if self.clip.still and rng.random() < self.clip.still:
                 frames = frames[:1] * len(frames)
-        sources = [self.source.read(video, frame) for frame in frames]
+        sources = self._read(rng, video, frames)
         config = self.config.augment
         view = self._view(rng, sources[0].image.shape[:2])
         colour = colour_matrix(rng, config.colour, config.hue)
@@ -146,6 +147,15 @@ class TrainingSet(Dataset[list[Sample]]):
             else:
                 samples.append(augment(source, view, colour))
         return samples
+
+    def _read(self, rng: np.random.Generator, video: int, frames: Sequence[int]) -> list[SourceFrame]:
+        """The frames of a sample; all those of a still have the same objects pasted over."""
+        config = self.config.augment
+        if not config.paste or rng.random() >= config.paste:
+            return [self.source.read(video, frame) for frame in frames]
+        other = self.source.read(*self._places[int(rng.integers(len(self)))])
+        pasted = paste_objects(rng, self.source.read(video, frames[0]), other, config)
+        return [pasted] * len(frames)
 
     def _view(self, rng: np.random.Generator, size: tuple[int, int]) -> View:
         config = self.config

@@ -134,7 +134,7 @@ def test_a_bad_result_is_refused_by_record(
 
 
 def test_an_unknown_metric_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="coco, stq, vpq, ytvis"):
+    with pytest.raises(UserError, match="coco, neighbours, stq, vpq, ytvis"):
         evaluate("map", tmp_path / "gt.json", tmp_path / "results.json")
 
 

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mobilevis.models.backbones import BACKBONES, LEVEL_BACKBONES, create_backbone, create_level_backbone
+from mobilevis.models.backbones.efficientnet import EFFICIENTNET_LITES, PaddedConvNorm
 from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaAttention
 from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, UnscaledAttention
+from mobilevis.models.blocks.layers import ImageNetNormalise
 
 
 def _randomise_norms(module: nn.Module) -> None:
@@ -115,6 +117,46 @@ def test_sizes_are_the_published_ones():
     assert TOPFORMER_SIZES["base"].channels == (32, 64, 128, 160)
     assert sum(TOPFORMER_SIZES["tiny"].channels) == 208
     assert SEAFORMER_SIZES["large"].channels == (64, 128, 192, 256, 320)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    # timm's tf_efficientnet_lite0, 1 and 2, a classifier of 1,000 ImageNet classes included.
+    list(zip(EFFICIENTNET_LITES, (4_652_008, 5_416_680, 6_092_072))),
+)
+def test_efficientnet_lite_has_the_published_parameters(name: str, parameters: int) -> None:
+    with torch.device("meta"):
+        backbone = create_backbone(name, 128, 0.0)
+        head = nn.Sequential(nn.Conv2d(backbone.channels[-1], 1280, 1, bias=False), nn.BatchNorm2d(1280))
+        classifier = nn.Linear(1280, 1000)
+    assert sum(p.numel() for part in (backbone, head, classifier) for p in part.parameters()) == parameters
+
+
+@pytest.mark.parametrize(("kernel", "first", "last"), [(3, 0, 2), (5, -1, 3)])
+def test_a_stride_of_2_sees_what_tensorflow_s_same_padding_shows_it(kernel: int, first: int, last: int):
+    """TensorFlow pads an even side by k - 2, the smaller half in front: output i sees 2i + first to last."""
+    layer = PaddedConvNorm(1, 1, kernel, stride=2).eval()
+    nn.init.ones_(layer.conv.weight)
+    seen = []
+    for place in range(16):
+        line = torch.zeros(1, 1, 16, 16)
+        line[..., place] = 1.0
+        seen.append(bool(layer(line)[0, 0, 4, 4] > 0))
+    assert [place for place, found in enumerate(seen) if found] == list(range(8 + first, 8 + last + 1))
+
+
+def test_efficientnet_sees_images_between_minus_1_and_1():
+    backbone = create_backbone("efficientnet-lite0", 128, 0.0).eval()
+    seen: list[Tensor] = []
+    backbone.stem.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image = torch.tensor([0.0, 127.5, 255.0, 255.0]).repeat_interleave(16).expand(1, 3, 64, 64)
+    backbone(ImageNetNormalise()(image))
+    torch.testing.assert_close(seen[0], image / 127.5 - 1, rtol=0, atol=1e-5)
+
+
+def test_efficientnet_refuses_sides_that_are_no_multiple_of_64():
+    with pytest.raises(ValueError, match=r"\(64, 96\).*multiples of 64"):
+        create_backbone("efficientnet-lite0", dim=128, drop_path=0.0)(torch.randn(1, 3, 64, 96))
 
 
 def test_drop_path_grows_from_nothing_to_the_rate():

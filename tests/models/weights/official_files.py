@@ -109,6 +109,28 @@ def sea_attention(name: str, channels: int, keys: int) -> dict[str, Tensor]:
     }
 
 
+def official_efficientnet_lite0() -> dict[str, Tensor]:
+    """timm's tensors of ``tf_efficientnet_lite0`` without the head: its ``_gen_efficientnet_lite``."""
+
+    def pair(conv: str, norm: str, out: int, into: int, kernel: int = 1) -> dict[str, Tensor]:
+        made = convolution("x", out, into, kernel)
+        return {made_name.replace("x.c", conv).replace("x.bn", norm): x for made_name, x in made.items()}
+
+    state = pair("conv_stem", "bn1", 32, 3, 3)
+    state.update(pair("blocks.0.0.conv_dw", "blocks.0.0.bn1", 32, 1, 3))
+    state.update(pair("blocks.0.0.conv_pw", "blocks.0.0.bn2", 16, 32))
+    into = 16
+    stages = [(24, 2, 3), (40, 2, 5), (80, 3, 3), (112, 3, 5), (192, 4, 5), (320, 1, 3)]
+    for m, (out, blocks, kernel) in enumerate(stages, start=1):
+        for n in range(blocks):
+            block = f"blocks.{m}.{n}"
+            state.update(pair(f"{block}.conv_pw", f"{block}.bn1", 6 * into, into))
+            state.update(pair(f"{block}.conv_dw", f"{block}.bn2", 6 * into, 1, kernel))
+            state.update(pair(f"{block}.conv_pwl", f"{block}.bn3", out, 6 * into))
+            into = out
+    return state
+
+
 def topformer() -> nn.Module:
     return create_backbone("topformer-tiny", 128, 0.0)
 

@@ -19,6 +19,7 @@ from mobilevis.models.weights.checkpoint import (
     load_checkpoint,
     load_weights,
     save_checkpoint,
+    start_classes,
 )
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.runtime.categories import Category
@@ -196,6 +197,15 @@ def test_training_can_start_from_a_checkpoint_for_other_classes(
     for name in report.other_classes:
         assert state[name].shape[0] == 5
         assert torch.equal(state[name], before[name])
+
+
+def test_classes_start_from_those_of_a_checkpoint_by_name(model: StreamingModel, checkpoint: Path) -> None:
+    other = small_model(num_classes=3)
+    found = start_classes(other, checkpoint, ["class_head"], ["lime", "blue", "red"], {"lime": "green"})
+    assert found == {"lime": "green", "red": "red"}
+    rows, saved = (m.state_dict()["instance_decoder.class_head.weight"] for m in (other, model))
+    assert torch.equal(rows[[0, 2]], saved[[1, 0]])
+    assert LoadReport((), classes=found).summary().endswith("from the file's: lime from green, red")
 
 
 def test_training_cannot_start_from_another_model(checkpoint: Path) -> None:

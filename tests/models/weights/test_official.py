@@ -17,6 +17,7 @@ from mobilevis.models.weights.checkpoint import load_pretrained_backbone, load_w
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.runtime.errors import UserError
 from tests.models.weights.official_files import (
+    official_efficientnet_lite0,
     official_injections,
     official_seaformer_tiny,
     official_topformer_tiny,
@@ -103,7 +104,28 @@ def test_a_file_fills_every_tensor_of_seaformer(tmp_path: Path) -> None:
             assert torch.equal(attention, official[f"trans{transformer}.transformer_blocks.1.attn.{theirs}"])
 
 
-@pytest.mark.parametrize("name", ["topformer-base", "seaformer-large"])
+def test_a_file_of_timm_fills_every_tensor_of_efficientnet_lite(tmp_path: Path) -> None:
+    official = official_efficientnet_lite0()
+    head = {"conv_head.weight": torch.zeros(1280, 320, 1, 1), "classifier.bias": torch.zeros(1000)}
+    save_file({**official, **head}, tmp_path / "model.safetensors")
+    backbone = create_backbone("efficientnet-lite0", 128, 0.0)
+    report = load_pretrained_backbone(backbone, tmp_path / "model.safetensors")
+    assert not report.missing
+    assert set(report.unmatched) == set(head)
+    assert len(report.loaded) == len(official) == len(backbone.state_dict())
+    state = backbone.state_dict()
+    for ours, theirs in {
+        "stem.norm.running_mean": "bn1.running_mean",
+        "stages.0.0.depthwise.conv.weight": "blocks.0.0.conv_dw.weight",
+        "stages.0.0.project.norm.bias": "blocks.0.0.bn2.bias",
+        "stages.1.1.expand.norm.weight": "blocks.1.1.bn1.weight",
+        "stages.4.0.depthwise.norm.running_var": "blocks.4.0.bn2.running_var",
+        "stages.6.0.project.conv.weight": "blocks.6.0.conv_pwl.weight",
+    }.items():
+        assert torch.equal(state[ours], official[theirs]), ours
+
+
+@pytest.mark.parametrize("name", ["topformer-base", "seaformer-large", "efficientnet-lite2"])
 def test_every_tensor_of_the_larger_sizes_has_an_official_name(name: str) -> None:
     with torch.device("meta"):
         backbone = create_backbone(name, 256, 0.0)
@@ -188,5 +210,5 @@ def test_a_file_of_another_family_is_refused(tmp_path: Path) -> None:
 
 def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
     torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
-    with pytest.raises(ValueError, match="known are ResNet, SeaFormer, Swin, TopFormer"):
+    with pytest.raises(ValueError, match="known are EfficientNetLite, ResNet, SeaFormer, Swin, TopFormer"):
         load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")
