@@ -24,6 +24,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.shadows.ShadowDialog
 import org.robolectric.shadows.ShadowPowerManager
+import java.io.File
 
 @RunWith(RobolectricTestRunner::class)
 class MainActivityTest {
@@ -120,6 +121,18 @@ class MainActivityTest {
         controller.setup()
         waitUntil("the notice") { activity.isSeen(R.id.notice) }
         assertEquals("the model is gone (gone.tflite): add it again", activity.text(R.id.notice_text))
+    }
+
+    @Test
+    fun `a chosen model whose engine is not in this build says so in one line`() {
+        val folder = File(testApp.filesDir, "models/onnx").apply { mkdirs() }
+        File(folder, "encode.onnx").writeText("of an app that has the engine")
+        testApp.settings.update { it.copy(model = "onnx") }
+        controller.setup()
+        waitUntil("the notice") { activity.isSeen(R.id.notice) }
+        val text = activity.text(R.id.notice_text)
+        assertTrue(text, text.startsWith("ONNX Runtime is not in this build ($folder): use a .pte file or "))
+        assertEquals(activity.getString(R.string.choose_model), activity.text(R.id.notice_first))
     }
 
     @Test
