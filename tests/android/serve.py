@@ -1,7 +1,8 @@
 """An artefact's entries for the tests of the Android app, which has no engine of its own on a desktop.
 
-``python tests/android/serve.py ARTEFACT`` reads an entry's name, a line, then its inputs as little-endian
-float32 in the metadata's order, and writes the outputs likewise, until its input ends.
+``python tests/android/serve.py ARTEFACT`` writes a byte when it is ready. Then, until its input ends, it
+reads an entry's name, a line, and the inputs as little-endian float32 in the metadata's order, and writes the
+outputs likewise.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from mobilevis.runtime.artefact import load_artefact
 def serve(path: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the requests end."""
     artefact = load_artefact(path)
+    answers.write(b"\n")
+    answers.flush()
     for line in requests:
         entry = line.decode().strip()
         spec = artefact.metadata.entries[entry]

@@ -12,6 +12,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertTrue
+import org.junit.Assume.assumeTrue
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -189,6 +190,16 @@ class MainActivityTest {
         shadowOf(dialog).clickOnItem(SourceKind.SAMPLE.ordinal)
         waitUntil("a picture") { "fps" in hud }
         assertFalse(activity.isSeen(R.id.notice))
+    }
+
+    @Test
+    fun `a bundled model that finds no space for its copy says so`() {
+        testApp.settings.update { it.copy(model = null) }
+        assumeTrue("the build bundled no model", testApp.models.bundled != null)
+        testApp.space = 0
+        controller.setup()
+        waitUntil("the notice") { activity.isSeen(R.id.notice) }
+        assertTrue(activity.text(R.id.notice_text), "no space on this device" in activity.text(R.id.notice_text))
     }
 
     @Test

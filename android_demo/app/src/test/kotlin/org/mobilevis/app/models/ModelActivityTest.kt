@@ -139,6 +139,15 @@ class ModelActivityTest {
     }
 
     @Test
+    fun `a model that is too large for the memory says so, and another can be chosen`() {
+        open()
+        testApp.makeEngine = { throw OutOfMemoryError("1 GiB") }
+        activity.press(R.id.self_check)
+        waitUntil("the fault") { status == activity.getString(R.string.out_of_memory) }
+        assertTrue(activity.findViewById<android.view.View>(R.id.add_model).isEnabled)
+    }
+
+    @Test
     fun `the chosen model is marked, also after the list was shown anew`() {
         open()
         activity.press(R.id.self_check)
