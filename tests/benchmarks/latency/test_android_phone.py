@@ -74,7 +74,7 @@ def system(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(exports) -> Path:
-    """The smallest MobileInst: a frame of it takes a tenth of a second where it is emulated."""
+    """The smallest MobileInst: emulated, a frame of it takes seconds on a busy machine."""
     from mobilevis.export import export_model
     from mobilevis.export.seeded import create_seeded
 
