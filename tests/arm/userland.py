@@ -26,6 +26,7 @@ SUITE = "trixie"
 MIRROR = "http://deb.debian.org/debian"
 PYTHON_VERSION = "3.13"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+QEMU = Path("host", "usr", "bin", "qemu-aarch64")
 PACKAGES = (f"python{PYTHON_VERSION}", "libstdc++6")
 WHEELS = ("numpy", "onnxruntime", "ai-edge-litert")
 PLATFORMS = (*(f"manylinux_2_{minor}_aarch64" for minor in (28, 27, 17)), "manylinux2014_aarch64")
@@ -50,7 +51,7 @@ class Userland:
 
     @property
     def qemu(self) -> Path:
-        return self.folder / "host" / "usr" / "bin" / "qemu-aarch64"
+        return self.folder / QEMU
 
     @property
     def root(self) -> Path:
@@ -100,15 +101,8 @@ def build_userland(folder: Path, mirror: str = MIRROR) -> Userland:
         raise UserError(f"no ARM userland here: {reason}", fix="use an ARM board over ssh")
     apt = Apt(folder.resolve() / "apt", mirror)
     apt.update()
-    for deb in apt.download("arm64", PACKAGES, with_dependencies=True):
-        run_tool(["dpkg-deb", "-x", str(deb), str(userland.root)])
-    # Debian has /lib as a link into /usr, made by a package that only a whole system has.
-    for name in ("lib", "bin"):
-        link = userland.root / name
-        if not link.exists():
-            link.symlink_to(f"usr/{name}")
-    for deb in apt.download("amd64", ("qemu-user",), with_dependencies=False):
-        run_tool(["dpkg-deb", "-x", str(deb), str(folder / "host")])
+    unpack_root(apt, PACKAGES, userland.root)
+    unpack_qemu(apt, userland.folder)
     _install_wheels(userland.site)
     shutil.rmtree(apt.folder)
     with atomic_path(userland.python) as script:
@@ -162,6 +156,23 @@ class Apt:
             f'APT::Sandbox::User "";\n'
         )
         run_tool(command, cwd=self.folder / "debs", variables={"APT_CONFIG": str(configuration)})
+
+
+def unpack_root(apt: Apt, packages: Sequence[str], root: Path) -> None:
+    """Unpack arm64 packages and all that they depend on; nothing of them is run."""
+    for deb in apt.download("arm64", packages, with_dependencies=True):
+        run_tool(["dpkg-deb", "-x", str(deb), str(root)])
+    # Debian has /lib as a link into /usr, made by a package that only a whole system has.
+    for name in ("lib", "bin", "sbin"):
+        link = root / name
+        if not link.exists():
+            link.symlink_to(f"usr/{name}")
+
+
+def unpack_qemu(apt: Apt, folder: Path) -> None:
+    """Unpack the emulator, one static file: ``folder / QEMU``."""
+    for deb in apt.download("amd64", ("qemu-user",), with_dependencies=False):
+        run_tool(["dpkg-deb", "-x", str(deb), str(folder / "host")])
 
 
 def _install_wheels(site: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import shutil
+import signal
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ from mobilevis.benchmarks.latency.transports.base import (
 )
 from mobilevis.runtime.errors import UserError
 
+PR_SET_PDEATHSIG = 1
 SERIAL = re.compile(r"[\w.:%()\[\] +-]+")
 DEFAULT_PORT = ":5555"  # of adb over TCP, which adb itself lets one leave out
 MDNS_SERVICE = "._adb-tls-connect._tcp"  # ends the serial of a phone that was paired over Wi-Fi
@@ -163,7 +167,7 @@ class AdbTransport:
 
     def run(self, command: Sequence[str], on_line: Optional[OnLine] = None) -> Finished:
         """Run a program with adb shell, which hands its exit status on."""
-        done = execute([*self._adb, "shell", "-T", quote(command)], on_line)
+        done = execute([*self._adb, "shell", "-T", quote(command)], on_line, before=_end_with_parent)
         if done.status != 0:
             self._check_connection(done)
         return done
@@ -178,6 +182,12 @@ class AdbTransport:
         if own or done.status < 0:
             words = own[0].strip() if own else done.complaint
             raise TransportError(f"device lost: {words}", self.address, "check `adb devices` and the cable")
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this adb when we are killed, or the worker never learns it: adb goes on unread."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def open_adb(target: str, access: Access) -> AdbTransport:

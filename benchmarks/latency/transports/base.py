@@ -115,7 +115,10 @@ class Transport(Protocol):
 
 
 def execute(
-    command: Sequence[str], on_line: Optional[OnLine] = None, stdin: Optional[IO[bytes]] = None
+    command: Sequence[str],
+    on_line: Optional[OnLine] = None,
+    stdin: Optional[IO[bytes]] = None,
+    before: Optional[Callable[[], None]] = None,
 ) -> Finished:
     """Run a program on this machine; it is ended, not orphaned, when this process is interrupted.
 
@@ -123,6 +126,7 @@ def execute(
         command: program and arguments.
         on_line: gets each line of standard output as it comes.
         stdin: an open file that it reads; None for nothing.
+        before: called in the new process, before the program begins.
 
     Raises:
         UserError: there is no such program here, or it answers without end.
@@ -135,6 +139,7 @@ def execute(
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,  # Ctrl-C is ours to hand on, in order
+                preexec_fn=before,
             )
         except OSError as error:
             raise UserError(f"cannot run {command[0]}: {error.strerror}", fix="install it") from error

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mobilevis.runtime.errors import UserError
+
 
 class HostLostError(Exception):
     """Nobody reads the pipe any more."""
@@ -21,24 +23,35 @@ class Journal:
     """Appends events to a file and to a pipe."""
 
     def __init__(self, path: Path, pipe: int) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("wb", buffering=0)
         self._pipe = pipe
+        self._is_full = False
 
     def write(self, event: str, **facts: Any) -> None:
         """Append one event.
 
         Raises:
             HostLostError: the host's end of the pipe is closed.
+            UserError: the file cannot be written, told once: what follows goes down the pipe alone.
         """
-        line = json.dumps({"event": event, **facts}, allow_nan=False) + "\n"
-        self._file.write(line)
-        self._file.flush()
-        data = line.encode()
+        line = (json.dumps({"event": event, **facts}, allow_nan=False) + "\n").encode()
         try:
-            while data:
-                data = data[os.write(self._pipe, data) :]
+            _write_all(self._pipe, line)
         except OSError as error:
             raise HostLostError from error
+        if self._is_full:
+            return
+        try:
+            _write_all(self._file.fileno(), line)
+        except OSError as error:
+            self._is_full = True
+            what = f"the journal cannot be written: {error.strerror}"
+            raise UserError(what, fix="free some space on the device, then run again") from error
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def take_stdout() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -21,9 +22,20 @@ from mobilevis.benchmarks.latency.bench import Plan, run_plan
 from mobilevis.benchmarks.latency.transports.base import Access
 from mobilevis.benchmarks.latency.transports.registry import open_device
 from mobilevis.benchmarks.latency.worker.protocol import Protocol
+from tests.arm import userland as arm_userland
 
+ROOT = Path(__file__).parents[3]  # of the repository, where `python -m tests…` finds its modules
 PORT = 6555
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+
+
+def find_obstacle(*namespaces: str) -> str:
+    """Why no adbd can be run here, in these namespaces as ``unshare`` calls them; empty where it can."""
+    reason = arm_userland.obstacle() or ("" if shutil.which("adb") else "adb is not installed")
+    if reason:
+        return reason
+    failed = subprocess.run(["unshare", *namespaces, "true"], capture_output=True, check=False).returncode
+    return "namespaces of our own are not allowed here" if failed else ""
 
 
 def raise_loopback() -> None:

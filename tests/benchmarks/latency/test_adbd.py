@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import shutil
 import subprocess
 import sys
 import time
@@ -13,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from mobilevis.runtime.errors import UserError
-from tests.arm import userland as arm_userland
 from tests.arm.userland import Apt, run_tool
+
+from .adbd_board import ROOT, find_obstacle
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +21,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="session")
 def adbd(pytestconfig: pytest.Config) -> Path:
     """Kept between test runs: 20 MB come from Debian's mirror."""
-    reason = arm_userland.obstacle() or ("" if shutil.which("adb") else "adb is not installed")
-    if not reason and subprocess.run(["unshare", "-rn", "true"], check=False).returncode:
-        reason = "network namespaces are not allowed here"
-    if reason or platform.machine() != "x86_64":
-        pytest.skip(reason or "adbd is taken for x86-64")
+    reason = find_obstacle("-rn")
+    if reason:
+        pytest.skip(reason)
     folder = pytestconfig.cache.mkdir("adbd")
     root = folder / "root"
     if not root.exists():
@@ -42,9 +39,9 @@ def adbd(pytestconfig: pytest.Config) -> Path:
 
 def run_scenario(adbd: Path, artefact: Path, tmp_path: Path, scenario: str) -> dict[str, object]:
     (tmp_path / "device").mkdir()
-    script = Path(__file__).with_name("adbd_board.py")
-    command = ["unshare", "-rn", sys.executable, script, adbd, artefact, tmp_path, scenario]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    script = ["-m", "tests.benchmarks.latency.adbd_board", adbd, artefact, tmp_path, scenario]
+    command = ["unshare", "-rn", sys.executable, *script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -15,10 +15,13 @@ open class DemoApplication : Application() {
     val settings by lazy { SettingsStore(getSharedPreferences("settings", MODE_PRIVATE)) }
 
     /** The models on this device. */
-    val models by lazy { ModelStore(File(filesDir, "models"), assets, filesDir::getUsableSpace) }
+    val models by lazy { ModelStore(File(filesDir, "models"), assets, ::usableSpace) }
 
     /** How long the benchmark measures. */
     open val protocol = Protocol()
+
+    /** Bytes that are free for models. */
+    protected open fun usableSpace(): Long = filesDir.usableSpace
 
     /** Opens a model on the engine of its format. */
     open fun load(

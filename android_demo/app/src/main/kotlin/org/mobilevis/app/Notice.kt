@@ -74,6 +74,12 @@ fun noticeOf(
                 )
             SourceFault.VIDEO_UNREADABLE ->
                 Triple(R.string.video_title, R.string.video_text, OTHER_SOURCE)
+            SourceFault.LOW_MEMORY ->
+                Triple(
+                    R.string.low_memory_title,
+                    R.string.low_memory_text,
+                    listOf(NoticeAction.TRY_AGAIN) + OTHER_SOURCE,
+                )
             SourceFault.NO_PERMISSION ->
                 if (isBlocked) {
                     Triple(

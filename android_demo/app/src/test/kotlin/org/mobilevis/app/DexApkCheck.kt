@@ -81,7 +81,7 @@ class DexApkCheck {
         val missing =
             (called - defined).filter {
                 val name = it.removeSurrounding("L", ";").replace('/', '.')
-                // ONNX Runtime's Android library is in the Gradle build only; OnnxRuntimeEngine says so in words.
+                // ONNX Runtime's Android library is in the Gradle build only: ArtefactFormat.checkBuiltIn says so.
                 !name.startsWith("ai.onnxruntime.") && !isOnDevice(name)
             }
         assertEquals(emptyList<String>(), missing)

@@ -12,6 +12,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertTrue
+import org.junit.Assume.assumeTrue
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
@@ -24,6 +25,7 @@ import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 import org.robolectric.shadows.ShadowDialog
 import org.robolectric.shadows.ShadowPowerManager
+import java.io.File
 
 @RunWith(RobolectricTestRunner::class)
 class MainActivityTest {
@@ -123,6 +125,18 @@ class MainActivityTest {
     }
 
     @Test
+    fun `a chosen model whose engine is not in this build says so in one line`() {
+        val folder = File(testApp.filesDir, "models/onnx").apply { mkdirs() }
+        File(folder, "encode.onnx").writeText("of an app that has the engine")
+        testApp.settings.update { it.copy(model = "onnx") }
+        controller.setup()
+        waitUntil("the notice") { activity.isSeen(R.id.notice) }
+        val text = activity.text(R.id.notice_text)
+        assertTrue(text, text.startsWith("ONNX Runtime is not in this build ($folder): use a .pte file or "))
+        assertEquals(activity.getString(R.string.choose_model), activity.text(R.id.notice_first))
+    }
+
+    @Test
     fun `the camera is asked for once, also when the device is turned meanwhile`() {
         testApp.settings.update { it.copy(source = SourceKind.BACK_CAMERA) }
         controller.setup()
@@ -176,6 +190,16 @@ class MainActivityTest {
         shadowOf(dialog).clickOnItem(SourceKind.SAMPLE.ordinal)
         waitUntil("a picture") { "fps" in hud }
         assertFalse(activity.isSeen(R.id.notice))
+    }
+
+    @Test
+    fun `a bundled model that finds no space for its copy says so`() {
+        testApp.settings.update { it.copy(model = null) }
+        assumeTrue("the build bundled no model", testApp.models.bundled != null)
+        testApp.space = 0
+        controller.setup()
+        waitUntil("the notice") { activity.isSeen(R.id.notice) }
+        assertTrue(activity.text(R.id.notice_text), "no space on this device" in activity.text(R.id.notice_text))
     }
 
     @Test

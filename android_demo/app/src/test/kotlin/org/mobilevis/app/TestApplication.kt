@@ -15,13 +15,23 @@ class TestApplication : DemoApplication() {
     @Volatile
     var makeEngine: () -> ColourEngine = ::ColourEngine
 
+    /** Bytes that are free for models; the disk's own unless a test says otherwise. */
+    @Volatile
+    var space: Long? = null
+
+    override fun usableSpace() = space ?: super.usableSpace()
+
+    /** Opens any other file; as the app does, unless a test has another way. */
+    @Volatile
+    var openOther: (File, Int) -> Engine = { file, threads -> loadArtefact(file, threads) }
+
     override val protocol = Protocol(minRuns = 12, minSeconds = 0.0, warmupSeconds = 0.0, settledWithin = 10.0)
 
     override fun load(
         file: File,
         threads: Int,
     ): Engine {
-        if (!file.name.startsWith("colours")) return loadArtefact(file, threads)
+        if (!file.name.startsWith("colours")) return openOther(file, threads)
         return makeEngine().also { engines += it }
     }
 

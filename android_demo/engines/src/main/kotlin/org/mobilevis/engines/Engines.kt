@@ -34,12 +34,13 @@ fun loadArtefact(
     if (threads !in 1..most) {
         throw UserError("$threads threads asked for", fix = "choose between 1 and $most, the available cores")
     }
-    val metadata = readMetadata(path, verify)
     val format = ArtefactFormat.of(path)
+    format.checkBuiltIn(path.path)
+    val metadata = readMetadata(path, verify)
     return try {
         ENGINES.getValue(format)(path, metadata, threads)
     } catch (error: LinkageError) {
-        // The engine's classes or its native library are not there, or are built for another device.
+        // The engine's native library is not there, or is built for another device.
         throw UserError(
             "this device cannot load ${format.engine}'s library",
             path.path,

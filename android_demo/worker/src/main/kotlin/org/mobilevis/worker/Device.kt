@@ -109,6 +109,18 @@ internal fun millisecondsSince(start: Long): Double = (System.nanoTime() - start
 /** The number of this process. */
 internal fun processId(): Int = File("/proc/self").canonicalFile.name.toInt()
 
+/**
+ * The user-mode emulator that this process runs under, such as `qemu-aarch64`; null on real hardware.
+ *
+ * QEMU answers /proc/self/exe with the emulated program, but not the same link of a thread.
+ */
+internal fun findEmulator(): String? =
+    try {
+        Files.readSymbolicLink(File("/proc/self/task/${processId()}/exe").toPath()).fileName.toString()
+    } catch (_: IOException) {
+        null // not every Android lets a process read it
+    }?.takeIf { it.startsWith("qemu-") }
+
 /** CPU seconds of this process so far, all threads: utime and stime of /proc/self/stat, in Android's 100 Hz. */
 internal fun cpuSeconds(): Double {
     val fields =

@@ -1,5 +1,6 @@
 package org.mobilevis.worker
 
+import org.mobilevis.core.UserError
 import org.mobilevis.core.json.writeJson
 import java.io.Closeable
 import java.io.File
@@ -23,23 +24,32 @@ internal class Journal(
     private val pipe: OutputStream,
 ) : Closeable {
     private val file = FileOutputStream(file)
+    private var isFull = false
 
     /**
      * Append one event.
      *
      * @throws HostLostException the host's end of the pipe is closed.
+     * @throws UserError the file cannot be written, told once: what follows goes down the pipe alone.
      */
     fun write(
         event: String,
         vararg facts: Pair<String, Any?>,
     ) {
         val line = (writeJson(mapOf("event" to event, *facts)) + "\n").toByteArray()
-        file.write(line)
         try {
             pipe.write(line)
             pipe.flush()
         } catch (error: IOException) {
             throw HostLostException(error)
+        }
+        if (isFull) return
+        try {
+            file.write(line)
+        } catch (error: IOException) {
+            isFull = true
+            val what = "the journal cannot be written: ${error.message}"
+            throw UserError(what, fix = "free some space on the device, then run again", cause = error)
         }
     }
 

@@ -114,7 +114,9 @@ internal class TimingPass(
 
     /** Time the job's targets, all together when interleaved, else one after the other. */
     fun run() {
-        journal.write("device", "machine" to System.getProperty("os.arch"), "raw" to device.read("identity"))
+        val machine = "machine" to System.getProperty("os.arch")
+        val emulator = findEmulator()?.let { "emulator" to it }
+        journal.write("device", *listOfNotNull(machine, emulator).toTypedArray(), "raw" to device.read("identity"))
         val everything = job.targets.indices.toList()
         for (group in if (job.interleave) listOf(everything) else everything.map { listOf(it) }) time(group)
     }

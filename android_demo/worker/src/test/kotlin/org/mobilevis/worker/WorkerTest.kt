@@ -52,6 +52,11 @@ class WorkerTest {
     }
 
     @Test
+    fun `a machine that is not emulated has no emulator`() {
+        assertEquals(null, findEmulator())
+    }
+
+    @Test
     fun `files are found by pattern, those that cannot be read are left out`() {
         File(folder, "cpu0").mkdir()
         File(folder, "cpu0/freq").writeText("1")
@@ -87,6 +92,17 @@ class WorkerTest {
         Journal(file, pipe).use { it.write("start", "pid" to 7) }
         assertEquals("{\"event\": \"start\", \"pid\": 7}\n", file.readText())
         assertEquals(file.readText(), pipe.toString())
+    }
+
+    @Test
+    fun `a full disk is told once, and the host gets every event`() {
+        val pipe = ByteArrayOutputStream()
+        Journal(File("/dev/full"), pipe).use {
+            val error = assertThrows<UserError> { it.write("start") }
+            assertEquals("the journal cannot be written: No space left on device", error.what)
+            it.write("error")
+        }
+        assertEquals("{\"event\": \"start\"}\n{\"event\": \"error\"}\n", pipe.toString())
     }
 
     @Test

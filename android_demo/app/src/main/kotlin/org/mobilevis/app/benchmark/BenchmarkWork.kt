@@ -97,7 +97,7 @@ class BenchmarkWork(
                 .orEmpty()
         val created = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString()
         val json = reportJson(created, version, describeDevice(), setup, result)
-        ReportProvider.reportFile(app).writeText(json)
+        ReportProvider.writeReport(app, json)
         return result
     }
 
@@ -126,9 +126,9 @@ class BenchmarkWork(
             settings: Settings,
             options: MobileInstOptions,
         ): Map<String, Any?> =
-            linkedMapOf<String, Any?>(
-                "score_threshold" to options.scoreThreshold,
-                "association" to settings.association.word,
-            ).also { map -> settings.keyframeInterval?.let { map["keyframe_interval"] = it } }
+            linkedMapOf<String, Any?>("score_threshold" to options.scoreThreshold).also { map ->
+                settings.association?.let { map["association"] = it.word }
+                settings.keyframeInterval?.let { map["keyframe_interval"] = it }
+            }
     }
 }

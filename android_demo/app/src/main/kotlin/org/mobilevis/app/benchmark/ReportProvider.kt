@@ -8,8 +8,10 @@ import android.database.MatrixCursor
 import android.net.Uri
 import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
+import org.mobilevis.core.UserError
 import java.io.File
 import java.io.FileNotFoundException
+import java.io.IOException
 
 /** Gives the last report, and nothing else, to the app that the user shares it with. */
 class ReportProvider : ContentProvider() {
@@ -69,5 +71,26 @@ class ReportProvider : ContentProvider() {
 
         /** Where it lies. */
         fun reportFile(context: Context) = File(context.filesDir, "latency.json")
+
+        /**
+         * Replaces the last report.
+         *
+         * @throws UserError it cannot be written; the one before is as it was.
+         */
+        fun writeReport(
+            context: Context,
+            json: String,
+        ) {
+            val file = reportFile(context)
+            val partial = File("${file.path}.partial")
+            try {
+                partial.writeText(json)
+                if (!partial.renameTo(file)) throw IOException("no file can be made")
+            } catch (error: IOException) {
+                partial.delete()
+                val what = "the report cannot be written: ${error.message}"
+                throw UserError(what, file.name, "free some space on this device, then start again", error)
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ import android.widget.TextView
 import org.mobilevis.app.R
 import org.mobilevis.app.demo
 import org.mobilevis.app.faultText
+import org.mobilevis.engines.ArtefactFormat
 import java.io.FileNotFoundException
 
 /** Chooses a model, tells what it is, and checks it on this device. */
@@ -67,7 +68,7 @@ class ModelActivity : Activity() {
             step == ModelWork.Step.CHECKING -> getString(R.string.checking)
             fault != null -> faultText(this, fault)
             check != null -> checkText(this, check)
-            work.names.isEmpty() -> getString(R.string.no_models)
+            work.names.isEmpty() -> getString(R.string.no_models, wantedFiles())
             else -> ""
         }
     }
@@ -78,14 +79,26 @@ class ModelActivity : Activity() {
         for ((index, name) in work.names.withIndex()) {
             val button = RadioButton(this)
             button.id = index + 1
-            button.text = if (name == demo.models.bundled) getString(R.string.bundled_model, name) else name
-            button.isEnabled = work.step == null
+            val missing = demo.models.format(name)?.takeUnless { it.isBuiltIn }
+            button.text = label(name, missing)
+            button.isEnabled = work.step == null && missing == null
             // Before it is added: RadioGroup.check() skips the number that it holds already, of a button that is gone.
             button.isChecked = name == work.chosen
             group.addView(button)
         }
         group.setOnCheckedChangeListener { _, id -> work.choose(work.names[id - 1]) }
     }
+
+    /** A model's line in the list; one of another build says which engine is [missing] here. */
+    private fun label(
+        name: String,
+        missing: ArtefactFormat?,
+    ): String =
+        when {
+            missing != null -> getString(R.string.model_without_engine, name, missing.engine)
+            name == demo.models.bundled -> getString(R.string.bundled_model, name)
+            else -> name
+        }
 
     // The system's picker
 

@@ -2,6 +2,7 @@ package org.mobilevis.app.models
 
 import android.content.res.AssetManager
 import org.mobilevis.core.UserError
+import org.mobilevis.engines.ArtefactFormat
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
@@ -13,8 +14,6 @@ const val MAX_MODEL_BYTES = Int.MAX_VALUE.toLong()
 private const val SPARE_BYTES = 64L shl 20
 private const val ASSETS = "models"
 private const val PARTIAL = ".partial"
-private const val ONNX = "onnx"
-private val SINGLE_FILES = setOf("pte", "tflite")
 
 /**
  * A file that the system's picker gave.
@@ -69,23 +68,25 @@ class ModelStore(
         return file
     }
 
+    /** The format of a model by its name alone; null for none of ours. */
+    fun format(name: String): ArtefactFormat? =
+        if (File(folder, name).isDirectory) ArtefactFormat.ONNX else ArtefactFormat.ofSuffix(File(name).extension)
+
     /**
-     * Takes over picked files: one .tflite or .pte, or all .onnx files of an export.
+     * Takes over picked files: one of a format that is a file, or all of an export that is a folder.
      *
      * @return the model's name.
-     * @throws UserError a file has another format, is empty or too large, cannot be read, or the disk is full.
+     * @throws UserError a file has another format, or one whose engine is not in this build, is empty or too large,
+     *   cannot be read, or the disk is full.
      */
     fun add(picked: List<PickedFile>): String {
-        val kinds = picked.map { File(it.name).extension.lowercase() }
-        return when {
-            picked.size == 1 && kinds[0] in SINGLE_FILES -> addFile(picked[0])
-            picked.isNotEmpty() && kinds.all { it == ONNX } -> addFolder(picked)
-            else -> throw UserError(
-                "not a model of mobilevis",
-                picked.joinToString(", ") { safeName(it.name) },
-                "choose one .tflite or .pte file, or all .onnx files of one export",
-            )
+        val names = picked.joinToString(", ") { safeName(it.name) }
+        val format = picked.map { ArtefactFormat.ofSuffix(File(it.name).extension) }.distinct().singleOrNull()
+        if (format == null || (format != ArtefactFormat.ONNX && picked.size > 1)) {
+            throw UserError("not a model of mobilevis", names, "choose ${wantedFiles()}")
         }
+        format.checkBuiltIn(names)
+        return if (format == ArtefactFormat.ONNX) addFolder(picked) else addFile(picked[0])
     }
 
     private fun addFile(picked: PickedFile): String {
@@ -180,6 +181,12 @@ class ModelStore(
         if (!from.renameTo(to)) throw IOException("${to.name} cannot be written")
     }
 }
+
+/** What can be picked in this build, in words. */
+fun wantedFiles(): String =
+    ArtefactFormat.entries.filter { it.isBuiltIn }.joinToString(" or ") {
+        if (it == ArtefactFormat.ONNX) "all .onnx files of one export" else it.words
+    }
 
 /** The last part of a name, without what leads out of a folder or hides a file. */
 internal fun safeName(name: String): String {

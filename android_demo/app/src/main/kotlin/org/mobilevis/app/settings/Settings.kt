@@ -24,7 +24,7 @@ enum class SourceKind {
  * @property video URI of the chosen video; null before one was chosen.
  * @property keyframeInterval T; null takes the model's own.
  * @property threads that compute.
- * @property association how identities are kept.
+ * @property association how identities are kept; null takes the way that the model's driver has for its own.
  * @property scorePercent objects with a lower score are not shown, 0 to 100.
  */
 data class Settings(
@@ -33,7 +33,7 @@ data class Settings(
     val video: String? = null,
     val keyframeInterval: Int? = null,
     val threads: Int = 1,
-    val association: AssociationKind = AssociationKind.APPEARANCE,
+    val association: AssociationKind? = AssociationKind.APPEARANCE,
     val scorePercent: Int = 30,
 ) {
     /** The runtime's options. */
@@ -63,11 +63,16 @@ class SettingsStore(
             preferences.getString(VIDEO, null),
             preferences.getInt(INTERVAL, 0).takeIf { it >= 1 },
             preferences.getInt(THREADS, defaults.threads).coerceIn(1, mostThreads),
-            AssociationKind.entries.firstOrNull { it.word == preferences.getString(ASSOCIATION, null) }
-                ?: defaults.association,
+            association(preferences.getString(ASSOCIATION, null), defaults.association),
             preferences.getInt(SCORE, defaults.scorePercent).coerceIn(0, 100),
         )
     }
+
+    private fun association(
+        stored: String?,
+        default: AssociationKind?,
+    ): AssociationKind? =
+        if (stored == OWN) null else AssociationKind.entries.firstOrNull { it.word == stored } ?: default
 
     /** Stores what [change] makes of the settings. */
     fun update(change: (Settings) -> Settings) {
@@ -79,7 +84,7 @@ class SettingsStore(
             .putString(VIDEO, settings.video)
             .putInt(INTERVAL, settings.keyframeInterval ?: 0)
             .putInt(THREADS, settings.threads)
-            .putString(ASSOCIATION, settings.association.word)
+            .putString(ASSOCIATION, settings.association?.word ?: OWN)
             .putInt(SCORE, settings.scorePercent)
             .apply()
     }
@@ -93,6 +98,9 @@ class SettingsStore(
         const val INTERVAL = "keyframe_interval"
         const val THREADS = "threads"
         const val ASSOCIATION = "association"
+
+        /** Stands for the model's own; a name that is absent stands for the app's default. */
+        const val OWN = "own"
         const val SCORE = "score_percent"
     }
 }

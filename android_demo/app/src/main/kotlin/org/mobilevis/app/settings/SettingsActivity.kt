@@ -23,11 +23,11 @@ class SettingsActivity : Activity() {
         actionBar?.setDisplayHomeAsUpEnabled(true)
         val settings = demo.settings.read()
         val threads = (1..Runtime.getRuntime().availableProcessors()).toList()
-        choices(R.id.keyframe_interval, INTERVALS, settings.keyframeInterval) { chosen, value ->
+        choices(R.id.keyframe_interval, INTERVALS, settings.keyframeInterval, ::words) { chosen, value ->
             chosen.copy(keyframeInterval = value)
         }
-        choices(R.id.threads, threads, settings.threads) { chosen, value -> chosen.copy(threads = value) }
-        choices(R.id.association, AssociationKind.entries, settings.association) { chosen, value ->
+        choices(R.id.threads, threads, settings.threads, ::words) { chosen, value -> chosen.copy(threads = value) }
+        choices(R.id.association, ASSOCIATIONS, settings.association, ::words) { chosen, value ->
             chosen.copy(association = value)
         }
         showScore(settings.scorePercent)
@@ -40,10 +40,11 @@ class SettingsActivity : Activity() {
         id: Int,
         values: List<T>,
         chosen: T,
+        words: (T) -> String,
         change: (Settings, T) -> Settings,
     ) {
         val spinner = findViewById<Spinner>(id)
-        val adapter = ArrayAdapter(this, android.R.layout.simple_spinner_item, values.map(::words))
+        val adapter = ArrayAdapter(this, android.R.layout.simple_spinner_item, values.map(words))
         adapter.setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item)
         spinner.adapter = adapter
         spinner.setSelection(maxOf(0, values.indexOf(chosen)))
@@ -60,12 +61,18 @@ class SettingsActivity : Activity() {
             }
     }
 
-    private fun words(value: Any?): String =
-        when (value) {
-            null -> getString(R.string.keyframe_own)
-            is AssociationKind -> value.word
-            else -> value.toString()
-        }
+    private fun words(number: Int?): String = number?.toString() ?: getString(R.string.model_own)
+
+    /** An association by its name and in words, as `mobilevis run --help` has them. */
+    private fun words(association: AssociationKind?): String =
+        getString(
+            when (association) {
+                AssociationKind.APPEARANCE -> R.string.association_appearance
+                AssociationKind.ONLINE -> R.string.association_online
+                AssociationKind.SLOTS -> R.string.association_slots
+                null -> R.string.model_own
+            },
+        )
 
     private fun showScore(percent: Int) {
         val label = findViewById<TextView>(R.id.score_label)
@@ -91,7 +98,8 @@ class SettingsActivity : Activity() {
     }
 
     private companion object {
-        /** Null is the model's own. */
+        // Null is the model's own.
         val INTERVALS = listOf(null, 1, 2, 3, 5, 10)
+        val ASSOCIATIONS = listOf(AssociationKind.APPEARANCE, null, AssociationKind.ONLINE, AssociationKind.SLOTS)
     }
 }

@@ -50,4 +50,7 @@ enum class SourceFault {
 
     /** The video cannot be opened or decoded. */
     VIDEO_UNREADABLE,
+
+    /** The device has no memory left for the pictures. */
+    LOW_MEMORY,
 }

@@ -57,6 +57,8 @@ class PacedSource(
             return // closed
         } catch (_: VideoException) {
             fail(SourceFault.VIDEO_UNREADABLE)
+        } catch (_: OutOfMemoryError) {
+            fail(SourceFault.LOW_MEMORY)
         }
     }
 

@@ -56,6 +56,25 @@ class BenchmarkTest {
     }
 
     @Test
+    fun `a disk that takes no report is told, and the report before stays`() {
+        ReportProvider.writeReport(testApp, "before")
+        File(testApp.filesDir, "latency.json.partial/in the way").mkdirs()
+        controller.setup()
+        activity.press(R.id.start)
+        waitUntil("the fault") { "the report cannot be written" in result }
+        assertEquals("before", ReportProvider.reportFile(testApp).readText())
+        assertFalse(activity.findViewById<android.view.View>(R.id.share).isEnabled)
+    }
+
+    @Test
+    fun `a model that is too large for the memory is told`() {
+        testApp.makeEngine = { throw OutOfMemoryError("1 GiB") }
+        controller.setup()
+        activity.press(R.id.start)
+        waitUntil("the fault") { activity.getString(R.string.out_of_memory) in result }
+    }
+
+    @Test
     fun `the shared JSON is a report that mobilevis reads`() {
         measure()
         activity.press(R.id.share)

@@ -22,6 +22,7 @@ import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
+import java.io.File
 import java.io.InputStream
 import kotlin.random.Random
 
@@ -117,6 +118,33 @@ class ModelActivityTest {
 
     private fun choose(name: String) {
         buttons().first { it.text.startsWith(name) }.performClick()
+    }
+
+    @Test
+    fun `a model of another build is shown, but cannot be chosen`() {
+        File(testApp.filesDir, "models/onnx").mkdirs()
+        open()
+        val button = buttons().single { it.text.startsWith("onnx") }
+        assertEquals("onnx — ONNX Runtime is not in this build", button.text)
+        assertFalse(button.isEnabled)
+        assertTrue(buttons().single { it.text == "colours.tflite" }.isEnabled)
+    }
+
+    @Test
+    fun `the files of an engine that is not in this build are refused, and the model before stays`() {
+        open()
+        give("encode.onnx" to ByteArray(9), "decode.onnx" to ByteArray(9))
+        assertTrue(status, status.startsWith("ONNX Runtime is not in this build (encode.onnx, decode.onnx): use"))
+        assertEquals("colours.tflite", buttons().single { it.isChecked }.text)
+    }
+
+    @Test
+    fun `a model that is too large for the memory says so, and another can be chosen`() {
+        open()
+        testApp.makeEngine = { throw OutOfMemoryError("1 GiB") }
+        activity.press(R.id.self_check)
+        waitUntil("the fault") { status == activity.getString(R.string.out_of_memory) }
+        assertTrue(activity.findViewById<android.view.View>(R.id.add_model).isEnabled)
     }
 
     @Test

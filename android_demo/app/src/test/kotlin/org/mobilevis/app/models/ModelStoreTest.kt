@@ -54,9 +54,20 @@ class ModelStoreTest {
     }
 
     @Test
-    fun `the files of an ONNX export become a folder`() {
-        val name = store.add(listOf("encode.onnx", "decode.onnx").map { picked(it) })
-        assertEquals(setOf("decode.onnx", "encode.onnx"), store.file(name).list()!!.toSet())
+    fun `a format whose engine is not in this build is refused before a byte is copied`() {
+        val files = listOf("encode.onnx", "decode.onnx").map { PickedFile(it, null) { throw IOException("read") } }
+        assertEquals(
+            "ONNX Runtime is not in this build (encode.onnx, decode.onnx): use a .pte file or a .tflite file, " +
+                "or the app's Gradle build, which has all engines",
+            refused(*files.toTypedArray()),
+        )
+        assertEquals(0, folder.list().orEmpty().size)
+    }
+
+    @Test
+    fun `what can be picked names the formats of this build alone`() {
+        assertEquals("a .pte file or a .tflite file", wantedFiles())
+        assertTrue("choose a .pte file or a .tflite file" in refused(picked("a.txt")))
     }
 
     @Test

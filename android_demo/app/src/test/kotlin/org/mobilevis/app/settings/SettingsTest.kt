@@ -44,10 +44,32 @@ class SettingsTest {
     }
 
     @Test
+    fun `appearance is the association unless another one, or the model's own, is chosen`() {
+        assertEquals(AssociationKind.APPEARANCE, store.read().toOptions().association)
+        store.update { it.copy(association = null) }
+        assertEquals(null, store.read().toOptions().association)
+        store.update { it.copy(association = AssociationKind.SLOTS) }
+        assertEquals(AssociationKind.SLOTS, store.read().toOptions().association)
+    }
+
+    @Test
+    fun `each association is offered in words, the default first`() {
+        val activity = Robolectric.buildActivity(SettingsActivity::class.java).setup().get()
+        val spinner = activity.findViewById<Spinner>(R.id.association)
+        val words = List(spinner.count) { spinner.getItemAtPosition(it).toString() }
+        assertEquals(listOf("appearance", "the model's own", "online", "slots"), words.map { it.substringBefore(':') })
+        assertTrue(words[0], "(default)" in words[0] && spinner.selectedItemPosition == 0)
+        spinner.setSelection(1)
+        org.robolectric.shadows.ShadowLooper
+            .idleMainLooper()
+        assertEquals(null, testApp.settings.read().association)
+    }
+
+    @Test
     fun `choices on the screen are stored at once`() {
         val activity = Robolectric.buildActivity(SettingsActivity::class.java).setup().get()
         activity.findViewById<Spinner>(R.id.keyframe_interval).setSelection(3)
-        activity.findViewById<Spinner>(R.id.association).setSelection(1)
+        activity.findViewById<Spinner>(R.id.association).setSelection(2)
         activity.findViewById<SeekBar>(R.id.score).progress = 55
         org.robolectric.shadows.ShadowLooper
             .idleMainLooper()

@@ -61,6 +61,13 @@ class SourcesTest {
         assertEquals(SourceFault.VIDEO_UNREADABLE, faults.poll(30, SECONDS))
     }
 
+    @Test
+    fun `a video that is too large for the memory is a fault, not the app's end`() {
+        val faults = LinkedBlockingQueue<SourceFault>()
+        PacedSource("test") { throw OutOfMemoryError() }.start({ throw AssertionError() }, { faults += it })
+        assertEquals(SourceFault.LOW_MEMORY, faults.poll(30, SECONDS))
+    }
+
     private class Reader(
         private val count: Int,
         private val step: Long,
