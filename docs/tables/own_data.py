@@ -1,6 +1,7 @@
 """What few pictures teach: docs/results/own_data/.
 
-``before.json`` and ``artefact.json`` are of ``mobilevis bench accuracy``, ``like.csv`` the run's ``validation.csv``.
+``before.json`` and ``artefact.json`` are of ``mobilevis bench accuracy``, ``like.csv`` is the run's
+``validation.csv``.
 """
 
 from __future__ import annotations
