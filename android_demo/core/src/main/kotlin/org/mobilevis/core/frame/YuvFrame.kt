@@ -54,16 +54,47 @@ class YuvFrame(
         var row = walk.row
         var column = walk.column
         for (x in 0 until width) {
-            val luma = sample(this.y, row, column)
-            val blue = sample(u, row shr 1, column shr 1) - 128
-            val red = sample(v, row shr 1, column shr 1) - 128
-            into[x] = clamp((luma shl SHIFT) + RED_OF_V * red)
-            into[width + x] = clamp((luma shl SHIFT) - GREEN_OF_U * blue - GREEN_OF_V * red)
-            into[2 * width + x] = clamp((luma shl SHIFT) + BLUE_OF_U * blue)
+            val blue = sample(u, row shr 1, column shr 1) - NEUTRAL
+            val red = sample(v, row shr 1, column shr 1) - NEUTRAL
+            convert(sample(this.y, row, column), blue, red, 0, into, x, width)
             row += walk.rowStep
             column += walk.columnStep
         }
     }
+
+    /** The four pixels share their chroma, so one conversion of their mean luma is enough. */
+    override fun readHalfRow(
+        y: Int,
+        into: FloatArray,
+    ) {
+        walk.goTo(2 * y + 1)
+        val lower = start(this.y, 0)
+        walk.goTo(2 * y)
+        var at = start(this.y, 0)
+        var blueAt = start(u, 1)
+        var redAt = start(v, 1)
+        val right = step(this.y)
+        val below = lower - at
+        val blueStep = step(u)
+        val redStep = step(v)
+        val half = width / 2
+        for (x in 0 until half) {
+            val above = byte(this.y, at) + byte(this.y, at + right)
+            val luma = above + byte(this.y, at + below) + byte(this.y, at + below + right)
+            convert(luma, 4 * (byte(u, blueAt) - NEUTRAL), 4 * (byte(v, redAt) - NEUTRAL), 2, into, x, half)
+            at += 2 * right
+            blueAt += blueStep
+            redAt += redStep
+        }
+    }
+
+    /** Where the row that [walk] went to begins in a plane with a sample for each 2^[shrink] pixels. */
+    private fun start(
+        plane: Plane,
+        shrink: Int,
+    ): Int = (walk.row shr shrink) * plane.rowStride + (walk.column shr shrink) * plane.pixelStride
+
+    private fun step(plane: Plane): Int = walk.rowStep * plane.rowStride + walk.columnStep * plane.pixelStride
 
     private companion object {
         // BT.601: 1.402, 0.344136, 0.714136 and 1.772 times 2^16.
@@ -73,13 +104,36 @@ class YuvFrame(
         const val GREEN_OF_V = 46802
         const val BLUE_OF_U = 116130
 
+        const val NEUTRAL = 128
+
         fun sample(
             plane: Plane,
             row: Int,
             column: Int,
-        ): Int = plane.buffer.get(row * plane.rowStride + column * plane.pixelStride).toInt() and 0xFF
+        ): Int = byte(plane, row * plane.rowStride + column * plane.pixelStride)
 
-        fun clamp(value: Int): Float = ((value + (1 shl SHIFT - 1)) shr SHIFT).coerceIn(0, 255).toFloat()
+        fun byte(
+            plane: Plane,
+            at: Int,
+        ): Int = plane.buffer.get(at).toInt() and 0xFF
+
+        /** Writes pixel [x] of a row of [width]; luma and chroma are those of 2^[more] pixels added up. */
+        fun convert(
+            luma: Int,
+            blue: Int,
+            red: Int,
+            more: Int,
+            into: FloatArray,
+            x: Int,
+            width: Int,
+        ) {
+            val scaled = (luma shl SHIFT) + (1 shl SHIFT + more - 1)
+            into[x] = clamp(scaled + RED_OF_V * red shr SHIFT + more)
+            into[width + x] = clamp(scaled - GREEN_OF_U * blue - GREEN_OF_V * red shr SHIFT + more)
+            into[2 * width + x] = clamp(scaled + BLUE_OF_U * blue shr SHIFT + more)
+        }
+
+        fun clamp(value: Int): Float = value.coerceIn(0, 255).toFloat()
 
         fun checkPlane(
             name: String,
