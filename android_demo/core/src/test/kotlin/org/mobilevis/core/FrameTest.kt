@@ -83,10 +83,10 @@ class FrameTest {
                 val rgb = RgbFrame(random.nextBytes(3 * height * width), height, width, rotation = rotation)
                 assertHalved(rgb, 0f)
                 // Of middling values: colours that YUV clamps are clamped once for all four.
-                val (y, u, v) = listOf(height to width, halfHeight to halfWidth, halfHeight to halfWidth).map { (h, w) ->
-                    plane(List(h) { ByteArray(w) { random.nextInt(90, 160).toByte() } }, 1, 2)
-                }
-                assertHalved(YuvFrame(y, u, v, height, width, rotation), 1f)
+                val bytes = { size: Int -> ByteArray(size) { random.nextInt(90, 160).toByte() } }
+                val luma = plane(List(height) { bytes(width) }, 1, 2)
+                val (blue, red) = List(2) { plane(List(halfHeight) { bytes(halfWidth) }, 2, 1) }
+                assertHalved(YuvFrame(luma, blue, red, height, width, rotation), 1f)
             }
         }
 
