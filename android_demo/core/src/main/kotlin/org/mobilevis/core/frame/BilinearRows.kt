@@ -68,13 +68,16 @@ internal class BilinearRows(
         into: IntArray,
     ) {
         source.read(y, line)
+        val first = across.first
+        val second = across.second
+        val weight = across.weight
         for (channel in 0 until 3) {
             val from = channel * source.width
             val to = channel * width
             for (x in 0 until width) {
-                val left = line[from + across.first[x]].toInt()
-                val right = line[from + across.second[x]].toInt()
-                into[to + x] = (left shl WEIGHT_BITS) + (right - left) * across.weight[x] shr LOST_BITS
+                val left = line[from + first[x]].toInt()
+                val right = line[from + second[x]].toInt()
+                into[to + x] = (left shl WEIGHT_BITS) + (right - left) * weight[x] shr LOST_BITS
             }
         }
     }

@@ -1,5 +1,6 @@
 package org.mobilevis.core.frame
 
+import org.mobilevis.core.startingAt
 import java.nio.ByteBuffer
 
 /**
@@ -46,6 +47,11 @@ class YuvFrame(
         checkPlane("V", v, (sourceHeight + 1) / 2, (sourceWidth + 1) / 2)
     }
 
+    private val upperLuma = PlaneRow(y, 0, width)
+    private val lowerLuma = PlaneRow(y, 0, width)
+    private val blues = PlaneRow(u, 1, width / 2)
+    private val reds = PlaneRow(v, 1, width / 2)
+
     override fun readRow(
         y: Int,
         into: FloatArray,
@@ -68,33 +74,18 @@ class YuvFrame(
         into: FloatArray,
     ) {
         walk.goTo(2 * y + 1)
-        val lower = start(this.y, 0)
+        lowerLuma.read(walk)
         walk.goTo(2 * y)
-        var at = start(this.y, 0)
-        var blueAt = start(u, 1)
-        var redAt = start(v, 1)
-        val right = step(this.y)
-        val below = lower - at
-        val blueStep = step(u)
-        val redStep = step(v)
+        upperLuma.read(walk)
+        blues.read(walk)
+        reds.read(walk)
         val half = width / 2
         for (x in 0 until half) {
-            val above = byte(this.y, at) + byte(this.y, at + right)
-            val luma = above + byte(this.y, at + below) + byte(this.y, at + below + right)
-            convert(luma, 4 * (byte(u, blueAt) - NEUTRAL), 4 * (byte(v, redAt) - NEUTRAL), 2, into, x, half)
-            at += 2 * right
-            blueAt += blueStep
-            redAt += redStep
+            val above = upperLuma.get(2 * x) + upperLuma.get(2 * x + 1)
+            val below = lowerLuma.get(2 * x) + lowerLuma.get(2 * x + 1)
+            convert(above + below, 4 * (blues.get(x) - NEUTRAL), 4 * (reds.get(x) - NEUTRAL), 2, into, x, half)
         }
     }
-
-    /** Where the row that [walk] went to begins in a plane with a sample for each 2^[shrink] pixels. */
-    private fun start(
-        plane: Plane,
-        shrink: Int,
-    ): Int = (walk.row shr shrink) * plane.rowStride + (walk.column shr shrink) * plane.pixelStride
-
-    private fun step(plane: Plane): Int = walk.rowStep * plane.rowStride + walk.columnStep * plane.pixelStride
 
     private companion object {
         // BT.601: 1.402, 0.344136, 0.714136 and 1.772 times 2^16.
@@ -133,7 +124,7 @@ class YuvFrame(
             into[2 * width + x] = clamp(scaled + BLUE_OF_U * blue shr SHIFT + more)
         }
 
-        fun clamp(value: Int): Float = value.coerceIn(0, 255).toFloat()
+        fun clamp(value: Int): Float = maxOf(0, minOf(value, 255)).toFloat()
 
         fun checkPlane(
             name: String,
@@ -148,4 +139,29 @@ class YuvFrame(
             }
         }
     }
+}
+
+/** An upright row of a plane with a sample for each 2^[shrink] pixels, in an array: direct buffers are read slowly. */
+private class PlaneRow(
+    private val plane: Plane,
+    private val shrink: Int,
+    count: Int,
+) {
+    private val buffer = plane.buffer.duplicate()
+    private val samples = ByteArray(count)
+
+    fun read(walk: RowWalk) {
+        val step = walk.rowStep * plane.rowStride + walk.columnStep * plane.pixelStride
+        var at = (walk.row shr shrink) * plane.rowStride + (walk.column shr shrink) * plane.pixelStride
+        if (step == 1) {
+            buffer.startingAt(at).get(samples)
+            return
+        }
+        for (i in samples.indices) {
+            samples[i] = buffer.get(at)
+            at += step
+        }
+    }
+
+    fun get(index: Int): Int = samples[index].toInt() and 0xFF
 }
