@@ -2,124 +2,69 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
-import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
-from scripted import CELLS, INPUT, PLACE, SLOTS
+import torch
+from numpy.typing import ArrayLike
+from scripted import CELLS, PLACE, SLOTS
+from torch import Tensor, nn
+from torch.nn import functional
 
-from mobilevis.runtime.metadata import METADATA_KEY
+from mobilevis.models.entries import Shape
+from mobilevis.models.mobileinst.dense import place_channels
+from mobilevis.models.mobileinst.kernel_model import KernelModel
 
+COLOURS = 3
 COUNT = CELLS[0] * CELLS[1]  # a detector's cell for each cell of the mask features
-WIDTH = 3 + PLACE  # of a kernel: a colour and a place
+WIDTH = COLOURS + PLACE  # of a kernel
 RADIUS = np.array([0.11, 0.2])  # of every object, (x, y) as fractions of the input
-CLASSES = ("red", "green", "blue")
-FEATURES = {"mask_features": (1, WIDTH, *CELLS)}
-ENTRIES = {
-    "encode": ({"frame": (1, 3, *INPUT)}, FEATURES),
-    "decode": (
-        FEATURES,
-        {
-            "kernels": (1, COUNT, WIDTH),
-            "scores": (1, COUNT, 3),
-            "boxes": (1, COUNT, 4),
-            "embeddings": (1, COUNT, 3),
-        },
-    ),
-    "segment": (
-        {"kernels": (1, SLOTS, WIDTH), **FEATURES},
-        {"mask_logits": (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])},
-    ),
-}
-NODES = {
-    "encode": [
-        ("AveragePool", ["frame"], "pooled", {"kernel_shape": [8, 8], "strides": [8, 8]}),
-        ("Mul", ["pooled", "scale"], "colours", {}),
-        ("Concat", ["colours", "place"], "mask_features", {"axis": 1}),
-    ],
-    "decode": [
-        ("Conv", ["mask_features", "contrast", "bias"], "logits", {}),
-        ("Sigmoid", ["logits"], "strong", {}),
-        ("Reshape", ["strong", "flat"], "flat_scores", {}),
-        ("Transpose", ["flat_scores"], "scores", {"perm": [0, 2, 1]}),
-        ("Conv", ["mask_features", "select"], "own", {}),
-        ("Reshape", ["own", "flat"], "flat_own", {}),
-        ("Transpose", ["flat_own"], "embeddings", {"perm": [0, 2, 1]}),
-        ("Concat", ["embeddings", "places"], "kernels", {"axis": 2}),
-        ("ReduceMean", ["mask_features"], "mean", {"keepdims": 0}),
-        ("Mul", ["mean", "zero"], "nothing", {}),
-        ("Add", ["cell_boxes", "nothing"], "boxes", {}),
-    ],
-    "segment": [
-        ("Reshape", ["mask_features", "flat"], "flattened", {}),
-        ("MatMul", ["kernels", "flattened"], "products", {}),
-        ("Reshape", ["products", "square"], "small", {}),
-        ("Resize", ["small", "", "scales"], "mask_logits", {"mode": "nearest"}),
-    ],
-}
+# Faint beside the place: masks of few pixels must not hang on a grey level at their edge.
+SCALE = 0.3 / 255
 
 
-def _constants() -> dict[str, NDArray[np.generic]]:
-    y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
-    grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
-    centres = grid[2:4].reshape(2, COUNT).T  # (x, y)
-    squares = np.broadcast_to(-16 / RADIUS**2, centres.shape)
-    constant = 8 + (squares * centres**2).sum(axis=1, keepdims=True)
-    contrast = np.zeros((3, WIDTH, 1, 1))
-    contrast[:, :3, 0, 0] = 80 * np.eye(3) - 40 * (1 - np.eye(3))
-    floats = {
-        # Faint beside the place: masks of few pixels must not hang on a grey level at their edge.
-        "scale": np.array(0.3 / 255),
-        "place": grid[None],
-        "contrast": contrast,
-        "bias": np.full(3, -15.0),
-        "select": np.eye(3, WIDTH)[..., None, None],
-        "places": np.hstack([squares, -2 * squares * centres, constant])[None],
-        "cell_boxes": np.hstack([centres + 0.5 - RADIUS, centres + 0.5 + RADIUS])[None],
-        "zero": np.array(0.0),
-        "scales": np.array([1, 1, 2, 2]),
-    }
-    shapes = {"flat": [1, -1, COUNT], "square": [1, SLOTS, *CELLS]}
-    return {
-        **{name: np.asarray(value, np.float32) for name, value in floats.items()},
-        **{name: np.asarray(value, np.int64) for name, value in shapes.items()},
-    }
+class ColourDetector(KernelModel):
+    """An object is what is red, green or blue alone; its mask is an ellipse around its cell."""
+
+    driver = "mobileinst-dense"
+    num_queries = usual_instances = SLOTS
+    num_classes = dim = COLOURS
+
+    def __init__(self) -> None:
+        super().__init__()
+        y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
+        centres = np.stack([np.tile(x, CELLS[0]), np.repeat(y, CELLS[1])], axis=1)
+        squares = np.broadcast_to(-16 / RADIUS**2, centres.shape)
+        constant = 8 + (squares * centres**2).sum(axis=1, keepdims=True)
+        self.places = _constant([np.hstack([squares, -2 * squares * centres, constant])])
+        self.cell_boxes = _constant([np.hstack([centres + 0.5 - RADIUS, centres + 0.5 + RADIUS])])
+        self.contrast = nn.Conv2d(COLOURS, COLOURS, 1)
+        weight = 80 * np.eye(COLOURS) - 40 * (1 - np.eye(COLOURS))
+        self.contrast.weight = _constant(weight[..., None, None])
+        self.contrast.bias = _constant([-15.0] * COLOURS)
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """Frames (B, 3, H, W) → mean colours and place, (B, 8, H/8, W/8)."""
+        colours = functional.avg_pool2d(frame, 8) * SCALE
+        return torch.cat([colours, place_channels(colours)], dim=1)
+
+    def decode(self, mask_features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mask features → kernels, scores, boxes and embeddings of every cell."""
+        colours = mask_features[:, :COLOURS]
+        scores = self.contrast(colours).sigmoid().flatten(2).transpose(1, 2)
+        embeddings = colours.flatten(2).transpose(1, 2)
+        kernels = torch.cat([embeddings, self.places], dim=2)
+        boxes = self.cell_boxes + 0 * embeddings[..., :1]  # exporters want an output to depend on an input
+        return kernels, scores, boxes, embeddings
+
+    def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
+        return {"mask_features": (1, WIDTH, *CELLS)}
+
+    def decoded_features(self) -> tuple[str, ...]:
+        return ("mask_features",)
+
+    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
+        widths = {"kernels": WIDTH, "scores": COLOURS, "boxes": 4, "embeddings": COLOURS}
+        return {name: (1, COUNT, width) for name, width in widths.items()}
 
 
-def write_colour_detector(folder: Path) -> Path:
-    """Write the ONNX artefact."""
-    artefact = folder / "artefact"
-    artefact.mkdir()
-    entries = {
-        entry: {
-            side: [{"name": n, "shape": s, "dtype": "float32"} for n, s in tensors.items()]
-            for side, tensors in zip(("inputs", "outputs"), sides)
-        }
-        for entry, sides in ENTRIES.items()
-    }
-    metadata = {
-        "schema": 2,
-        "model": "colours",
-        "driver": "mobileinst-dense",
-        "entries": entries,
-        "input_size": INPUT,
-        "classes": [{"id": i + 1, "name": name} for i, name in enumerate(CLASSES)],
-        "options": {"keyframe_interval": 3, "max_instances": SLOTS, "mask_stride": 4},
-    }
-    constants = _constants()
-    for entry, sides in ENTRIES.items():
-        nodes = [helper.make_node(kind, given, [made], **facts) for kind, given, made, facts in NODES[entry]]
-        used = {name for _, given, _, _ in NODES[entry] for name in given}
-        tensors = [numpy_helper.from_array(v, n) for n, v in constants.items() if n in used]
-        infos = [
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in side.items()]
-            for side in sides
-        ]
-        graph = helper.make_graph(nodes, entry, *infos, tensors)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
-        onnx.save(model, artefact / f"{entry}.onnx")
-    return artefact
+def _constant(values: ArrayLike) -> nn.Parameter:
+    return nn.Parameter(torch.from_numpy(np.asarray(values, np.float32)), requires_grad=False)

@@ -7,8 +7,7 @@
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 
-and part ``real``, which needs the exporters: ``pictures/``; ``real/DRIVER/`` with ONNX files and what ONNX
-Runtime makes of the pictures; ``metadata.tflite`` and ``metadata.pte``.
+and part ``real``, which needs the exporters, what ``networks.write_networks`` says.
 """
 
 from __future__ import annotations
@@ -16,20 +15,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from colours import write_colour_detector
-from numpy.typing import NDArray
+from combinations import combinations, write_results
 from scripted import (
     CELLS,
     CLASSES,
     CLIPS,
     FRAMES,
-    INPUT,
     QUERIES,
-    SLOTS,
     WIDTH,
     Array,
     ScriptedArtefact,
@@ -41,16 +36,8 @@ from scripted import (
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import parse_metadata
 from mobilevis.runtime.segmenter import VideoSegmenter
-from mobilevis.runtime.sinks import JsonLines
 
-ASSOCIATIONS = {
-    "mobileinst": ("slots", "online", "appearance"),
-    "mobileinst-dense": ("online", "appearance"),
-}
 OUTPUTS = {"mobileinst": query_outputs, "mobileinst-dense": dense_outputs}
-INTERVALS = (1, 3, 5)
-DENSE_NMS_IOU = 0.2  # one cell for each ellipse of the pictures
-REAL_SCORE = {"mobileinst": 0.03, "mobileinst-dense": 0.3}  # random weights score 0.08
 
 
 def write_clip(folder: Path, name: str, driver: str) -> None:
@@ -65,20 +52,9 @@ def write_clip(folder: Path, name: str, driver: str) -> None:
     for output, values in outputs.items():
         values.astype("<f4").tofile(folder / f"{output}.f32")
     frame = np.zeros((*frame_size, 3), dtype=np.uint8)
-    for association in ASSOCIATIONS[driver]:
-        for interval in INTERVALS:
-            artefact = ScriptedArtefact(outputs, metadata)
-            segmenter = VideoSegmenter(artefact, keyframe_interval=interval, association=association)
-            results = [segmenter.process(frame) for _ in range(FRAMES)]
-            write_results(folder / f"{association}-{interval}.jsonl", segmenter, results)
-
-
-def write_results(file: Path, segmenter: VideoSegmenter, results: list[Any]) -> None:
-    """Results as the runtime's own JSON lines."""
-    sink = JsonLines(file, segmenter.metadata.classes)
-    for result in results:
-        sink.write(np.zeros((1, 1, 3), dtype=np.uint8), result)
-    sink.close()
+    for file, options in combinations(driver):
+        segmenter = VideoSegmenter(ScriptedArtefact(outputs, metadata), **options)
+        write_results(folder / f"{file}.jsonl", segmenter, [frame] * FRAMES)
 
 
 def write_frames(folder: Path) -> None:
@@ -166,104 +142,23 @@ def _words(text: str) -> str:
     return ""
 
 
-def moving_pictures(count: int = 42) -> list[NDArray[np.uint8]]:
-    """Coloured ellipses that move over a background, cross and leave the frame, (240, 427, 3) uint8 RGB."""
-    height, width = 240, 427
-    coarse = np.random.default_rng(3).integers(40, 200, (8, 14, 3), dtype=np.uint8)
-    background = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    pictures = []
-    for t in range(count):
-        picture = background.copy()
-        for k, (colour, radius) in enumerate([((230, 40, 30), 40), ((20, 210, 60), 30), ((40, 60, 240), 25)]):
-            x = int(width / 2 + width / 2 * np.sin(t / 9 + 2 * k))
-            y = int(height * (0.3 + 0.2 * k) + 10 * np.cos(t / 5 + k))
-            axes = (radius, int(radius * 0.7))
-            cv2.ellipse(picture, (x, y), axes, 10 * t, 0, 360, colour, -1, cv2.LINE_AA)
-        pictures.append(picture)
-    return pictures
-
-
-def export_queries(folder: Path) -> Path:
-    """MobileInst with random weights."""
-    from mobilevis.export import export_model
-    from mobilevis.export.seeded import create_seeded
-
-    name = "mobileinst-topformer-tiny"
-    report = export_model(create_seeded(name), folder, ["onnx"], INPUT, name=name)
-    artefact = folder / report.artefacts[0].path
-    return artefact.rename(folder / "artefact")
-
-
-MODELS = {"mobileinst": export_queries, "mobileinst-dense": write_colour_detector}
-
-
-def write_real(folder: Path, pictures: list[NDArray[np.uint8]], driver: str) -> None:
-    """A network on an engine, end to end from pictures."""
-    folder.mkdir(parents=True)
-    artefact = MODELS[driver](folder)
-    for association in ASSOCIATIONS[driver]:
-        own = {"birth_score": REAL_SCORE[driver]} if association == "appearance" else {}
-        if driver == "mobileinst-dense":
-            own["nms_iou"] = DENSE_NMS_IOU
-        for interval in INTERVALS:
-            segmenter = VideoSegmenter(
-                artefact,
-                keyframe_interval=interval,
-                association=association,
-                score_threshold=REAL_SCORE[driver],
-                **own,
-            )
-            results = [segmenter.process(picture) for picture in pictures]
-            write_results(folder / f"{association}-{interval}.jsonl", segmenter, results)
-
-
-def write_tflite(file: Path) -> None:
-    """A .tflite file with metadata and nothing to run."""
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    text = np.frombuffer(scripted_metadata().encode(), dtype=np.uint8)
-    model = schema.ModelT()
-    model.buffers = [schema.BufferT(), schema.BufferT(data=text)]
-    model.metadata = [schema.MetadataT("other", 0), schema.MetadataT("mobilevis", 1)]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    file.write_bytes(builder.Output())
-
-
-def write_pte(file: Path) -> None:
-    """A .pte program with metadata and an entry of two inputs."""
-    import torch
-    from executorch.exir import to_edge
-
-    class Entry(torch.nn.Module):
-        def forward(self, kernels: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-            return kernels[:, :4] * index
-
-    inputs = torch.zeros(1, SLOTS, WIDTH), torch.zeros(1, dtype=torch.int64)
-    program = torch.export.export(Entry(), inputs)
-    edge = to_edge({"segment": program}, constant_methods={"metadata": scripted_metadata()})
-    file.write_bytes(edge.to_executorch().buffer)
-
-
-def main(folder: Path, part: str) -> None:
-    """Write a part."""
-    if part == "real":
-        pictures = moving_pictures()
-        (folder / "pictures").mkdir(parents=True)
-        for index, picture in enumerate(pictures):
-            file = folder / "pictures" / f"{index:02d}.png"
-            cv2.imwrite(str(file), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        for driver in MODELS:
-            write_real(folder / "real" / driver, pictures, driver)
-        write_tflite(folder / "metadata.tflite")
-        write_pte(folder / "metadata.pte")
-        return
+def write_script(folder: Path) -> None:
+    """The part that needs no exporters."""
     for driver in OUTPUTS:
         for name in CLIPS:
             write_clip(folder / "clips" / driver / name, name, driver)
     write_frames(folder / "frames")
     write_metadata(folder / "metadata.json")
+
+
+def main(folder: Path, part: str) -> None:
+    """Write a part."""
+    if part == "script":
+        write_script(folder)
+    else:
+        from networks import write_networks
+
+        write_networks(folder)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import org.mobilevis.core.frame.YuvFrame
 import org.mobilevis.core.metadata.Size
 import java.nio.ByteBuffer
 import kotlin.math.abs
+import kotlin.math.floor
 import kotlin.random.Random
 
 class FrameTest {
@@ -70,6 +71,38 @@ class FrameTest {
             for ((x, value) in row.withIndex()) buffer.put(y * rowStride + x * pixelStride, value)
         }
         return Plane(buffer, rowStride, pixelStride)
+    }
+
+    @Test
+    fun `a frame of half the size has the means of four pixels`() =
+        runBlocking<Unit> {
+            checkAll(40, Arb.int(1..6), Arb.int(1..6), Arb.int(0..3)) { halfHeight, halfWidth, turns ->
+                val (height, width) = 2 * halfHeight to 2 * halfWidth
+                val random = Random(height * 100 + width)
+                val rotation = Rotation.of(90 * turns)
+                val rgb = RgbFrame(random.nextBytes(3 * height * width), height, width, rotation = rotation)
+                assertHalved(rgb, 0f)
+                // Of middling values: colours that YUV clamps are clamped once for all four.
+                val bytes = { size: Int -> ByteArray(size) { random.nextInt(90, 160).toByte() } }
+                val luma = plane(List(height) { bytes(width) }, 1, 2)
+                val (blue, red) = List(2) { plane(List(halfHeight) { bytes(halfWidth) }, 2, 1) }
+                assertHalved(YuvFrame(luma, blue, red, height, width, rotation), 1f)
+            }
+        }
+
+    private fun assertHalved(
+        frame: Frame,
+        tolerance: Float,
+    ) {
+        val (whole, width) = rows(frame) to frame.width
+        val half = FloatArray(3 * width / 2)
+        for (y in 0 until frame.height / 2) {
+            frame.readHalfRow(y, half)
+            for (i in half.indices) {
+                val four = listOf(2 * y, 2 * y + 1).flatMap { listOf(whole[it][2 * i], whole[it][2 * i + 1]) }
+                assertEquals(floor(four.average() + 0.5).toFloat(), half[i], tolerance)
+            }
+        }
     }
 
     @Test

@@ -19,18 +19,26 @@ object Golden {
         val target = File("target/golden-$name").absoluteFile
         target.deleteRecursively()
         target.mkdirs()
-        val script = File("../../tests/android/golden.py").absoluteFile
         val needed = if (name == "real") "mobilevis.export, onnxruntime" else "mobilevis.runtime.segmenter"
         assumeTrue(
-            run(listOf(python, "-c", "import $needed"), File(target, "probe.log")) == 0,
+            exitStatus(listOf(python, "-c", "import $needed"), File(target, "probe.log")) == 0,
             "$python has no mobilevis: give one that has with -Dmobilevis.python=...",
         )
-        val log = File(target, "golden.log")
-        check(run(listOf(python, script.path, target.path, name), log) == 0) { log.readText() }
+        run("golden.py", listOf(target.path, name), File(target, "golden.log"))
         return target
     }
 
-    private fun run(
+    /** Runs a script of `tests/android`; what it says goes to [log], and into the exception where it fails. */
+    fun run(
+        script: String,
+        arguments: List<String>,
+        log: File,
+    ) {
+        val path = File("../../tests/android/$script").absolutePath
+        check(exitStatus(listOf(python, path) + arguments, log) == 0) { log.readText() }
+    }
+
+    private fun exitStatus(
         command: List<String>,
         log: File,
     ): Int {

@@ -11,7 +11,7 @@ import java.nio.ByteBuffer
 import kotlin.random.Random
 
 class PteFileTest {
-    private val path = File(OnnxRuntimeTest.golden, "metadata.pte")
+    private val path = File(Networks.folder, "metadata.pte")
     private val file = path.readBytes()
 
     @Test

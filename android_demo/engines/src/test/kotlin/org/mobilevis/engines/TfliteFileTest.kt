@@ -12,7 +12,7 @@ import java.nio.ByteBuffer
 import kotlin.random.Random
 
 class TfliteFileTest {
-    private val file = File(OnnxRuntimeTest.golden, "metadata.tflite").readBytes()
+    private val file = File(Networks.folder, "metadata.tflite").readBytes()
 
     @Test
     fun `metadata are found in their buffer`() {

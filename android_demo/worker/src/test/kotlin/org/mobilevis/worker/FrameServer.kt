@@ -7,8 +7,8 @@ import org.mobilevis.engines.loadArtefact
 import java.io.File
 
 /**
- * Runs frames as it is told, for tests/android/speed.py: each line of standard input is a number of frames, answered
- * by a line with their milliseconds, this process's heap after a collection and its resident memory.
+ * Runs frames as it is told, for benchmarks/latency/runtimes.py: each line of standard input is a number of frames,
+ * answered by a line with their milliseconds, this process's heap after a collection and its resident memory.
  */
 object FrameServer {
     /** Arguments: artefact, raw frames, the driver's options as JSON. */

@@ -37,10 +37,37 @@ class RgbFrame(
         var at = walk.row * stride + 3 * walk.column
         val step = walk.rowStep * stride + 3 * walk.columnStep
         for (x in 0 until width) {
-            into[x] = (pixels[at].toInt() and 0xFF).toFloat()
-            into[width + x] = (pixels[at + 1].toInt() and 0xFF).toFloat()
-            into[2 * width + x] = (pixels[at + 2].toInt() and 0xFF).toFloat()
+            into[x] = byte(at).toFloat()
+            into[width + x] = byte(at + 1).toFloat()
+            into[2 * width + x] = byte(at + 2).toFloat()
             at += step
         }
     }
+
+    override fun readHalfRow(
+        y: Int,
+        into: FloatArray,
+    ) {
+        walk.goTo(2 * y + 1)
+        val lower = walk.row * stride + 3 * walk.column
+        walk.goTo(2 * y)
+        var at = walk.row * stride + 3 * walk.column
+        val below = lower - at
+        val step = walk.rowStep * stride + 3 * walk.columnStep
+        val half = width / 2
+        for (x in 0 until half) {
+            into[x] = mean(at, step, below)
+            into[half + x] = mean(at + 1, step, below)
+            into[2 * half + x] = mean(at + 2, step, below)
+            at += 2 * step
+        }
+    }
+
+    private fun mean(
+        at: Int,
+        right: Int,
+        below: Int,
+    ): Float = ((byte(at) + byte(at + right) + byte(at + below) + byte(at + below + right) + 2) shr 2).toFloat()
+
+    private fun byte(at: Int): Int = pixels[at].toInt() and 0xFF
 }

@@ -1,5 +1,6 @@
 package org.mobilevis.core.frame
 
+import org.mobilevis.core.startingAt
 import java.nio.ByteBuffer
 
 /**
@@ -46,6 +47,11 @@ class YuvFrame(
         checkPlane("V", v, (sourceHeight + 1) / 2, (sourceWidth + 1) / 2)
     }
 
+    private val upperLuma = PlaneRow(y, 0, width)
+    private val lowerLuma = PlaneRow(y, 0, width)
+    private val blues = PlaneRow(u, 1, width / 2)
+    private val reds = PlaneRow(v, 1, width / 2)
+
     override fun readRow(
         y: Int,
         into: FloatArray,
@@ -54,14 +60,30 @@ class YuvFrame(
         var row = walk.row
         var column = walk.column
         for (x in 0 until width) {
-            val luma = sample(this.y, row, column)
-            val blue = sample(u, row shr 1, column shr 1) - 128
-            val red = sample(v, row shr 1, column shr 1) - 128
-            into[x] = clamp((luma shl SHIFT) + RED_OF_V * red)
-            into[width + x] = clamp((luma shl SHIFT) - GREEN_OF_U * blue - GREEN_OF_V * red)
-            into[2 * width + x] = clamp((luma shl SHIFT) + BLUE_OF_U * blue)
+            val blue = sample(u, row shr 1, column shr 1) - NEUTRAL
+            val red = sample(v, row shr 1, column shr 1) - NEUTRAL
+            convert(sample(this.y, row, column), blue, red, 0, into, x, width)
             row += walk.rowStep
             column += walk.columnStep
+        }
+    }
+
+    /** The four pixels share their chroma, so one conversion of their mean luma is enough. */
+    override fun readHalfRow(
+        y: Int,
+        into: FloatArray,
+    ) {
+        walk.goTo(2 * y + 1)
+        lowerLuma.read(walk)
+        walk.goTo(2 * y)
+        upperLuma.read(walk)
+        blues.read(walk)
+        reds.read(walk)
+        val half = width / 2
+        for (x in 0 until half) {
+            val above = upperLuma.get(2 * x) + upperLuma.get(2 * x + 1)
+            val below = lowerLuma.get(2 * x) + lowerLuma.get(2 * x + 1)
+            convert(above + below, 4 * (blues.get(x) - NEUTRAL), 4 * (reds.get(x) - NEUTRAL), 2, into, x, half)
         }
     }
 
@@ -73,13 +95,36 @@ class YuvFrame(
         const val GREEN_OF_V = 46802
         const val BLUE_OF_U = 116130
 
+        const val NEUTRAL = 128
+
         fun sample(
             plane: Plane,
             row: Int,
             column: Int,
-        ): Int = plane.buffer.get(row * plane.rowStride + column * plane.pixelStride).toInt() and 0xFF
+        ): Int = byte(plane, row * plane.rowStride + column * plane.pixelStride)
 
-        fun clamp(value: Int): Float = ((value + (1 shl SHIFT - 1)) shr SHIFT).coerceIn(0, 255).toFloat()
+        fun byte(
+            plane: Plane,
+            at: Int,
+        ): Int = plane.buffer.get(at).toInt() and 0xFF
+
+        /** Writes pixel [x] of a row of [width]; luma and chroma are those of 2^[more] pixels added up. */
+        fun convert(
+            luma: Int,
+            blue: Int,
+            red: Int,
+            more: Int,
+            into: FloatArray,
+            x: Int,
+            width: Int,
+        ) {
+            val scaled = (luma shl SHIFT) + (1 shl SHIFT + more - 1)
+            into[x] = clamp(scaled + RED_OF_V * red shr SHIFT + more)
+            into[width + x] = clamp(scaled - GREEN_OF_U * blue - GREEN_OF_V * red shr SHIFT + more)
+            into[2 * width + x] = clamp(scaled + BLUE_OF_U * blue shr SHIFT + more)
+        }
+
+        fun clamp(value: Int): Float = maxOf(0, minOf(value, 255)).toFloat()
 
         fun checkPlane(
             name: String,
@@ -94,4 +139,29 @@ class YuvFrame(
             }
         }
     }
+}
+
+/** An upright row of a plane with a sample for each 2^[shrink] pixels, in an array: direct buffers are read slowly. */
+private class PlaneRow(
+    private val plane: Plane,
+    private val shrink: Int,
+    count: Int,
+) {
+    private val buffer = plane.buffer.duplicate()
+    private val samples = ByteArray(count)
+
+    fun read(walk: RowWalk) {
+        val step = walk.rowStep * plane.rowStride + walk.columnStep * plane.pixelStride
+        var at = (walk.row shr shrink) * plane.rowStride + (walk.column shr shrink) * plane.pixelStride
+        if (step == 1) {
+            buffer.startingAt(at).get(samples)
+            return
+        }
+        for (i in samples.indices) {
+            samples[i] = buffer.get(at)
+            at += step
+        }
+    }
+
+    fun get(index: Int): Int = samples[index].toInt() and 0xFF
 }
