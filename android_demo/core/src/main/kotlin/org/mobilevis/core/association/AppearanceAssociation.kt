@@ -31,7 +31,8 @@ class Detections(
  *
  * @param classes L.
  * @param matchSimilarity least similarity of a detection with its track: the cosine of their appearances, less what
- *   their classes differ by, plus the IoU with the track's last mask, moved on at the track's speed and with the camera, less of it for each frame since.
+ *   their classes differ by, plus the IoU with the track's last mask, moved on at the track's speed and with the
+ *   camera, less of it for each frame since.
  * @param birthScore detections from this score on start tracks and teach them their appearance; fainter ones only go
  *   on with a track.
  * @param keepLost frames that a track survives without a detection.

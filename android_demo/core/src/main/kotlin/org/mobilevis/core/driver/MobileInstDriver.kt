@@ -184,7 +184,16 @@ class MobileInstDriver internal constructor(
         val tracking =
             if (association == AssociationKind.APPEARANCE) {
                 val channels = facts.features.shape[1] - placeChannels
-                AppearanceTracking(facts, channels, scoreThreshold, sameObjectIou, content, maskLogit, keptClasses, tracks())
+                AppearanceTracking(
+                    facts,
+                    channels,
+                    scoreThreshold,
+                    sameObjectIou,
+                    content,
+                    maskLogit,
+                    keptClasses,
+                    tracks(),
+                )
             } else {
                 null
             }
