@@ -207,14 +207,15 @@ class DenseMobileInst(KernelModel):
 
     def _read_level(self, index: int, level: CellFeatures) -> tuple[Tensor, ...]:
         towers = torch.cat([level.stem, level.class_tower, level.box_tower], dim=1)
-        sizes = [self.dim, 1, 1, self.config.embedding_dim]
-        learned, sharpness, bias, embeddings = self.cell_heads[index](towers).split(sizes, dim=1)
+        read, dim = self.cell_heads[index](towers), self.dim
+        # Slices: torch.split leaves XNNPACK's delegate.
+        learned, sharpness, bias = read[:, :dim], read[:, dim : dim + 1], read[:, dim + 1 : dim + 2]
         centre, half = self._read_boxes(index, level.boxes)
         least = LEAST_HALF_SIDE * _pixel(index, learned)
         place = place_kernel(sharpness, bias, centre - 0.5, torch.maximum(half, least))
         kernels = torch.cat([learned, place], dim=1)
         scores = level.class_logits.sigmoid() * level.objectness.sigmoid()
-        return kernels, scores, _join_corners(centre, half), embeddings
+        return kernels, scores, _join_corners(centre, half), read[:, dim + 2 :]
 
     def _read_boxes(self, index: int, raw: Tensor) -> tuple[Tensor, Tensor]:
         """A level's boxes as its head writes them → centres and half sides, (B, 2, h, w)."""
