@@ -150,7 +150,7 @@ def _prepare(
     eager = EagerArtefact(model, streaming, metadata)
     step("Run eager PyTorch on the parity frames")
     reference = make_reference(eager, _bundled_frames() if frames is None else frames, streaming.gate_options)
-    tolerance = TOLERANCES[tolerance_key(metadata.precision, model.deep)]
+    tolerance = TOLERANCES[tolerance_key(metadata.precision, model.rounding)]
     vectors = make_parity_vectors(eager, tolerance.max_abs)
     step("Trace the entries")
     with quiet_tools():

@@ -60,7 +60,8 @@ class StreamingModel(nn.Module):
         num_classes: number of categories.
         num_queries: N, the instances that the model can find in a frame or clip.
         usual_instances: instances that get a mask where an export does not say, if N allows; None for all N.
-        deep: many layers on top of each other amplify rounding; an export has the tolerance for such models.
+        rounding: what amplifies an engine's rounding, "deep" or "detector", or "" for neither; an export has
+            the tolerance for such models.
         build_streaming: the family's part of ``streaming``: takes the input size, the number of instances
             that get a mask, and the family's own export options by keyword.
     """
@@ -71,7 +72,7 @@ class StreamingModel(nn.Module):
     num_classes: int
     num_queries: int
     usual_instances: Optional[int] = None
-    deep: bool = False
+    rounding: str = ""
     build_streaming: Callable[..., Streaming]
 
     def streaming(self, input_size: tuple[int, int], **options: Any) -> Streaming:

@@ -102,7 +102,7 @@ class EfficientVIS(StreamingModel):
 
     driver = "efficientvis"
     size_multiple = 32
-    deep = True
+    rounding = "deep"
 
     def __init__(self, config: EfficientVISConfig) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ class MaXTron(StreamingModel):
     """
 
     size_multiple = 32
-    deep = True
+    rounding = "deep"
 
     def __init__(self, config: Any, kernel_dim: int, cross_clip_heads: Optional[QueryHeads]) -> None:
         super().__init__()

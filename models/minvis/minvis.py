@@ -127,7 +127,7 @@ class MinVIS(StreamingModel):
 
     driver = "minvis"
     usual_instances = 10  # MinVIS reports its ten best
-    deep = True
+    rounding = "deep"
 
     def __init__(self, config: MinVISConfig) -> None:
         super().__init__()

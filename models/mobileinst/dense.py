@@ -148,9 +148,8 @@ class DenseMobileInst(KernelModel):
     size_multiple = STRIDES[-1]
     num_queries = 100  # as many objects as COCO counts in a picture; cells are many more
     usual_instances = 20
-    # 77 convolutions in a row, the first on numbers up to 255: with the published weights, ONNX Runtime's
-    # features at stride 16 differ from PyTorch's by 3e-4.
-    deep = True
+    # 81 convolutions in a row, the first on numbers up to 255.
+    rounding = "detector"
 
     def __init__(self, config: DenseMobileInstConfig) -> None:
         super().__init__()

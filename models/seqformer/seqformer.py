@@ -147,7 +147,7 @@ class SeqFormer(StreamingModel):
     driver = "seqformer"
     size_multiple = 64
     usual_instances = 10  # SeqFormer reports the ten best of a video
-    deep = True
+    rounding = "deep"
 
     def __init__(self, config: SeqFormerConfig) -> None:
         super().__init__()
