@@ -30,7 +30,7 @@ from mobilevis.runtime.sources import open_source
 
 WORKER = Path(__file__).resolve().parents[2] / "android_demo" / "worker" / "target"
 SERVER = "org.mobilevis.worker.FrameServer"
-OPTIONS = {"keyframe_interval": 3, "association": "appearance"}
+OPTIONS: dict[str, Any] = {"keyframe_interval": 3, "association": "appearance"}
 STEP = 3  # frames from a keyframe to the next
 NETWORK = ("encode", "decode", "segment")
 WARM_UP = 30  # steps; Java compiles what runs often
