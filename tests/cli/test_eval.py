@@ -57,7 +57,7 @@ def test_an_answer_of_one_frame_is_refused(refused, tmp_path, files):
 
 
 def test_an_unknown_metric_lists_the_known(refused, files):
-    assert "coco, stq, vpq, ytvis" in refused("eval", "--metric", "mAP", *files)
+    assert "coco, neighbours, stq, vpq, ytvis" in refused("eval", "--metric", "mAP", *files)
 
 
 def test_a_missing_file_is_named(refused, files):

@@ -165,7 +165,7 @@ def test_frames_of_another_size_than_annotated_are_refused(tmp_path: Path) -> No
 
 
 def test_an_unknown_metric_lists_the_known(segmenter: VideoSegmenter, ytvis: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="coco, stq, vpq, ytvis"):
+    with pytest.raises(UserError, match="coco, neighbours, stq, vpq, ytvis"):
         run_accuracy(segmenter, "map", ytvis, tmp_path / "results.json")
 
 
