@@ -6,6 +6,8 @@ Boxes are x0, y0, x1, y1 as fractions of the network's input. A kernel's last fi
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,47 +42,49 @@ def choose_cells(
     candidates = np.flatnonzero(best >= least_score)
     candidates = candidates[np.argsort(-best[candidates], kind="stable")][:MAX_CANDIDATES]
     classes = scores[candidates].argmax(axis=1)
-    boxes = boxes[candidates]
-    alive = np.ones(len(candidates), dtype=bool)
+    return candidates[suppress(boxes[candidates], nms_iou, classes, most)]
+
+
+def suppress(
+    boxes: Array,
+    most_iou: float,
+    classes: Optional[NDArray[np.intp]] = None,
+    most: Optional[int] = None,
+) -> NDArray[np.intp]:
+    """Indices of the boxes that no better one of their class overlaps by more than ``most_iou``.
+
+    Args:
+        boxes: (n, 4), the best first.
+        most_iou: overlap that two boxes may have.
+        classes: (n,); None takes all as one.
+        most: how many are kept; None keeps all.
+    """
+    alive = np.ones(len(boxes), dtype=bool)
     kept: list[int] = []
-    for index in range(len(candidates)):
+    for index in range(len(boxes)):
         if not alive[index]:
             continue
         kept.append(index)
         if len(kept) == most:
             break
-        alive[(box_iou(boxes[index], boxes) > nms_iou) & (classes == classes[index])] = False
-    return candidates[kept]
+        clash = box_iou(boxes[index], boxes) > most_iou
+        alive &= ~(clash if classes is None else clash & (classes == classes[index]))
+    return np.array(kept, dtype=np.intp)
 
 
 def box_iou(box: Array, others: Array) -> Array:
     """IoU of a box (4,) with others (n, 4): (n,)."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=1)
-    area = np.prod(np.maximum(others[:, 2:] - others[:, :2], 0.0), axis=1)
-    own = np.prod(np.maximum(box[2:] - box[:2], 0.0))
-    return np.asarray(shared / np.maximum(area + own - shared, np.finfo(np.float32).tiny), dtype=np.float32)
-
-
-def suppress(boxes: Array, most_iou: float) -> NDArray[np.intp]:
-    """Indices of the boxes (n, 4), the best first, that no better one overlaps by more than ``most_iou``."""
-    clash = box_ious(boxes, boxes) > most_iou
-    alive = np.ones(len(boxes), dtype=bool)
-    kept: list[int] = []
-    for index in range(len(boxes)):
-        if alive[index]:
-            kept.append(index)
-            alive &= ~clash[index]
-    return np.array(kept, dtype=np.intp)
+    return np.asarray(box_ious(box[None], others)[0])
 
 
 def box_ious(first: Array, second: Array) -> Array:
     """IoU of all pairs of boxes: (n, 4) and (m, 4) → (n, m)."""
-    return (
-        np.stack([box_iou(box, second) for box in first])
-        if len(first)
-        else np.zeros((0, len(second)), np.float32)
-    )
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    own, area = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1) for boxes in (first, second))
+    union = area + own[:, None] - shared
+    return np.asarray(shared / np.maximum(union, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
