@@ -26,7 +26,7 @@ from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
-from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
+from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, cell_boxes, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
@@ -117,7 +117,7 @@ class ClipMeasure:
     def _look(self, frame: Image) -> Objects:
         features, letterbox = self._encoder.encode(frame, Stages())
         read = run_entry(self._artefact, "decode", features)
-        scores, boxes = read["scores"][0], read["boxes"][0]
+        scores, boxes = read["scores"][0], cell_boxes(features, read)
         chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
         kernels = read["kernels"][0][chosen]
         masks = self._segment(kernels, features["mask_features"])

@@ -192,8 +192,8 @@ class LevelHead(nn.Module):
         stem = self.stem(x)
         return stem, self.box_tower(stem)
 
-    def name(self, stem: Tensor, box_tower: Tensor) -> CellFeatures:
-        """What says where → all that the head computes."""
+    def forward(self, x: Tensor) -> CellFeatures:
+        stem, box_tower = self.locate(x)
         classes = self.class_tower(stem)
         return CellFeatures(
             stem,
@@ -203,9 +203,6 @@ class LevelHead(nn.Module):
             self.boxes(box_tower),
             self.objectness(box_tower),
         )
-
-    def forward(self, x: Tensor) -> CellFeatures:
-        return self.name(*self.locate(x))
 
 
 class YoloxHead(nn.ModuleList):

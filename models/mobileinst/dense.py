@@ -6,7 +6,8 @@ features, learned queries reached mask AP 2.7, dense kernels 19.7. Masks from de
 CondInst and SOLO.
 
 A detector's box tower is cheap, 4 % of a frame where the rest of its head takes 20: ``encode`` says every
-frame's boxes, so that a reused kernel's place is its object's box of the frame.
+frame's boxes, so that a reused kernel's place is its object's box of the frame. ``decode`` takes them from
+there.
 
 The mask features end in five coordinate channels (x², y², x, y, 1), so that a linear kernel can say "here":
 
@@ -17,13 +18,14 @@ Coordinates are fractions of the input's width and height, from its centre.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mobilevis.models.backbones.yolox import (
     HEAD_CHANNELS,
@@ -43,7 +45,8 @@ from mobilevis.models.mobileinst.places import PLACE_CHANNELS, cell_corners, pla
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
-LEVELS = ("cells3", "cells4", "cells5")  # what the head knows of where, at strides 8, 16 and 32
+STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
+TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 # e^8 strides are more than any input; without a bound a random feature map overflows.
@@ -89,7 +92,7 @@ class DenseMobileInstConfig:
 
 
 class Cells(NamedTuple):
-    """What ``decode`` reads from all A cells, strides 8, 16 and 32 in turn, each level row by row.
+    """What is read from all A cells, strides 8, 16 and 32 in turn, each level row by row.
 
     Attributes:
         kernels: (B, A, D + 5).
@@ -134,11 +137,28 @@ class MaskBranch(nn.Module):
         return self.fuse(features.c2 + resize(self.reduce(x), features.c2.shape[-2:]))
 
 
-def cell_tower(width: int, out_channels: int) -> nn.Sequential:
-    """From all that the detector's head knows of a cell to some numbers of our own."""
-    return nn.Sequential(
-        ConvAct(3 * HEAD_CHANNELS, width), Separable(width, width), nn.Conv2d(width, out_channels, 1)
-    )
+class CellReader(nn.Module):
+    """From all that the detector's head knows of a level's cells to their kernels and embeddings.
+
+    Args:
+        width: channels of the tower.
+        dim: D; a kernel is D numbers, the log of its place's sharpness and a bias.
+        embedding_dim: E.
+    """
+
+    def __init__(self, width: int, dim: int, embedding_dim: int) -> None:
+        super().__init__()
+        # The sum of three is one convolution of them all, without the copy that joins them.
+        self.joined = nn.ModuleList(nn.Conv2d(HEAD_CHANNELS, width, 1, bias=i == 0) for i in range(3))
+        self.tower = Separable(width, width)
+        self.kernel = nn.Conv2d(width, dim + 2, 1)
+        self.embedding = nn.Conv2d(width, embedding_dim, 1)
+
+    def forward(self, stem: Tensor, class_tower: Tensor, box_tower: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 64, h, w) each → (B, D + 2, h, w) and (B, E, h, w)."""
+        stem, classes, box = (conv(x) for conv, x in zip(self.joined, (stem, class_tower, box_tower)))
+        read = self.tower(F.silu(stem + classes + box))
+        return self.kernel(read), self.embedding(read)
 
 
 class DenseMobileInst(KernelModel):
@@ -160,8 +180,9 @@ class DenseMobileInst(KernelModel):
         self.head = YoloxHead(config.num_classes)
         self.mask_branch = MaskBranch(config.mask_width, config.mask_depth, config.dim)
         # One tower a level for all that is read of a cell: one more for embeddings makes a frame 5 % longer.
-        numbers = config.dim + 2 + config.embedding_dim
-        self.cell_heads = nn.ModuleList(cell_tower(config.cell_width, numbers) for _ in STRIDES)
+        self.cell_heads = nn.ModuleList(
+            CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
+        )
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -171,57 +192,54 @@ class DenseMobileInst(KernelModel):
 
         Returns:
             Mask features (B, D + 5, H/4, W/4); the boxes of all cells (B, A, 4), see ``Cells``; their
-            objectness (B, A, 1) in [0, 1]; the head's stem and box tower of each level (B, 128, h, w).
+            objectness (B, A, 1) in [0, 1]; the head's stems of the levels, then its box towers,
+            (B, 64, h, w) each.
         """
         features = self.backbone(frame)
-        located = [head.locate(level) for head, level in zip(self.head.levels(), features[1:])]
-        boxes = [
-            _join_corners(*self._read_boxes(i, head.boxes(tower)))
-            for i, (head, (_, tower)) in enumerate(zip(self.head.levels(), located))
-        ]
-        objectness = [
-            head.objectness(tower).sigmoid() for head, (_, tower) in zip(self.head.levels(), located)
-        ]
-        return (
-            self.mask_features(features),
-            _join_levels(boxes),
-            _join_levels(objectness),
-            *(torch.cat(maps, dim=1) for maps in located),
-        )
+        stems, towers = zip(*(head.locate(x) for head, x in zip(self.head.levels(), features[1:])))
+        return self.mask_features(features), *self.place(towers), *stems, *towers
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
         """The backbone's features → (B, D + 5, H/4, W/4), the last five the coordinate channels."""
         learned = self.mask_branch(features)
         return torch.cat([learned, place_channels(learned)], dim=1)
 
-    def decode(self, cells3: Tensor, cells4: Tensor, cells5: Tensor) -> Cells:
-        """Stem and box tower of each level → what all cells say."""
-        levels = zip(self.head.levels(), (cells3, cells4, cells5))
-        return self.read([head.name(x[:, :HEAD_CHANNELS], x[:, HEAD_CHANNELS:]) for head, x in levels])
+    def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The levels' box towers → boxes (B, A, 4) and objectness (B, A, 1)."""
+        heads = self.head.levels()
+        boxes = [read_boxes(i, head.boxes(x)) for i, (head, x) in enumerate(zip(heads, towers))]
+        objectness = [head.objectness(x).sigmoid() for head, x in zip(heads, towers)]
+        return _join_levels(boxes), _join_levels(objectness)
+
+    def decode(self, boxes: Tensor, objectness: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What ``encode`` says of a frame's cells, but for the mask features, → their kernels, scores and
+        embeddings, see ``Cells``."""
+        stems, towers = maps[: len(STEMS)], maps[len(STEMS) :]
+        classes = [head.class_tower(stem) for head, stem in zip(self.head.levels(), stems)]
+        logits = [head.class_logits(x) for head, x in zip(self.head.levels(), classes)]
+        cells = self._read(boxes, objectness, logits, zip(stems, classes, towers))
+        return cells.kernels, cells.scores, cells.embeddings
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
-        parts = [self._read_level(index, level) for index, level in enumerate(levels)]
-        return Cells(*(_join_levels(maps) for maps in zip(*parts)))
+        boxes = _join_levels([read_boxes(i, level.boxes) for i, level in enumerate(levels)])
+        objectness = _join_levels([level.objectness.sigmoid() for level in levels])
+        logits = [level.class_logits for level in levels]
+        return self._read(boxes, objectness, logits, [level[:3] for level in levels])
 
-    def _read_level(self, index: int, level: CellFeatures) -> tuple[Tensor, ...]:
-        towers = torch.cat([level.stem, level.class_tower, level.box_tower], dim=1)
-        read, dim = self.cell_heads[index](towers), self.dim
+    def _read(
+        self, boxes: Tensor, objectness: Tensor, logits: Sequence[Tensor], levels: Iterable[Sequence[Tensor]]
+    ) -> Cells:
+        """Boxes and objectness of all cells, and each level's class logits and its stem and towers."""
+        maps = zip(*(read(*level) for read, level in zip(self.cell_heads, levels)))
+        numbers, embeddings = (_join_levels(levels) for levels in maps)
         # Slices: torch.split leaves XNNPACK's delegate.
-        learned, sharpness, bias = read[:, :dim], read[:, dim : dim + 1], read[:, dim + 1 : dim + 2]
-        centre, half = self._read_boxes(index, level.boxes)
-        least = LEAST_HALF_SIDE * _pixel(index, learned)
-        place = place_kernel(sharpness, bias, centre - 0.5, torch.maximum(half, least))
-        kernels = torch.cat([learned, place], dim=1)
-        scores = level.class_logits.sigmoid() * level.objectness.sigmoid()
-        return kernels, scores, _join_corners(centre, half), read[:, dim + 2 :]
-
-    def _read_boxes(self, index: int, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """A level's boxes as its head writes them → centres and half sides, (B, 2, h, w)."""
-        stride, pixel = STRIDES[index], _pixel(index, raw)
-        half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
-        corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
-        return corner + raw[:, :2] * (stride * pixel), half
+        low, high = boxes[..., :2], boxes[..., 2:]
+        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * _pixel(0, logits[0]).view(1, 1, 2))
+        sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
+        place = place_kernel(sharpness, bias, 0.5 * (low + high) - 0.5, half)
+        scores = _join_levels([x.sigmoid() for x in logits]) * objectness
+        return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, h, w)."""
@@ -235,18 +253,21 @@ class DenseMobileInst(KernelModel):
             "mask_features": (1, channels, height // MASK_STRIDE, width // MASK_STRIDE),
             "boxes": (1, cells, 4),
             "objectness": (1, cells, 1),
-            **{name: (1, 2 * HEAD_CHANNELS, height // s, width // s) for name, s in zip(LEVELS, STRIDES)},
+            **{
+                name: (1, HEAD_CHANNELS, height // stride, width // stride)
+                for names in (STEMS, TOWERS)
+                for name, stride in zip(names, STRIDES)
+            },
         }
 
     def decoded_features(self) -> tuple[str, ...]:
-        return LEVELS
+        return ("boxes", "objectness", *STEMS, *TOWERS)
 
     def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         cells = cell_count(input_size)
         return {
             "kernels": (1, cells, self.dim + PLACE_CHANNELS),
             "scores": (1, cells, self.num_classes),
-            "boxes": (1, cells, 4),
             "embeddings": (1, cells, self.config.embedding_dim),
         }
 
@@ -258,11 +279,15 @@ def cell_count(input_size: tuple[int, int]) -> int:
 
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:
     """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
-    return torch.cat([x.flatten(2).transpose(1, 2) for x in maps], dim=1)
+    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
 
 
-def _join_corners(centre: Tensor, half: Tensor) -> Tensor:
-    """Centres and half sides, (B, 2, h, w) → x0, y0, x1, y1, (B, 4, h, w)."""
+def read_boxes(index: int, raw: Tensor) -> Tensor:
+    """A level's boxes (B, 4, h, w) as its head writes them → x0, y0, x1, y1 as ``Cells`` has them."""
+    stride, pixel = STRIDES[index], _pixel(index, raw)
+    half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
+    corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
+    centre = corner + raw[:, :2] * (stride * pixel)
     return torch.cat([centre - half, centre + half], dim=1)
 
 

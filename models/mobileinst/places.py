@@ -21,13 +21,13 @@ def place_channels(like: Tensor) -> Tensor:
 
 
 def place_kernel(sharpness: Tensor, bias: Tensor, centre: Tensor, half: Tensor) -> Tensor:
-    """The factors of (x², y², x, y, 1), (B, 5, h, w), of log s and b, (B, 1, h, w), and the box's centre and
-    half sides, (B, 2, h, w)."""
+    """The factors of (x², y², x, y, 1), (…, 5), of log s and b, (…, 1), and the box's centre and half sides,
+    (…, 2)."""
     # One more than the logit at the box's edge would otherwise be: a mask starts as its box's ellipse.
     squares = sharpness.clamp(max=MAX_LOG_SHARPNESS).exp() / (half * half)
     linear = squares * centre
     constant = linear * centre
-    return torch.cat([-squares, 2.0 * linear, bias + 1.0 - (constant[:, :1] + constant[:, 1:])], dim=1)
+    return torch.cat([-squares, 2.0 * linear, bias + 1.0 - (constant[..., :1] + constant[..., 1:])], dim=-1)
 
 
 @lru_cache(maxsize=32)

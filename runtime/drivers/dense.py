@@ -63,7 +63,8 @@ class DenseDriver(MobileInstDriver):
         with stages("decode"):
             decoded = run_entry(self._artefact, "decode", features)
         with stages("selection"):
-            scores, boxes = decoded["scores"][0], decoded["boxes"][0]
+            scores = decoded["scores"][0]
+            boxes = cell_boxes(features, decoded)
             self._selection.watch(scores)
             scores = scores * self._selection.keep_classes(np.arange(scores.shape[1]))
             options, most = self.options, self._selection.max_instances
@@ -88,6 +89,12 @@ class DenseDriver(MobileInstDriver):
             objects.see(cells.find_foreground(logits, content, self._mask_logit))
         learned = mask_features[:, : -cells.PLACE_CHANNELS]
         return self._follow(FrameMasks(logits, content, learned), letterbox, stages)
+
+
+def cell_boxes(features: Features, decoded: Features) -> Array:
+    """The boxes (A, 4) of a keyframe's cells, of what ``encode`` and ``decode`` say: in older artefacts only
+    ``decode`` says them."""
+    return (features if "boxes" in features else decoded)["boxes"][0]
 
 
 def segment_kernels(artefact: Artefact, selection: Selection, kernels: Array, mask_features: Array) -> Array:

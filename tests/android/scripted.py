@@ -33,7 +33,7 @@ def scripted_metadata(driver: str = "mobileinst") -> str:
     rows = CELLS_OF_DETECTOR if driver == "mobileinst-dense" else QUERIES
     decoded = {"kernels": (1, rows, WIDTH), "scores": (1, rows, CLASSES)}
     if driver == "mobileinst-dense":
-        decoded.update(boxes=(1, rows, 4), embeddings=(1, rows, EMBEDDING))
+        decoded.update(embeddings=(1, rows, EMBEDDING))
     features = {"mask_features": (1, WIDTH, *CELLS)}
     located = {"boxes": (1, rows, 4), "objectness": (1, rows, 1)} if driver == "mobileinst-dense" else {}
     masks = (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])

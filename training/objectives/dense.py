@@ -2,9 +2,9 @@
 
 For masks only what is annotated is learned from: nothing is called background, so sets that label some
 classes only, and crowds, which the sources leave out, do no harm. What the detector learns, where it does, is
-in ``detection``. An object's positives are the four cells of best box IoU
-× √score of its class, as in SimOTA without its dynamic count; their masks learn cross-entropy inside the box
-enlarged by 15 % and dice, their embeddings to be alike, and unlike those of the sample's other objects.
+in ``detection``. An object's positives are the four cells of best box IoU × √score of its class, as in SimOTA
+without its dynamic count. Their masks learn cross-entropy inside the box enlarged by 15 %, where another
+object may count more, and dice; their embeddings to be alike, and unlike those of the sample's other objects.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class DenseLoss(LossWeights):
     Attributes:
         pixel: weight of the masks' cross-entropy, the mean over the enlarged box.
         dice: weight of their dice loss.
+        neighbour: how much more a pixel of another object counts in the cross-entropy: a mask must not join
+            two.
         contrast: weight of the loss of embeddings: cells of one object alike, of a sample's others not.
         detect: weight of the detector's own loss, for classes of one's own; at 0 backbone and head stay.
         objects: most objects of a frame; their masks' memory and time grow with it.
@@ -48,6 +50,7 @@ class DenseLoss(LossWeights):
 
     pixel: float = 1.0
     dice: float = 1.0
+    neighbour: float = 0.0
     contrast: float = 0.5
     detect: float = 0.0
     objects: int = 10
@@ -95,7 +98,9 @@ class DenseObjective(Objective):
         terms = {"contrast": weights.contrast * contrast}
         # Without masks to learn their features are not computed: a step takes half the time.
         if weights.pixel or weights.dice:
-            pixel, dice = _mask_losses(cells, model.mask_features(features), positives, targets)
+            pixel, dice = mask_losses(
+                cells, model.mask_features(features), positives, targets, weights.neighbour
+            )
             terms |= {"pixel": weights.pixel * pixel, "dice": weights.dice * dice}
         if weights.detect:
             detected = detection_losses(levels, cells.boxes, targets)
@@ -164,23 +169,25 @@ def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Te
     return -likelihood[judged].mean()
 
 
-def _mask_losses(
-    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target]
+def mask_losses(
+    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target], neighbour: float
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none."""
-    logits, truths = [], []
+    logits, truths, others = [], [], []
     for frame, target in enumerate(targets):
         own = positives.frames == frame
         kernels = cells.kernels[frame, positives.cells[own]]
         logits.append(torch.einsum("pk,khw->phw", kernels, mask_features[frame]))
         truths.append(target.masks[positives.objects[own]])
+        others.append((target.masks.sum(0) - truths[-1]).clamp(max=1))
     masks, truth = torch.cat(logits).float(), torch.cat(truths)
     if not len(masks):
         nothing = 0.0 * (cells.kernels.sum() + mask_features.sum())
         return nothing, nothing
     inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
-    cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * inside
-    pixel = cross_entropy.flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
+    weight = inside * (1 + neighbour * torch.cat(others) * (1 - truth))
+    cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * weight
+    pixel = cross_entropy.flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1)
     dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))
     return pixel.mean(), (1 - dice).mean()
 

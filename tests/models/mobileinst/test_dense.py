@@ -36,18 +36,17 @@ def test_sides_are_multiples_of_32(model):
 def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     """k·F = 0, log s = 0, b = 0: logit 1 − ((x − cx)/(w/2))² − ((y − cy)/(h/2))²."""
     model = create_model(NAME, num_classes=3).eval()
-    for tower in model.cell_heads:
-        torch.nn.init.zeros_(tower[-1].weight)
-        torch.nn.init.zeros_(tower[-1].bias)
+    for cells in model.cell_heads:
+        torch.nn.init.zeros_(cells.kernel.weight)
+        torch.nn.init.zeros_(cells.kernel.bias)
     height, width = 64, 96
     with torch.no_grad():
-        mask_features, _, _, *levels = model.encode(torch.rand(2, 3, height, width) * 255)
-        cells = model.decode(*levels)
-        masks = model.segment(cells.kernels, mask_features)
+        mask_features, boxes, *located = model.encode(torch.rand(2, 3, height, width) * 255)
+        masks = model.segment(model.decode(boxes, *located)[0], mask_features)
     x = (torch.arange(width // 4) + 0.5) / (width // 4)
     y = (torch.arange(height // 4) + 0.5) / (height // 4)
-    centre = (cells.boxes[..., :2] + cells.boxes[..., 2:]) / 2
-    half = (cells.boxes[..., 2:] - cells.boxes[..., :2]) / 2
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
+    half = (boxes[..., 2:] - boxes[..., :2]) / 2
     half = torch.maximum(half, torch.tensor([2 / width, 2 / height]))
     columns = ((x - centre[..., :1]) / half[..., :1]).square()
     rows = ((y - centre[..., 1:]) / half[..., 1:]).square()
@@ -55,19 +54,24 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     assert torch.allclose(masks, ellipses, rtol=1e-3, atol=1e-2)
 
 
-def test_every_frame_has_the_boxes_that_decode_would_read(model):
+def test_what_is_exported_reads_what_is_trained(model):
+    frames = torch.rand(2, 3, 64, 96) * 255
     with torch.no_grad():
-        _, boxes, objectness, *levels = model.encode(torch.rand(1, 3, 64, 96) * 255)
-        cells = model.decode(*levels)
-    assert torch.equal(boxes, cells.boxes)
-    assert (cells.scores <= objectness).all()
+        trained = model.read(model.head(model.backbone(frames)[1:]))
+        _, boxes, objectness, *maps = model.encode(frames)
+        kernels, scores, embeddings = model.decode(boxes, objectness, *maps)
+    assert torch.equal(boxes, trained.boxes)
+    assert (scores <= objectness).all()
+    for streamed, read in zip(
+        (kernels, scores, embeddings), (trained.kernels, trained.scores, trained.embeddings)
+    ):
+        assert torch.allclose(streamed, read, rtol=1e-5, atol=1e-5)
 
 
 def test_boxes_are_fractions_that_do_not_depend_on_the_input_s_size(model):
-    frame = torch.full((1, 3, 64, 64), 100.0)
     with torch.no_grad():
-        small = model.decode(*model.encode(frame)[3:]).boxes
-    centre = (small[0, :64, :2] + small[0, :64, 2:]) / 2
+        boxes = model.encode(torch.full((1, 3, 64, 64), 100.0))[1]
+    centre = (boxes[0, :64, :2] + boxes[0, :64, 2:]) / 2
     assert ((centre > -0.5) & (centre < 1.5)).all()  # stride 8 has the first 64 cells of 64×64
 
 

@@ -22,7 +22,7 @@ class SquaresArtefact:
     Each square has two cells, the second one fainter; a cell's embedding is the square's colour.
 
     Args:
-        locates: whether ``encode`` says each frame's boxes, as exports of today do.
+        locates: whether ``encode`` says each frame's boxes, as exports of today do; otherwise ``decode``.
     """
 
     engine = "squares"
@@ -33,6 +33,8 @@ class SquaresArtefact:
         level = TensorSpec("level3", (1, 3, H, W))
         cells = {"kernels": 6, "scores": 2, "boxes": 4, "embeddings": 3}
         located = (TensorSpec("boxes", (1, CELLS, 4)), TensorSpec("objectness", (1, CELLS, 1)))
+        if locates:
+            del cells["boxes"]
         self.locates = locates
         self.metadata = Metadata(
             model="squares",
@@ -67,11 +69,15 @@ class SquaresArtefact:
         features = np.stack([bright - 0.5, x * x, y * y, x, y, np.ones_like(x)])
         encoded = {"mask_features": features[None].astype(np.float32), "level3": frame}
         if self.locates:
-            cells = self._decode(frame)
+            cells = self._find(frame)
             encoded.update(boxes=cells["boxes"], objectness=cells["scores"].max(axis=2, keepdims=True))
         return encoded
 
     def _decode(self, level3):
+        found = self._find(level3)
+        return {tensor.name: found[tensor.name] for tensor in self.metadata.entries["decode"].outputs}
+
+    def _find(self, level3):
         found = {
             "kernels": np.zeros((1, CELLS, 6), np.float32),
             "scores": np.zeros((1, CELLS, 2), np.float32),

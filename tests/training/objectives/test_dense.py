@@ -11,9 +11,11 @@ from mobilevis.training.objectives.boxes import box_iou
 from mobilevis.training.objectives.dense import (
     DenseLoss,
     DenseObjective,
+    Positives,
     choose_cells,
     contrast_loss,
     identities_of,
+    mask_losses,
 )
 from mobilevis.training.objectives.matcher import Target
 
@@ -94,6 +96,21 @@ def test_iou_of_boxes():
         torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0, 2.0, 1.0], [3.0, 3.0, 4.0, 4.0]])
     )
     assert ious.tolist() == [[0.5, 0.0]]
+
+
+def test_a_mask_that_covers_another_object_costs_more_than_one_that_covers_background():
+    box, pair = [(4.0, 4.0, 12.0, 8.0)], target((0, (4, 4, 8, 8)), (0, (8, 4, 12, 8)))
+    place, own = torch.zeros(1, 1, 7), torch.zeros(1, dtype=torch.int64)
+    place[..., 0] = 4.0
+    found = cells(box, [(0.9, 0.0)])._replace(kernels=place)
+    features = torch.zeros(1, 7, 16, 16)
+    features[:, 0] = 2 * (pair.masks[0] + pair.masks[1]) - 1  # foreground on both objects
+
+    def pixel(neighbour: float) -> float:
+        return float(mask_losses(found, features, Positives(own, own, own), [pair], neighbour)[0])
+
+    assert pixel(0.0) > 0.5
+    assert pixel(2.0) > 1.2 * pixel(0.0)
 
 
 @pytest.fixture

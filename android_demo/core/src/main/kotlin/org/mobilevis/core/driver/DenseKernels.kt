@@ -50,18 +50,19 @@ internal class DenseKernels(
     private val motion = BoxMotion()
 
     init {
-        require(facts.candidates("boxes").shape[2] == 4 && facts.kernelWidth > PLACE_CHANNELS) {
+        require(facts.boxes.shape[2] == 4 && facts.kernelWidth > PLACE_CHANNELS) {
             "boxes or kernels do not fit the artefact's other sizes"
         }
     }
 
     override fun choose(
+        encoded: Map<String, Tensor>,
         decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,
         stages: Stages,
     ) {
-        val chosen = stages.time("selection") { chooseCells(decoded) }
+        val chosen = stages.time("selection") { chooseCells(decoded, if (objectness == null) decoded else encoded) }
         stages.time("association") {
             val looks = decoded.getValue("embeddings")
             for (row in 0 until chosen) {
@@ -72,10 +73,14 @@ internal class DenseKernels(
         }
     }
 
-    private fun chooseCells(decoded: Map<String, Tensor>): Int {
+    /** @param located outputs of the entry that says where the cells' things are. */
+    private fun chooseCells(
+        decoded: Map<String, Tensor>,
+        located: Map<String, Tensor>,
+    ): Int {
         val classes = facts.classes
         decoded.getValue("scores").read(classScores)
-        decoded.getValue("boxes").read(cellBoxes)
+        located.getValue("boxes").read(cellBoxes)
         if (keptClasses != null) {
             for (i in classScores.indices) if (!keptClasses[i % classes]) classScores[i] = 0f
         }

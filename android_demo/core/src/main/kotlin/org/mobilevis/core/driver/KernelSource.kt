@@ -15,11 +15,13 @@ internal interface KernelSource {
     /**
      * Take a keyframe's kernels.
      *
+     * @param encoded outputs of `encode`.
      * @param decoded outputs of `decode`.
      * @param selection chooses among candidates.
      * @param live takes what is shown, all but the kernels themselves.
      */
     fun choose(
+        encoded: Map<String, Tensor>,
         decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,
@@ -62,6 +64,7 @@ internal class QueryKernels(
     private val classScores = FloatArray(facts.scores.elements)
 
     override fun choose(
+        encoded: Map<String, Tensor>,
         decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,

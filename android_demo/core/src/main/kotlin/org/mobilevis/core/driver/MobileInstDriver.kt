@@ -99,7 +99,7 @@ class MobileInstDriver internal constructor(
             stages.time("decode") {
                 engine.run("decode", wanted.associate { it.name to encoded.getValue(it.name) })
             }
-        source.choose(decoded, selection, live, stages)
+        source.choose(encoded, decoded, selection, live, stages)
     }
 
     private fun segment(

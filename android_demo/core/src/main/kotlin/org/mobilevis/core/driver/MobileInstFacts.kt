@@ -54,7 +54,6 @@ internal class MobileInstFacts(
         check(scores.shape[1] == queries && classes == metadata.classes.size, "scores")
         if (objectness != null) {
             check(objectness.shape == listOf(1, queries, 1), "objectness")
-            check(output(metadata, "encode", "boxes", 3).shape == listOf(1, queries, 4), "boxes of encode")
         }
         check(slots.shape == listOf(1, maxInstances, kernelWidth), "kernels of segment")
         check(masks.shape[1] == maxInstances, "mask_logits")
@@ -68,8 +67,15 @@ internal class MobileInstFacts(
      *
      * @throws IllegalArgumentException there is none, or it has another number of rows.
      */
-    fun candidates(name: String): TensorSpec =
-        output(metadata, "decode", name, 3).also { check(it.shape[1] == queries, name) }
+    fun candidates(name: String): TensorSpec = rows("decode", name)
+
+    /** (1, N, 4), of `encode`; of `decode` in what was exported before `encode` said where things are. */
+    val boxes by lazy { rows(if (objectness == null) "decode" else "encode", "boxes") }
+
+    private fun rows(
+        entry: String,
+        name: String,
+    ): TensorSpec = output(metadata, entry, name, 3).also { check(it.shape[1] == queries, name) }
 
     private companion object {
         fun check(
