@@ -163,6 +163,7 @@ class _Source:
 def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str, Any]) -> _Source:
     """The model with its weights: a checkpoint's, those that ship, or random ones."""
     from mobilevis.export.seeded import create_seeded
+    from mobilevis.models.registry import full_name
     from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
     from mobilevis.runtime.errors import UserError
 
@@ -175,7 +176,8 @@ def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str
         found = None if random else checkpoint or bundled_checkpoint(model)
         name = BUNDLED.get(model, name)
         if found is None:
-            return _Source(create_seeded(name or model, **config), name or model)
+            created = create_seeded(name or model, **config)
+            return _Source(created, full_name(name or model, created.config))
     except ValueError as error:
         raise UserError(str(error), fix="see `mobilevis list` and `mobilevis export --help`") from error
     return _load_checkpoint(name, found, config)
@@ -183,6 +185,7 @@ def _load(model: str, checkpoint: Optional[Path], random: bool, config: dict[str
 
 def _load_checkpoint(name: Optional[str], path: Path, config: dict[str, Any]) -> _Source:
     """A checkpoint's model; refuses a name or a configuration that is not its own."""
+    from mobilevis.models.registry import full_name
     from mobilevis.models.weights.checkpoint import load_checkpoint
     from mobilevis.runtime.errors import UserError, suggest
 
@@ -196,7 +199,8 @@ def _load_checkpoint(name: Optional[str], path: Path, config: dict[str, Any]) ->
         if held[key] != value:
             fix = f"leave out --config {key}, or give --random"
             raise UserError(f"holds {key}={held[key]}, not {value}", path, fix)
-    return _Source(loaded.model, loaded.name, loaded.classes, loaded.sha256, loaded.input_size)
+    name = full_name(loaded.name, loaded.model.config)
+    return _Source(loaded.model, name, loaded.classes, loaded.sha256, loaded.input_size)
 
 
 def print_report(console: Console, report: ExportReport) -> None:

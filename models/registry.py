@@ -35,6 +35,7 @@ class Family:
         sizes: size → configuration, the backbone with it.
         renamed: options by the names that earlier versions gave them, in checkpoints too → their names.
         before: options that came later → what checkpoints without them were built with.
+        any_backbone: whether a configuration may put another backbone in the place of the size's.
     """
 
     prefix: str
@@ -43,19 +44,20 @@ class Family:
     sizes: Mapping[str, Mapping[str, Any]]
     renamed: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, Any] = field(default_factory=dict)
+    any_backbone: bool = False
 
     def create(self, size: str, **options: Any) -> StreamingModel:
         """A model of one size with other options.
 
         Raises:
-            ValueError: an option is not known, or another backbone than the size's.
+            ValueError: an option is not known, or another backbone than the size's where its name says it.
         """
         for former, name in self.renamed.items():
             if former in options and name not in options:
                 options[name] = options.pop(former)
         defaults = self.sizes[size]
         backbone = defaults["backbone"]
-        if options.get("backbone", backbone) != backbone:
+        if options.get("backbone", backbone) != backbone and not self.any_backbone:
             raise ValueError(f"{self.prefix}-{size} has no backbone {options['backbone']}")
         known = sorted(option.name for option in fields(self.config))
         unknown = sorted(set(options) - set(known))
@@ -69,26 +71,29 @@ def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
     return {backbone: {"backbone": backbone} for backbone in backbones}
 
 
+_Sibling = partial(Family, any_backbone=True)
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
     Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.
-    Family("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),
-    Family("minvis-tar", TarMinVIS, TarConfig, MINVIS_SIZES),
-    Family("dvis-plus", DvisPlus, DvisPlusConfig, MINVIS_SIZES),
-    Family("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
-    Family("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES, before={"centred_positions": False}),
-    Family("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES, before={"centred_positions": False}),
-    Family("efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}),
-    Family(
+    _Sibling("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),
+    _Sibling("minvis-tar", TarMinVIS, TarConfig, MINVIS_SIZES),
+    _Sibling("dvis-plus", DvisPlus, DvisPlusConfig, MINVIS_SIZES),
+    _Sibling("dvis-plus-tar", TarDvisPlus, TarDvisPlusConfig, MINVIS_SIZES),
+    _Sibling("seqformer", SeqFormer, SeqFormerConfig, SEQFORMER_SIZES, before={"centred_positions": False}),
+    _Sibling("taformer", SeqFormer, SeqFormerConfig, TAFORMER_SIZES, before={"centred_positions": False}),
+    _Sibling(
+        "efficientvis", EfficientVIS, EfficientVISConfig, EFFICIENTVIS_SIZES, {"feed_forward": "hidden"}
+    ),
+    _Sibling(
         "maxtron-vis",
         MaXTronVis,
         MaXTronVisConfig,
         MAXTRON_VIS_SIZES,
         before={"axial_place": "after", "shared_heads": False},
     ),
-    Family("maxtron-vps", MaXTronVps, MaXTronVpsConfig, MAXTRON_VPS_SIZES),
+    _Sibling("maxtron-vps", MaXTronVps, MaXTronVpsConfig, MAXTRON_VPS_SIZES),
 )
 MODELS: dict[str, Factory] = {
     f"{family.prefix}-{size}": partial(family.create, size) for family in FAMILIES for size in family.sizes
@@ -106,6 +111,17 @@ def saved_config(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     return {**(families[0].before if families else {}), **config}
 
 
+def full_name(name: str, config: Any) -> str:
+    """The name of a model, with its backbone where its configuration put another one in the name's place.
+
+    >>> full_name("minvis-tiny", create_model("minvis-tiny", backbone="topformer-tiny").config)
+    'minvis-tiny-on-topformer-tiny'
+    """
+    own = {f"{family.prefix}-{size}": config for family in FAMILIES for size, config in family.sizes.items()}
+    same = name not in own or config.backbone == own[name]["backbone"]
+    return name if same else f"{name}-on-{config.backbone}"
+
+
 def list_models() -> list[str]:
     """Names that ``create_model`` knows, sorted."""
     return sorted(MODELS)
@@ -116,8 +132,9 @@ def create_model(name: str, **config: Any) -> StreamingModel:
 
     Args:
         name: one of ``list_models()``.
-        config: the family's configuration, for MobileInst the fields of ``MobileInstConfig``; what the name
-            says, such as the backbone, may be repeated but not changed.
+        config: the family's configuration, for MobileInst the fields of ``MobileInstConfig``. MobileInst's
+            and SparseInst's backbone is in the name, and may be repeated but not changed; the other families
+            take another one.
 
     Raises:
         ValueError: the name, a configuration key or a value is not known; the text lists the known ones.

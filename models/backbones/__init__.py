@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Union
 
+from mobilevis.models.backbones.convnext import CONVNEXTS, ConvNeXt
 from mobilevis.models.backbones.efficientnet import EFFICIENTNET_LITES, EfficientNetLite
 from mobilevis.models.backbones.resnet import RESNETS, ResNet
 from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaFormer
@@ -13,6 +14,7 @@ from mobilevis.models.backbones.swin import SWINS, Swin
 from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, TopFormer
 
 Backbone = Union[TopFormer, SeaFormer, EfficientNetLite]
+Pyramid = Union[ResNet, Swin, ConvNeXt]
 EFFICIENTNET_DIM = 128  # ours, TopFormer-tiny's
 
 
@@ -68,15 +70,30 @@ def create_backbone(name: str, dim: int, drop_path: float) -> Backbone:
     return BACKBONES[name].create(dim, drop_path)
 
 
-LEVEL_BACKBONES = (*RESNETS, *SWINS, *BACKBONES)
+PYRAMIDS: dict[str, Callable[[str, int], Pyramid]] = {
+    **dict.fromkeys(RESNETS, ResNet),
+    **dict.fromkeys(SWINS, Swin),
+    **dict.fromkeys(CONVNEXTS, ConvNeXt),
+}
 
 
-def create_level_backbone(name: str) -> Union[ResNet, Swin, Backbone]:
+def create_pyramid(name: str, first: int = 2) -> Pyramid:
+    """Build a backbone of the papers' whose ``levels`` end at stride 32, with random weights.
+
+    Args:
+        name: a key of ``PYRAMIDS``.
+        first: the first level: 2 for stride 4, 3 for stride 8.
+    """
+    return PYRAMIDS[name](name, first)
+
+
+LEVEL_BACKBONES = (*PYRAMIDS, *BACKBONES)
+
+
+def create_level_backbone(name: str) -> Union[Pyramid, Backbone]:
     """Build a backbone whose ``levels`` begin with those at strides 4, 8, 16 and 32, with random weights.
 
     Args:
         name: one of ``LEVEL_BACKBONES``.
     """
-    if name in RESNETS:
-        return ResNet(name, first=2)
-    return Swin(name) if name in SWINS else create_backbone(name, BACKBONES[name].dim, 0.0)
+    return create_pyramid(name) if name in PYRAMIDS else create_backbone(name, BACKBONES[name].dim, 0.0)

@@ -11,6 +11,7 @@ from mobilevis.models.backbones.huggingface import load_transformers
 # The configurations of transformers' ResNet, which its pretrained weights fit; tiny is ours.
 RESNETS: dict[str, dict[str, Any]] = {
     "resnet50": {},
+    "resnet101": {"depths": [3, 4, 23, 3]},
     "resnet-tiny": {
         "embedding_size": 16,
         "hidden_sizes": [16, 32, 64, 128],
@@ -28,8 +29,8 @@ class ResNet(nn.Module):
         first: the first level that is returned: 2 for stride 4, 3 for stride 8.
 
     Attributes:
-        channels: channels of the levels, from ``first`` to the fifth, at stride 32.
-        level_channels: the same.
+        level_channels: channels of the levels, from ``first`` to the fifth, at stride 32.
+        channels: the same, for models that take any backbone's pyramid.
         size_multiple: the coarsest level's stride, which must divide height and width.
 
     Raises:
@@ -38,7 +39,7 @@ class ResNet(nn.Module):
 
     size_multiple = 32
 
-    def __init__(self, name: str = "resnet50", first: int = 3) -> None:
+    def __init__(self, name: str, first: int = 2) -> None:
         super().__init__()
         transformers = load_transformers(name)
         stages = [f"stage{level - 1}" for level in range(first, 6)]
@@ -52,9 +53,9 @@ class ResNet(nn.Module):
                 nn.init.zeros_(block.layer[-1].normalization.weight)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Normalised images (B, 3, H, W) → the levels, finest first."""
+        """See ``levels``."""
         return self.levels(images)
 
     def levels(self, images: Tensor) -> tuple[Tensor, ...]:
-        """See ``forward``."""
+        """Normalised images (B, 3, H, W) → the levels, finest first."""
         return self.network(images).feature_maps

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from mobilevis.models.backbones.resnet import RESNETS, ResNet
+from mobilevis.models.backbones import PYRAMIDS, create_pyramid
 from mobilevis.models.blocks.fpn import FeaturePyramid
 from mobilevis.models.blocks.layers import ImageNetNormalise
 from mobilevis.models.checks import check_known, check_positive
@@ -24,9 +24,10 @@ from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
 LEVELS = ("p2", "p3", "p4", "p5")
 FINEST_STRIDE = 4
 
-# The paper's configuration with ResNet-50, and ours for tests and for learning one clip by heart.
+# The paper's configurations, and ours for tests and for learning one clip by heart.
 EFFICIENTVIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
+    "r101": {"backbone": "resnet101"},
     "tiny": {
         "backbone": "resnet-tiny",
         "clip_length": 4,
@@ -46,7 +47,7 @@ class EfficientVISConfig:
     """The architecture; the paper says N, T and M (§4.1), QueryInst and Sparse R-CNN the widths.
 
     Attributes:
-        backbone: a key of ``mobilevis.models.backbones.resnet.RESNETS``.
+        backbone: a key of ``PYRAMIDS``.
         num_classes: K; YouTube-VIS has 40.
         num_queries: N.
         clip_length: T, frames of a clip. No weight depends on it: an export may choose another.
@@ -79,7 +80,7 @@ class EfficientVISConfig:
     time_shared: bool = False
 
     def __post_init__(self) -> None:
-        check_known("backbone", self.backbone, RESNETS)
+        check_known("backbone", self.backbone, PYRAMIDS)
         check_known("self_attention", self.self_attention, SELF_ATTENTIONS)
         for field in fields(self):
             if field.type == "int":
@@ -110,8 +111,8 @@ class EfficientVIS(StreamingModel):
         self.num_classes = config.num_classes
         self.num_queries = config.num_queries
         self.normalise = ImageNetNormalise()
-        self.backbone = ResNet(config.backbone, first=2)
-        self.pyramid = FeaturePyramid(self.backbone.channels, config.dim)
+        self.backbone = create_pyramid(config.backbone)
+        self.pyramid = FeaturePyramid(self.backbone.level_channels, config.dim)
         # One embedding a query, repeated T times: all of them belong to one instance (§3.1).
         self.queries = nn.Parameter(torch.randn(1, config.num_queries, config.dim))
         # Learned proposals start as the whole frame, which the paper finds them to stay.
@@ -152,7 +153,7 @@ class EfficientVIS(StreamingModel):
 
         Channels are last: the crops of any client then are products with rows of the features as they lie.
         """
-        levels = self.pyramid(self.backbone(self.normalise(frame)))
+        levels = self.pyramid(self.backbone.levels(self.normalise(frame)))
         return tuple(level.permute(0, 2, 3, 1).contiguous() for level in levels)
 
     def decode(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 import torch
 from torch import Tensor, nn
 
-from mobilevis.models.backbones.resnet import ResNet
+from mobilevis.models.backbones import create_pyramid
 from mobilevis.models.blocks.layers import ImageNetNormalise, LayerNorm
 from mobilevis.models.blocks.mask2former import object_scores
 from mobilevis.models.checks import check_known, check_positive
@@ -99,7 +99,7 @@ class MaXTron(StreamingModel):
         self.clip_length = config.clip_length
         self.kernel_dim = kernel_dim
         self.normalise = ImageNetNormalise()
-        self.backbone = ResNet(config.backbone, first=2)
+        self.backbone = create_pyramid(config.backbone)
         self.cross_clip_module = CrossClipModule(
             config.dim, config.heads, config.cross_layers, config.cross_attention, config.aspp_rates
         )
@@ -119,7 +119,7 @@ class MaXTron(StreamingModel):
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """Frames (B, 3, H, W), RGB in [0, 255] → features at strides 4, 8, 16 and 32."""
-        return self.backbone(self.normalise(frame))
+        return self.backbone.levels(self.normalise(frame))
 
     def decode(self, *features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Features of one clip, (T, C_s, H/s, W/s), to what the client keeps of it.
@@ -159,7 +159,7 @@ class MaXTron(StreamingModel):
         height, width = input_size
         return {
             f"features_{stride}": (1, channels, height // stride, width // stride)
-            for stride, channels in zip(STRIDES, self.backbone.channels)
+            for stride, channels in zip(STRIDES, self.backbone.level_channels)
         }
 
     def build_streaming(

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mobilevis.models.backbones.resnet import RESNETS
+from mobilevis.models.backbones import PYRAMIDS
 from mobilevis.models.blocks.mask2former import GROUPS, LEVELS, MaskedDecoder, PixelDecoder, mask_guides
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.maxtron.maxtron import (
@@ -21,9 +21,10 @@ from mobilevis.models.maxtron.maxtron import (
 )
 from mobilevis.models.maxtron.within_clip import ClipMixer
 
-# What the names of the registry stand for: the paper's, and a small one of ours.
+# What the names of the registry stand for: the paper's (Table 2), and a small one of ours.
 MAXTRON_VIS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
+    "swin-large": {"backbone": "swin-large"},
     "tiny": {
         "backbone": "resnet-tiny",
         "dim": 64,
@@ -48,7 +49,7 @@ class MaXTronVisConfig:
     """The architecture; the defaults are the paper's with ResNet-50.
 
     Attributes:
-        backbone: a key of ``RESNETS``.
+        backbone: a key of ``PYRAMIDS``.
         num_classes: C; YouTube-VIS has 40.
         num_queries: N.
         clip_length: T, frames of a clip (appendix B).
@@ -91,7 +92,7 @@ class MaXTronVisConfig:
     shared_heads: bool = True
 
     def __post_init__(self) -> None:
-        check_known("backbone", self.backbone, RESNETS)
+        check_known("backbone", self.backbone, PYRAMIDS)
         for field in fields(self):
             if field.type == "int" and field.name != "axial_layers":
                 check_positive(field.name, getattr(self, field.name))
@@ -127,7 +128,7 @@ class MaXTronVis(MaXTron):
                 residual=inside,
             )
         self.pixel_decoder = PixelDecoder(
-            self.backbone.channels,
+            self.backbone.level_channels,
             c.dim,
             c.heads,
             c.encoder_layers,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from torch import Tensor, nn
 
-from mobilevis.models.backbones.resnet import RESNETS
+from mobilevis.models.backbones import PYRAMIDS
 from mobilevis.models.blocks.layers import GroupNorm
 from mobilevis.models.blocks.mask2former import GROUPS, DeformableEncoder
 from mobilevis.models.checks import check_known, check_positive
@@ -24,9 +24,11 @@ from mobilevis.models.maxtron.maxtron import (
 from mobilevis.models.maxtron.pixel_decoder import KMaxPixelDecoder
 from mobilevis.models.maxtron.within_clip import ClipMixer
 
-# What the names of the registry stand for: the paper's, and a small one of ours.
+# What the names of the registry stand for: the paper's (Table 1), and a small one of ours.
 MAXTRON_VPS_SIZES: dict[str, dict[str, Any]] = {
     "r50": {"backbone": "resnet50"},
+    "convnext-large": {"backbone": "convnext-large"},
+    "convnextv2-large": {"backbone": "convnextv2-large"},
     "tiny": {
         "backbone": "resnet-tiny",
         "dim": 64,
@@ -51,7 +53,7 @@ class MaXTronVpsConfig:
     """The architecture; the defaults are the paper's with ResNet-50, the widths kMaX-DeepLab's.
 
     Attributes:
-        backbone: a key of ``RESNETS``.
+        backbone: a key of ``PYRAMIDS``.
         num_classes: C; VIPSeg has 124.
         stuff_classes: indices of the classes without instances.
         num_queries: N.
@@ -99,7 +101,7 @@ class MaXTronVpsConfig:
     aspp_rates: Sequence[int] = (1, 2, 3)
 
     def __post_init__(self) -> None:
-        check_known("backbone", self.backbone, RESNETS)
+        check_known("backbone", self.backbone, PYRAMIDS)
         for key, length in {"pixel_filters": 4, "pixel_blocks": 4, "decoder_layers": 3}.items():
             values = getattr(self, key)
             if len(values) != length:
@@ -185,7 +187,7 @@ class MaXTronVps(MaXTron):
     def __init__(self, config: MaXTronVpsConfig) -> None:
         c = config
         super().__init__(c, c.kernel_dim, QueryHeads(c.dim, c.kernel_dim, c.num_classes, MASK_SCALE))
-        channels = self.backbone.channels
+        channels = self.backbone.level_channels
         self.within_clip: Optional[WithinClip] = WithinClip(channels[1:], c) if c.stages else None
         self.pixel_decoder = KMaxPixelDecoder(channels, c.pixel_filters, c.pixel_blocks, c.heads)
         self.decoder = KMaxDecoder(

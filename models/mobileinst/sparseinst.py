@@ -57,8 +57,9 @@ class SparseInst(KernelModel):
         self.num_classes = config.num_classes
         self.num_queries = config.num_queries
         self.normalise = ImageNetNormalise()
-        resnet = config.backbone == "resnet50"
-        self.backbone = ResNet() if resnet else create_backbone(config.backbone, DIM, drop_path=0.1)
+        name = config.backbone
+        resnet = name == "resnet50"
+        self.backbone = ResNet(name, first=3) if resnet else create_backbone(name, DIM, drop_path=0.1)
         self.encoder = FpnEncoder(self.backbone.channels[:3], DIM, pooling=True, coarsest=True)
         self.mask_branch = stacked_convs(DIM + 2, DIM, CONVS)
         self.mask_projection = nn.Conv2d(DIM, KERNEL_DIM, 1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Optional
 
 from torch import Tensor, nn
 
-from mobilevis.models.backbones.resnet import RESNETS, ResNet
+from mobilevis.models.backbones import PYRAMIDS, create_pyramid
 from mobilevis.models.blocks.deformable import DeformableAttention
 from mobilevis.models.blocks.layers import GroupNorm, ImageNetNormalise, Mlp, start_at_prior
 from mobilevis.models.checks import check_known, check_positive
@@ -41,14 +41,18 @@ TINY: Mapping[str, Any] = {
     "decoder_layers": 3,
     "dropout": 0.0,
 }
-BASE: Mapping[str, Any] = {"backbone": "resnet50"}
 ADDITIONS: Mapping[str, Any] = {
     "joint_attention": True,
     "temporal_positions": True,
     "temporal_self_attention": True,
 }
-# Size → what it sets of the configuration.
-SEQFORMER_SIZES: Mapping[str, Mapping[str, Any]] = {"r50": BASE, "tiny": TINY}
+# Size → what it sets of the configuration: the papers' (Table 1 of each), and a small one of ours.
+SEQFORMER_SIZES: Mapping[str, Mapping[str, Any]] = {
+    "r50": {"backbone": "resnet50"},
+    "r101": {"backbone": "resnet101"},
+    "swin-large": {"backbone": "swin-large"},
+    "tiny": TINY,
+}
 TAFORMER_SIZES = {size: {**config, **ADDITIONS} for size, config in SEQFORMER_SIZES.items()}
 
 
@@ -57,7 +61,7 @@ class SeqFormerConfig:
     """The architecture; by default SeqFormer's with ResNet-50.
 
     Attributes:
-        backbone: a key of ``RESNETS``.
+        backbone: a key of ``PYRAMIDS``.
         num_classes: C.
         num_queries: N.
         clip_length: T, frames of an exported clip; no weight depends on it.
@@ -98,7 +102,7 @@ class SeqFormerConfig:
     centred_positions: bool = True
 
     def __post_init__(self) -> None:
-        check_known("backbone", self.backbone, RESNETS)
+        check_known("backbone", self.backbone, PYRAMIDS)
         check_known("fusion", self.fusion, FUSIONS)
         for key in ("num_classes", "num_queries", "clip_length", "dim", "heads", "hidden", "window"):
             check_positive(key, getattr(self, key))
@@ -156,8 +160,8 @@ class SeqFormer(StreamingModel):
         self.num_queries = config.num_queries
         dim = config.dim
         self.normalise = ImageNetNormalise()
-        self.backbone = ResNet(config.backbone)
-        channels = self.backbone.channels
+        self.backbone = create_pyramid(config.backbone, first=3)
+        channels = self.backbone.level_channels
         convs = [nn.Conv2d(c, dim, 1) for c in channels]
         convs.append(nn.Conv2d(channels[-1], dim, 3, stride=2, padding=1))
         self.projections = nn.ModuleList(nn.Sequential(conv, GroupNorm(GROUPS, dim)) for conv in convs)
@@ -194,7 +198,7 @@ class SeqFormer(StreamingModel):
 
     def encode(self, frames: Tensor) -> tuple[Tensor, ...]:
         """Frames (B, 3, H, W), RGB in [0, 255] → maps (B, D, H/s, W/s) at strides 8, 16, 32 and 64."""
-        levels = self.backbone(self.normalise(frames))
+        levels = self.backbone.levels(self.normalise(frames))
         return tuple(project(x) for project, x in zip(self.projections, (*levels, levels[-1])))
 
     def decode(self, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -7,7 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobilevis.models.backbones import BACKBONES, LEVEL_BACKBONES, create_backbone, create_level_backbone
+from mobilevis.models.backbones import (
+    BACKBONES,
+    LEVEL_BACKBONES,
+    create_backbone,
+    create_level_backbone,
+    create_pyramid,
+)
+from mobilevis.models.backbones.convnext import ResponseNorm
 from mobilevis.models.backbones.efficientnet import EFFICIENTNET_LITES, PaddedConvNorm
 from mobilevis.models.backbones.seaformer import SEAFORMER_SIZES, SeaAttention
 from mobilevis.models.backbones.topformer import TOPFORMER_SIZES, UnscaledAttention
@@ -33,11 +40,33 @@ def test_a_backbone_gives_features_at_strides_8_16_32_and_64(name):
 
 @pytest.mark.parametrize("name", LEVEL_BACKBONES)
 def test_levels_begin_at_stride_4(name):
-    backbone = create_level_backbone(name).eval()
-    with torch.no_grad():
+    with torch.device("meta"), torch.no_grad():
+        backbone = create_level_backbone(name).eval()
         levels = backbone.levels(torch.randn(1, 3, 64, 128))
     assert [level.shape[1] for level in levels] == list(backbone.level_channels)
     assert [tuple(level.shape[2:]) for level in levels][:4] == [(16, 32), (8, 16), (4, 8), (2, 4)]
+
+
+@pytest.mark.parametrize("name", ["resnet-tiny", "swin-tiny", "convnext-tiny"])
+def test_a_pyramid_from_stride_8_lacks_the_first_level_alone(name):
+    with torch.device("meta"), torch.no_grad():
+        backbone, whole = create_pyramid(name, first=3), create_pyramid(name)
+        levels = backbone.levels(torch.randn(1, 3, 64, 128))
+    assert backbone.level_channels == whole.level_channels[1:]
+    assert [tuple(level.shape[2:]) for level in levels] == [(8, 16), (4, 8), (2, 4)]
+
+
+def test_a_response_norm_weighs_channels_by_their_norms_over_the_frame():
+    """ConvNeXt V2's Eq. 1 to 3, written out."""
+    torch.manual_seed(0)
+    norm = ResponseNorm(4)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    x = torch.randn(2, 4, 3, 5)
+    norms = x.flatten(2).norm(dim=2)
+    shares = norms / norms.mean(dim=1, keepdim=True)
+    expected = norm.weight.view(4, 1, 1) * x * shares[..., None, None] + norm.bias.view(4, 1, 1) + x
+    torch.testing.assert_close(norm(x), expected)
 
 
 def test_topformer_injects_into_as_many_channels_as_asked_and_keeps_its_tokens():

@@ -105,8 +105,13 @@ def parameters(name: str, **config: object) -> float:
 
 
 def test_the_sizes_are_the_published_ones() -> None:
-    assert parameters("seqformer-r50") == pytest.approx(49.3, rel=0.02)
-    assert parameters("taformer-r50") == pytest.approx(52.2, rel=0.02)
+    for size, seqformer, taformer in (
+        ("r50", 49.3, 52.2),
+        ("r101", 68.4, 71.3),
+        ("swin-large", 220.0, 222.9),
+    ):
+        assert parameters(f"seqformer-{size}") == pytest.approx(seqformer, rel=0.02)
+        assert parameters(f"taformer-{size}") == pytest.approx(taformer, rel=0.02)
 
 
 def test_the_additions_and_each_temporal_point_weigh_what_tables_1_and_7_say() -> None:
