@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mobilevis.models import StreamingModel, create_model
 from mobilevis.models.registry import saved_config
 from mobilevis.models.weights.class_rows import copy_class_rows, pair_classes
 from mobilevis.models.weights.load_report import LoadReport
-from mobilevis.models.weights.mask2former import is_mask2former, load_mask2former
 from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors, require_finite
-from mobilevis.models.weights.official_names import official_names
+from mobilevis.models.weights.official import load_official
+from mobilevis.models.weights.published import find_publication, load_published
 from mobilevis.models.weights.tensor_files import (
     TensorFile,
     read_safetensors,
@@ -35,7 +35,6 @@ from mobilevis.runtime.files import sha256_of
 
 METADATA_KEY = "mobilevis_checkpoint"
 SCHEMA_VERSION = 1
-_WRAPPING_MODULES = ("module.", "backbone.")  # DataParallel's, and mmsegmentation's
 _NOT_OURS = "give a checkpoint that `mobilevis train` wrote"
 
 
@@ -150,7 +149,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Sequence[str] = ()) -> LoadReport:
-    """Set a model's weights from a checkpoint of ours or a published Mask2Former, or its backbone's or
+    """Set a model's weights from a checkpoint of ours or a whole published model, or its backbone's or
     detector's from an official file.
 
     A checkpoint may be for other classes: then the tensors with one row a class keep their values. It may be
@@ -164,17 +163,17 @@ def load_weights(model: StreamingModel, path: Path, name: str = "", fresh: Seque
             the model they stand.
 
     Raises:
-        UserError: a part that is not fresh lacks a tensor; see :func:`load_checkpoint` and
-            :func:`load_pretrained_backbone`.
+        UserError: a part that is not fresh lacks a tensor; see :func:`load_checkpoint`, ``load_published``
+            and ``load_official``.
     """
     path = Path(path)
     if path.suffix == YOLOX_SUFFIX:
         return _load_yolox(model, path, fresh)
     file = read_tensors(path)
     if METADATA_KEY not in file.metadata:
-        if is_mask2former(file.tensors):
-            return load_mask2former(model, file.tensors, path, fresh)
-        return _load_official(model, file, path, fresh)
+        if publication := find_publication(file.tensors):
+            return load_published(model, publication, file.tensors, path, fresh)
+        return load_official(model, file, path, fresh)
     about = _parse_about(file, path)
     asked = {key for key in model.state_dict() if not is_in(key, fresh)}
     if lacking := sorted(asked - file.tensors.keys()):
@@ -228,54 +227,11 @@ def _other_options(model: StreamingModel, config: Mapping[str, Any]) -> str:
     return " ".join(f"--set model.options.{key}={json.dumps(config[key])}" for key in differing)
 
 
-def load_pretrained_backbone(model: nn.Module, path: Path) -> LoadReport:
-    """Set a backbone's weights from an official file of a family that has them.
-
-    ImageNet classification and ADE20K segmentation files serve; ``key_mapping`` holds the names. Heads are
-    reported as unmatched, and TopFormer's semantic injection as missing from classification files. Nested
-    state dicts (an averaged one first) and prefixes of wrapping modules are seen through.
-
-    Args:
-        model: a backbone, or a model with one as ``backbone``; changed in place, wholly or not at all.
-        path: a file that ``torch.save`` wrote, or safetensors.
-
-    Returns:
-        The report; names are relative to the backbone.
-
-    Raises:
-        UserError: the file is missing or damaged, holds more than tensors and plain values, holds none of the
-            backbone's weights or weights of another size, or they are not finite.
-        ValueError: there are no official files for the backbone's family.
-    """
-    return _load_official(model, read_tensors(Path(path)), Path(path))
-
-
-def _load_official(model: nn.Module, file: TensorFile, path: Path, fresh: Sequence[str] = ()) -> LoadReport:
-    backbone: nn.Module = getattr(model, "backbone", model)
-    ours = {official: name for name, official in official_names(backbone).items()}
-    bare = {_without_wrappers(name): tensor for name, tensor in file.tensors.items()}
-    tensors = {ours[official]: tensor for official, tensor in bare.items() if official in ours}
-    if not tensors:
-        family = type(backbone).__name__
-        raise UserError(f"holds no weights of {family}", path, f"give an official {family} file")
-    prefix = "" if backbone is model else "backbone."
-    wanted = {name: tensor for name, tensor in tensors.items() if not is_in(prefix + name, fresh)}
-    report = match_tensors(backbone, wanted, path)
-    copy_tensors(backbone, wanted)
-    return replace(report, unmatched=tuple(official for official in bare if official not in ours))
-
-
 def _load_yolox(model: StreamingModel, path: Path, fresh: Sequence[str]) -> LoadReport:
     wanted = {name: x for name, x in read_yolox(model, path).items() if not is_in(name, fresh)}
     report = match_tensors(model, wanted, path, classes=(YOLOX_CLASSES, model.num_classes))
     copy_tensors(model, {name: wanted[name] for name in report.loaded})
     return report
-
-
-def _without_wrappers(name: str) -> str:
-    for prefix in _WRAPPING_MODULES:
-        name = name.removeprefix(prefix)
-    return name
 
 
 def _pack(tensor: Tensor, half: bool) -> Tensor:

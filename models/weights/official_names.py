@@ -1,9 +1,9 @@
-"""Names of tensors in the official files of backbones, and ours.
+"""Names of tensors in the official files of mobile backbones, and ours; ``pyramid_names`` has the others.
 
 TopFormer's and SeaFormer's names are those of hustvl/TopFormer (``mmseg/models/backbones/topformer.py``) and
 of fudan-zvg/SeaFormer (``seaformer-cls/seaformer.py`` and ``seaformer-seg/mmseg/models/backbones/``, which
-agree), EfficientNet-Lite's those of timm's ``tf_efficientnet_lite…`` (``timm/models/efficientnet.py``), and
-ResNet's and Swin's those of the files that transformers writes. Counting from 0, ours on the right:
+agree), and EfficientNet-Lite's those of timm's ``tf_efficientnet_lite…`` (``timm/models/efficientnet.py``).
+Counting from 0, ours on the right:
 
     TopFormer
     tpm.stem.0                             stem
@@ -23,13 +23,6 @@ ResNet's and Swin's those of the files that transformers writes. Counting from 0
     blocks.{m}.{n}.conv_pwl, bn3           stages.{m}.{n}.project
     blocks.0.0.conv_dw, bn1; conv_pw, bn2  stages.0.0.depthwise; project, without expansion
 
-    ResNet
-    resnet                                 network
-
-    Swin
-    swin                                   network.swin
-    …layers.{m}.blocks.{n}                 the same                     parts as in SWIN_BLOCK
-
 SeaFormer's M transformers follow the last M of its five stages. An inverted residual is a sequence in the
 official files, activations included: 0 expands, 2 is depth-wise and 4 projects; without expansion (factor 1),
 0 is depth-wise and 2 projects. A convolution and its norm are ``c`` and ``bn``, in the injection ``conv`` and
@@ -43,9 +36,7 @@ from collections.abc import Callable, Iterator, Mapping
 from torch import nn
 
 from mobilevis.models.backbones.efficientnet import EfficientNetLite
-from mobilevis.models.backbones.resnet import ResNet
 from mobilevis.models.backbones.seaformer import SeaFormer
-from mobilevis.models.backbones.swin import Swin
 from mobilevis.models.backbones.topformer import TopFormer
 from mobilevis.models.blocks.layers import InvertedResidual
 
@@ -64,31 +55,12 @@ SEA_ATTENTION = {
 MLP = {"fc1": "expand", "dwconv": "depthwise", "fc2": "project"}
 INJECTION = {"local_embedding": "local", "global_act": "gate", "global_embedding": "feature"}
 
-TRANSFORMERS = ("resnet", "swin")  # families whose modules have one name there and here
-# transformers renamed these in memory (5.x), but not in its files.
-SWIN_BLOCK = {
-    "attention.self.query": "attention.q_proj",
-    "attention.self.key": "attention.k_proj",
-    "attention.self.value": "attention.v_proj",
-    "attention.self": "attention.relative_position_bias",
-    "attention.output.dense": "attention.o_proj",
-    "intermediate.dense": "mlp.fc1",
-    "output.dense": "mlp.fc2",
-}
-
 Pairs = Iterator[tuple[str, str]]
 
 
 def official_names(backbone: nn.Module) -> dict[str, str]:
-    """Our name of each tensor of a backbone → its official name; Swin's norms of the levels have none.
-
-    Raises:
-        ValueError: the backbone's family has no official files.
-    """
-    if type(backbone) not in _MODULES:
-        known = ", ".join(family.__name__ for family in _MODULES)
-        raise ValueError(f"no official files are known for {type(backbone).__name__}; known are {known}")
-    modules = {ours: official for official, ours in _MODULES[type(backbone)](backbone)}
+    """Our name of each tensor of a backbone, of a family in ``OFFICIAL``, → its official name."""
+    modules = {ours: official for official, ours in OFFICIAL[type(backbone)](backbone)}
     names = {name: _official_name(name, modules) for name in backbone.state_dict()}
     return {name: official for name, official in names.items() if official}
 
@@ -99,8 +71,6 @@ def _official_name(name: str, modules: Mapping[str, str]) -> str:
     if not cut:
         return ""
     module = modules[".".join(parts[:cut])]
-    if module.split(".")[0] in TRANSFORMERS:
-        return ".".join([module, *parts[cut:]])
     renamed = {"conv": "conv" if module.startswith("SIM.") else "c", "norm": "bn"}
     return ".".join([module, *(renamed.get(part, part) for part in parts[cut:])])
 
@@ -144,18 +114,6 @@ def _conv_and_norm(conv: str, norm: str, ours: str) -> Pairs:
     yield norm, f"{ours}.norm"
 
 
-def _resnet(_: ResNet) -> Pairs:
-    yield "resnet", "network"
-
-
-def _swin(backbone: Swin) -> Pairs:
-    yield "swin", "network.swin"
-    for m, depth in enumerate(backbone.network.config.depths):
-        for n in range(depth):
-            block = f"swin.encoder.layers.{m}.blocks.{n}"
-            yield from _parts(block, f"network.{block}", SWIN_BLOCK)
-
-
 def _inverted_residual(official: str, ours: str, row: nn.Module) -> Pairs:
     assert isinstance(row, InvertedResidual)
     expands = not isinstance(row.expand, nn.Identity)
@@ -173,10 +131,8 @@ def _parts(official: str, ours: str, names: Mapping[str, str]) -> Pairs:
         yield f"{official}.{theirs}", f"{ours}.{mine}"
 
 
-_MODULES: dict[type[nn.Module], Callable[..., Pairs]] = {
+OFFICIAL: dict[type[nn.Module], Callable[..., Pairs]] = {
     EfficientNetLite: _efficientnet,
-    ResNet: _resnet,
     SeaFormer: _seaformer,
-    Swin: _swin,
     TopFormer: _topformer,
 }

@@ -16,8 +16,8 @@ from torch import nn
 
 from mobilevis.models.backbones.resnet import RESNETS
 from mobilevis.models.backbones.swin import SWINS
+from tests.models.weights.small_pyramids import SMALL_SWIN, shuffle_weights
 
-SMALL_SWIN = {"embed_dim": 16, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 4], "window_size": 7}
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 CLASSES, QUERIES, DIM, HEADS = 3, 20, 64, 4
 LAYERS, ENCODER_LAYERS = 4, 2
@@ -27,17 +27,6 @@ LAYERS, ENCODER_LAYERS = 4, 2
 def small_swin(monkeypatch: pytest.MonkeyPatch) -> None:
     """``swin-tiny`` with a hundredth of its weights."""
     monkeypatch.setitem(SWINS, "swin-tiny", SMALL_SWIN)
-
-
-def shuffle_weights(model: nn.Module) -> None:
-    """Random values everywhere: what starts at 0 or 1 would hide a tensor that is in the wrong place."""
-    for name, tensor in model.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 1.5)
-        elif tensor.is_floating_point() and tensor.dim() <= 1:
-            tensor.add_(torch.empty_like(tensor).uniform_(-0.2, 0.2))
-        elif name.endswith("sampling_offsets.weight"):
-            tensor.normal_(std=0.05)
 
 
 @pytest.fixture
@@ -65,8 +54,7 @@ def hugging_face(tmp_path: Path, small_swin: None) -> Callable[[str], tuple[nn.M
             num_labels=CLASSES,
         )
         model = transformers.Mask2FormerForUniversalSegmentation(config).eval()
-        with torch.no_grad():
-            shuffle_weights(model)
+        shuffle_weights(model)
         model.save_pretrained(tmp_path / backbone)
         return model, tmp_path / backbone / "model.safetensors"
 

@@ -15,8 +15,11 @@ from mobilevis.models import create_model
 from mobilevis.models.blocks import mask2former
 from mobilevis.models.weights.checkpoint import load_weights
 from mobilevis.runtime.errors import UserError
+from tests.models.weights.published_files import dvis_tracker
+from tests.models.weights.pyramid_files import unfolded
 from tests.parity.conftest import CLASSES, DIM, ENCODER_LAYERS, HEADS, LAYERS, QUERIES
 from tests.parity.detectron2_names import as_detectron2
+from tests.parity.mmdetection_names import as_mmdetection
 
 pytestmark = pytest.mark.parity
 
@@ -152,6 +155,28 @@ def test_detectron2s_files_bring_the_same_weights(hugging_face, tmp_path, backbo
         assert name.endswith("num_batches_tracked") or torch.equal(x, state[name]), name
 
 
+@pytest.mark.parametrize("backbone", MODELS)
+@pytest.mark.parametrize("version", [2, 3])
+def test_mmdetections_files_bring_the_same_weights(hugging_face, tmp_path, backbone, version):
+    _, file = hugging_face(backbone)
+    expected, model = our_model(backbone), our_model(backbone)
+    load_weights(expected, file)
+    tensors = unfolded(as_mmdetection(as_detectron2(load_file(file)), version))
+    tensors["panoptic_head.extra.weight"] = torch.zeros(1)
+    torch.save({"meta": {"epoch": 50}, "state_dict": tensors}, tmp_path / "mmdet.pth")
+    report = load_weights(model, tmp_path / "mmdet.pth")
+    assert not report.missing
+    assert {
+        name for name in report.unmatched if not name.startswith("model.pixel_level_module.encoder.swin")
+    } == {
+        "criterion.empty_weight",
+        "panoptic_head.extra.weight",
+    }
+    state = expected.state_dict()
+    for name, x in model.state_dict().items():
+        assert torch.equal(x, state[name]), name
+
+
 def test_a_pickle_that_calls_anything_is_refused(tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self):
@@ -161,3 +186,28 @@ def test_a_pickle_that_calls_anything_is_refused(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps({"model": {"x": np.zeros(3), "y": Hostile()}}))
     with pytest.raises(UserError, match="holds more than arrays"):
         load_weights(create_model("minvis-tiny"), path)
+
+
+def test_a_dvis_plus_file_brings_its_tracker_too(hugging_face, tmp_path):
+    _, file = hugging_face("resnet")
+    tracker = dvis_tracker(DIM, 256, layers=2)
+    tensors = {**as_detectron2(load_file(file)), **tracker, "refiner.decoder_norm.bias": torch.zeros(DIM)}
+    torch.save({"model": tensors, "iteration": 40000}, tmp_path / "dvis.pth")
+    model = our_model("resnet", "dvis-plus-tiny", tracker_layers=2)
+    report = load_weights(model, tmp_path / "dvis.pth")
+    assert not report.missing
+    assert set(report.unmatched) == {"criterion.empty_weight", "refiner.decoder_norm.bias"}
+    state = model.state_dict()
+    for ours, theirs in {
+        "tracker.reference_head.2.weight": "tracker.ref_proj.layers.1.weight",
+        "tracker.kernel_head.4.bias": "tracker.mask_embed.layers.2.bias",
+        "tracker.class_head.weight": "tracker.class_embed.weight",
+        "tracker.mask_projection.weight": "tracker.mask_feature_proj.weight",
+        "tracker.norm.weight": "tracker.decoder_norm.weight",
+        "tracker.layers.1.cross_norm.weight": "tracker.transformer_cross_attention_layers.1.norm.weight",
+        "tracker.layers.0.feed_forward.2.bias": "tracker.transformer_ffn_layers.0.linear2.bias",
+    }.items():
+        assert torch.equal(state[ours], tracker[theirs]), ours
+    rows = tracker["tracker.transformer_cross_attention_layers.0.multihead_attn.in_proj_weight"].chunk(3)
+    for part, row in zip(("query", "key", "value"), rows):
+        assert torch.equal(state[f"tracker.layers.0.cross_attention.{part}.weight"], row)

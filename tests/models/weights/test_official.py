@@ -13,7 +13,8 @@ from transformers import ResNetForImageClassification, SwinForImageClassificatio
 
 from mobilevis.models import create_model
 from mobilevis.models.backbones import create_backbone
-from mobilevis.models.weights.checkpoint import load_pretrained_backbone, load_weights
+from mobilevis.models.weights.checkpoint import load_weights
+from mobilevis.models.weights.official import load_pretrained_backbone
 from mobilevis.models.weights.official_names import official_names
 from mobilevis.runtime.errors import UserError
 from tests.models.weights.official_files import (
@@ -210,5 +211,7 @@ def test_a_file_of_another_family_is_refused(tmp_path: Path) -> None:
 
 def test_a_backbone_without_official_files_is_named(tmp_path: Path) -> None:
     torch.save(official_seaformer_tiny(), tmp_path / "sea.pth")
-    with pytest.raises(ValueError, match="known are EfficientNetLite, ResNet, SeaFormer, Swin, TopFormer"):
+    with pytest.raises(
+        ValueError, match="known are ConvNeXt, EfficientNetLite, ResNet, SeaFormer, Swin, TopFormer"
+    ):
         load_pretrained_backbone(nn.Linear(1, 1), tmp_path / "sea.pth")

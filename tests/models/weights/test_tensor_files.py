@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mobilevis.models.weights import tensor_files
-from mobilevis.models.weights.checkpoint import load_pretrained_backbone
+from mobilevis.models.weights.official import load_pretrained_backbone
 from mobilevis.runtime.errors import UserError
 from tests.models.weights.official_files import official_topformer_tiny, topformer
 
