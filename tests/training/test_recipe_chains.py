@@ -47,6 +47,40 @@ def test_every_chain_begins_with_what_a_user_can_have(recipe: str) -> None:
     assert beginning_of(recipe) in {"", *BUNDLED, *PUBLISHED}
 
 
+def route_to(name: str) -> tuple[str, ...]:
+    """What a recipe's weights come through: the beginning, then the recipes before it in order."""
+    writers, start = written_by(), load_config(name).model.checkpoint
+    return (*route_to(writers[start]), writers[start]) if start in writers else (start,)
+
+
+RESNET, MASK2FORMER = "weights/resnet-50.safetensors", "weights/mask2former-r50-coco.pkl"
+ROUTES = {
+    "minvis": (MASK2FORMER,),
+    "minvis-tar": (MASK2FORMER, "minvis"),
+    "dvis-plus": (MASK2FORMER, "minvis"),
+    "dvis-plus-tar": (MASK2FORMER, "minvis"),
+    "maxtron-vis-videos": (MASK2FORMER, "maxtron-vis"),
+    "maxtron-vps-videos": (RESNET, "maxtron-vps-coco", "maxtron-vps"),
+    "seqformer": (RESNET, "seqformer-coco"),
+    "taformer": (RESNET, "taformer-coco"),
+    "efficientvis": (RESNET, "efficientvis-coco"),
+}
+
+
+@pytest.mark.parametrize("last", ROUTES)
+def test_a_siblings_chain_runs_from_a_published_file_to_its_last_stage(last: str) -> None:
+    assert route_to(last) == ROUTES[last]
+    assert ROUTES[last][0] in PUBLISHED
+
+
+def test_every_step_of_every_chain_is_walked_below() -> None:
+    """From a published file, from the recipe before, or with weights that are tested elsewhere: those that
+    ship, and YOLOX's."""
+    walked = {*PUBLISHED_STARTS, *(name for name, _ in chains())}
+    elsewhere = {"", "yolox_nano.onnx", *BUNDLED}
+    assert {load_config(name).model.checkpoint for name in set(CONFIGS) - walked} <= elsewhere
+
+
 def test_only_recipes_for_a_backbone_of_ones_choice_start_from_nothing() -> None:
     """A ResNet that starts at random, its batch norms frozen, would learn nothing: these have none."""
     nothing = {name for name in CONFIGS if not load_config(name).model.checkpoint}
