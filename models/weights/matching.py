@@ -53,8 +53,18 @@ def match_tensors(
 
 
 def _fits(theirs: Tensor, mine: Tensor) -> bool:
-    plain = theirs.layout == torch.strided and theirs.device.type == "cpu" and not theirs.is_quantized
-    return plain and theirs.shape == mine.shape and theirs.is_floating_point() == mine.is_floating_point()
+    same = theirs.shape == mine.shape and theirs.is_floating_point() == mine.is_floating_point()
+    return same and _is_plain(theirs)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+
+
+def is_whole(tensor: Tensor) -> bool:
+    """Whether one can compute with a file's tensor: a plain one, which claims no more than the file holds of
+    it, as one that repeats a value without end does."""
+    return _is_plain(tensor) and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def is_in(name: str, parts: Iterable[str]) -> bool:

@@ -20,7 +20,7 @@ from mobilevis.models.seqformer.seqformer import SeqFormer
 from mobilevis.models.weights import kmax_names, seqformer_names
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.mask2former_names import MARKS, mask2former_sources, rename
-from mobilevis.models.weights.matching import copy_tensors, is_in, match_tensors
+from mobilevis.models.weights.matching import copy_tensors, is_in, is_whole, match_tensors
 from mobilevis.models.weights.sources import Source, take_tensors
 from mobilevis.runtime.errors import UserError
 
@@ -115,12 +115,14 @@ def load_published(
 
     Raises:
         UserError: the model is not built on such a one, a part that is not fresh lacks a tensor, a tensor has
-            another shape, or one is not finite.
+            another shape or is no plain one, or one is not finite.
     """
     what = f"holds {publication.what}, which"
     if not publication.fits(model):
         fix = f"give it to {publication.serves}"
         raise UserError(f"{what} {type(model).__name__} is not built on", path, fix)
+    if odd := [name for name, tensor in tensors.items() if not is_whole(tensor)]:
+        raise UserError(f"{odd[0]} is no plain tensor", path, "give the file as it was published")
     given, state = publication.prepare(tensors), model.state_dict()
     sources = publication.sources(model)
     there = {name for name, source in sources.items() if source.name in given}

@@ -12,6 +12,8 @@ from typing import NamedTuple, Optional
 
 from torch import Tensor
 
+from mobilevis.models.weights.matching import is_whole
+
 Convert = Callable[[Tensor], Tensor]
 
 
@@ -76,6 +78,8 @@ def take_tensors(
 
 
 def _take(tensor: Tensor, source: Source, like: Tensor) -> Tensor:
+    if not is_whole(tensor):
+        return tensor
     tensor = tensor if source.convert is None else source.convert(tensor)
     same = [n for n in tensor.shape if n != 1] == [n for n in like.shape if n != 1]
     return tensor.reshape(like.shape) if same else tensor

@@ -100,7 +100,7 @@ def test_a_file_for_other_classes_leaves_the_class_heads(tmp_path: Path) -> None
     [
         ("detr.query_embed.weight", torch.zeros(()), r"decoder\.queries is \(\) there"),
         ("detr.query_embed.weight", torch.zeros(6, 9), r"decoder\.queries is \(6, 5\) there"),
-        ("controller.layers.2.weight", torch.zeros(4, DIM), r"controllers\.0\.4\.weight is \(4, 256\)"),
+        ("controller.layers.2.weight", torch.zeros(4, DIM), r"controllers\.0\.4\.weight is \(4, 64\)"),
         (
             "detr.transformer.decoder.layers.0.self_attn.in_proj_bias",
             torch.zeros(10),
@@ -108,6 +108,12 @@ def test_a_file_for_other_classes_leaves_the_class_heads(tmp_path: Path) -> None
         ),
         ("detr.class_embed.0.bias", torch.zeros(()), r"class_heads\.0\.bias is \(\) there"),
         ("controller.layers.2.bias", torch.full((169,), torch.nan), "holds NaN or infinity"),
+        ("controller.layers.2.bias", torch.zeros(169).to_sparse(), r"layers\.2\.bias is no plain tensor"),
+        (
+            "elsewhere.running_var",
+            torch.zeros(1).expand(1 << 40),
+            r"elsewhere\.running_var is no plain tensor",
+        ),
     ],
 )
 def test_a_tensor_that_does_not_fit_is_named_and_nothing_changes(
