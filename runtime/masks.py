@@ -13,6 +13,9 @@ from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.results import Instance, Mask
 
 Box = tuple[int, int, int, int]
+# From this score on an instance takes cells from others of its class. A fainter one is often a second look at
+# the same object: with rivals from 0.001 on AP fell from 21.6 to 14.0, from 0.1 on to 19.7; here it stays.
+PARTED_SCORE = 0.3
 
 
 def logit(probability: float) -> float:
@@ -56,6 +59,39 @@ def maskness(logits: NDArray[np.float32], threshold: float) -> NDArray[np.float3
         if values.size:
             factors[index] = np.mean(sigmoid(values))
     return factors
+
+
+def part_masks(
+    logits: NDArray[np.float32],
+    classes: NDArray[np.integer],
+    scores: NDArray[np.float32],
+    threshold: float,
+) -> NDArray[np.float32]:
+    """Give each cell that several instances of a class claim to the one whose logit is highest.
+
+    The others have the highest one mirrored at the threshold there, if not less: no two logits add up to more
+    than twice the threshold, so that interpolated masks do not share a pixel either.
+
+    Args:
+        logits: (S, h, w) float32.
+        classes: (S,) class indices.
+        scores: (S,) in [0, 1]; instances below ``PARTED_SCORE`` neither take nor lose cells.
+        threshold: logit above which a cell is foreground.
+
+    Returns:
+        (S, h, w) float32; equal logits stay.
+    """
+    sure = scores >= PARTED_SCORE
+    parted = logits
+    for index in np.unique(classes[sure]):
+        rivals = np.flatnonzero(sure & (classes == index))
+        if len(rivals) > 1:
+            own = logits[rivals]
+            highest = own.max(axis=0)
+            if parted is logits:
+                parted = logits.copy()
+            parted[rivals] = np.where(own < highest, np.minimum(own, 2.0 * threshold - highest), own)
+    return parted
 
 
 def to_frame(

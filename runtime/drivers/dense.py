@@ -34,11 +34,13 @@ class DenseOptions(MobileInstOptions):
             compares embeddings.
         mask_threshold: foreground probability of a mask pixel; masks learned from few pictures are too small
             at 0.5, which costs 0.6 AP.
+        part_masks: as ``MobileInstOptions`` has it; persons who cross claim a good part of each other.
         nms_iou: a cell is dropped for a better one of its class whose box overlaps it by more.
     """
 
     association: str = "online"
     mask_threshold: float = 0.4
+    part_masks: bool = True
     nms_iou: float = 0.65
 
     def __post_init__(self) -> None:

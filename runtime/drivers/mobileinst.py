@@ -13,7 +13,7 @@ from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, 
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.masks import instances_in_frame, logit
+from mobilevis.runtime.masks import instances_in_frame, logit, part_masks
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 
@@ -26,11 +26,14 @@ class MobileInstOptions(InstanceOptions):
         keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
         association: a name in ``mobilevis.runtime.association.ASSOCIATIONS``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
+        part_masks: whether what several instances of a class claim goes to one of them, see
+            ``mobilevis.runtime.masks.part_masks``; the paper's masks may overlap.
     """
 
     keyframe_interval: Optional[int] = None
     association: str = "slots"
     mask_threshold: float = 0.45
+    part_masks: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,11 +137,14 @@ class MobileInstDriver:
         """Who is who among a frame's masks, and each in the frame's own pixels."""
         tracked = self._follower.on_masks(masks, stages)
         with stages("masks"):
+            logits = tracked.logits
+            if self.options.part_masks:
+                logits = part_masks(logits, tracked.classes, tracked.scores, self._mask_logit)
             return instances_in_frame(
                 tracked.ids.tolist(),
                 tracked.classes.tolist(),
                 tracked.scores,
-                tracked.logits,
+                logits,
                 letterbox,
                 self._stride,
                 self._mask_logit,

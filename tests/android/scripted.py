@@ -203,12 +203,13 @@ def _place_kernel(scene: Scene, frame: int, index: int) -> NDArray[np.float64]:
 
 
 def crossings() -> NDArray[np.float64]:
-    """Three objects; two of them cross twice."""
+    """Three objects; two of them, of one class, cross twice."""
     t = np.arange(FRAMES)
     first = np.stack([np.full(FRAMES, 7.0), 4 + 0.5 * t], axis=1)
     second = np.stack([np.full(FRAMES, 8.0), 28 - 0.5 * t], axis=1)
     third = np.stack([8 + 5 * np.sin(t / 8), 16 + 8 * np.cos(t / 8)], axis=1)
-    return np.stack([first, second, third], axis=1)
+    nothing = np.full((FRAMES, 2), np.nan)
+    return np.stack([first, nothing, third, nothing, second], axis=1)  # classes repeat after CLASSES
 
 
 def exits() -> NDArray[np.float64]:

@@ -6,8 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+
+from mobilevis.runtime.rle import decode
 
 SCRIPT = Path(__file__).parent / "golden.py"
 
@@ -22,7 +26,7 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("golden"))
 
 
-def instances(file: Path) -> list[list[dict[str, object]]]:
+def instances(file: Path) -> list[list[dict[str, Any]]]:
     return [json.loads(line)["instances"] for line in file.read_text().splitlines()]
 
 
@@ -44,6 +48,20 @@ def test_every_combination_shows_objects(
     frames = instances(golden / "clips" / driver / clip / f"{association}-{interval}.jsonl")
     assert len(frames) >= 40
     assert len({item["track_id"] for frame in frames for item in frame}) >= 2
+
+
+@pytest.mark.parametrize("association", ["online", "appearance"])
+@pytest.mark.parametrize("interval", [1, 3, 5])
+def test_dense_kernels_of_one_class_that_cross_share_no_pixel(
+    golden: Path, association: str, interval: int
+) -> None:
+    frames = instances(
+        golden / "clips" / "mobileinst-dense" / "crossings" / f"{association}-{interval}.jsonl"
+    )
+    ants = [[item["segmentation"] for item in frame if item["category"] == "ant"] for frame in frames]
+    assert sum(len(masks) == 2 for masks in ants) > 20
+    for masks in ants:
+        assert sum((decode(mask).astype(int) for mask in masks), np.zeros(1)).max() <= 1
 
 
 @pytest.mark.parametrize(("driver", "most"), [("mobileinst", 8), ("mobileinst-dense", 7)])

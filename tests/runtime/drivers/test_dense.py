@@ -107,3 +107,26 @@ def test_frames_of_another_shape_than_the_input_are_letterboxed(artefact, frames
 def test_options_out_of_range_are_refused(artefact, options, what):
     with pytest.raises(UserError, match=what):
         VideoSegmenter(artefact, **options)
+
+
+@pytest.mark.parametrize("association", ["online", "appearance"])
+@pytest.mark.parametrize(("part_masks", "most"), [(True, 1), (False, 2)])
+def test_neighbours_of_a_class_part_what_both_claim_unless_asked_not_to(
+    frames, association, part_masks, most
+):
+    class Wide(SquaresArtefact):
+        """Boxes half a side too wide: each square's mask reaches into the other."""
+
+        def _decode(self, level3):
+            found = super()._decode(level3)
+            found["boxes"][..., 0] -= SIDE / 2 / W
+            found["boxes"][..., 2] += SIDE / 2 / W
+            found["kernels"][..., -1] += 6.0
+            return found
+
+    frame = np.zeros((H, W, 3), np.uint8)
+    frame[8 : 8 + SIDE, 8 : 8 + SIDE] = (255, 40, 0)
+    frame[8 : 8 + SIDE, 36 : 36 + SIDE] = (0, 255, 40)
+    result = VideoSegmenter(Wide(), association=association, part_masks=part_masks).process(frame)
+    assert len(result.instances) == 2
+    assert result.masks.sum(axis=0).max() == most

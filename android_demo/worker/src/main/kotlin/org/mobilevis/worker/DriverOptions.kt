@@ -16,6 +16,7 @@ private val KNOWN =
         "birth_score",
         "keep_lost",
         "nms_iou",
+        "part_masks",
     )
 
 /**
@@ -34,6 +35,8 @@ internal fun driverOptions(given: Map<String, Any?>): MobileInstOptions {
     val base = MobileInstOptions()
 
     fun number(name: String) = given[name]?.let { requireNotNull(it as? Number) { "$name is $it, not a number" } }
+
+    fun flag(name: String) = given[name]?.let { requireNotNull(it as? Boolean) { "$name is $it, not true or false" } }
     return try {
         MobileInstOptions(
             scoreThreshold = number("score_threshold")?.toDouble() ?: base.scoreThreshold,
@@ -46,6 +49,7 @@ internal fun driverOptions(given: Map<String, Any?>): MobileInstOptions {
             birthScore = number("birth_score")?.toDouble() ?: base.birthScore,
             keepLost = number("keep_lost")?.toInt(),
             nmsIou = number("nms_iou")?.toDouble() ?: base.nmsIou,
+            partMasks = flag("part_masks"),
         )
     } catch (error: IllegalArgumentException) {
         throw UserError(error.message.orEmpty(), fix = "give another value", cause = error)

@@ -37,6 +37,7 @@ class MobileInstDriver internal constructor(
     private val association = family.choose(options.association)
     private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
     private val keptClasses = classFilter(engine.metadata.classes, options.classes)
+    private val partMasks = options.partMasks ?: family.partMasks
     private val placeChannels = family.placeChannels
     private val sameObjectIou = family.sameObjectIou
     private val classWeight = family.classWeight
@@ -130,12 +131,9 @@ class MobileInstDriver internal constructor(
             showLive(place)
         }
         return stages.time("masks") {
-            shown.instances(
-                tracking?.fusedPlane ?: place.plane,
-                place.upsampler,
-                place.letterbox,
-                scoreThreshold,
-            )
+            val plane = tracking?.fusedPlane ?: place.plane
+            if (partMasks) shown.partMasks(plane, maskLogit)
+            shown.instances(plane, place.upsampler, place.letterbox, scoreThreshold)
         }
     }
 

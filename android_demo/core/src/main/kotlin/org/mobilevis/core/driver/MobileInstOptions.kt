@@ -32,6 +32,7 @@ enum class AssociationKind(
  * @property matchSimilarity appearance association: least similarity of a detection with its track.
  * @property birthScore appearance association: least score of a detection that starts a track.
  * @property nmsIou dense kernels: a cell is dropped for a better one of its class whose box overlaps it by more.
+ * @property partMasks whether what several instances of a class claim goes to one of them; null for the driver's own.
  * @property keepLost keyframes (online) or frames (appearance) that a track survives unseen; null for its default.
  * @throws IllegalArgumentException a value is out of range.
  */
@@ -46,6 +47,7 @@ data class MobileInstOptions(
     val birthScore: Double = 0.2,
     val keepLost: Int? = null,
     val nmsIou: Double = 0.65,
+    val partMasks: Boolean? = null,
 ) {
     init {
         require(scoreThreshold in 0.0..1.0 && (maskThreshold == null || maskThreshold > 0.0 && maskThreshold < 1.0)) {
