@@ -1,4 +1,4 @@
-"""The two kinds of arrays that go through the runtime."""
+"""The two kinds of arrays that go through the runtime, and what keeps their quotients finite."""
 
 from __future__ import annotations
 
@@ -7,3 +7,5 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # (H, W, 3), RGB, [0, 255]
 Array = NDArray[np.float32]
+
+TINY = np.finfo(np.float32).tiny  # the least positive normal number: what a sum that may be 0 is divided by

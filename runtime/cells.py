@@ -11,7 +11,7 @@ from typing import Optional
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.arrays import TINY, Array
 
 PLACE_CHANNELS = 5  # of kernels and mask features, the last ones
 MAX_CANDIDATES = 1000  # by falling score: the time of NMS is bounded, whatever a network puts out
@@ -38,9 +38,12 @@ def choose_cells(
     Returns:
         Indices, at most ``most``.
     """
-    best = scores.max(axis=1)
-    candidates = np.flatnonzero(best >= least_score)
-    candidates = candidates[np.argsort(-best[candidates], kind="stable")][:MAX_CANDIDATES]
+    # Of 4,200 cells some 30 score enough: finding these first takes a fifth of each cell's best.
+    above = np.zeros(len(scores), dtype=np.bool_)
+    above[np.flatnonzero(scores >= least_score) // scores.shape[1]] = True
+    candidates = np.flatnonzero(above)
+    order = np.argsort(-scores[candidates].max(axis=1), kind="stable")[:MAX_CANDIDATES]
+    candidates = candidates[order]
     classes = scores[candidates].argmax(axis=1)
     return candidates[suppress(boxes[candidates], nms_iou, classes, most)]
 
@@ -79,12 +82,11 @@ def box_iou(box: Array, others: Array) -> Array:
 
 def box_ious(first: Array, second: Array) -> Array:
     """IoU of all pairs of boxes: (n, 4) and (m, 4) → (n, m)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
-    own, area = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1) for boxes in (first, second))
-    union = area + own[:, None] - shared
-    return np.asarray(shared / np.maximum(union, np.finfo(np.float32).tiny), dtype=np.float32)
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = first.T[..., None], second.T
+    width, height = np.minimum(x1, u1) - np.maximum(x0, u0), np.minimum(y1, v1) - np.maximum(y0, v0)
+    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    own, areas = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1) for boxes in (first, second))
+    return np.asarray(shared / np.maximum(areas + own[:, None] - shared, TINY), dtype=np.float32)
 
 
 def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
@@ -103,8 +105,17 @@ def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
     x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
     columns = (x >= low[:, :1]) & (x <= high[:, :1])
     rows = (y >= low[:, 1:]) & (y <= high[:, 1:])
-    inside = rows[:, :, None] & columns[:, None, :]
-    return np.asarray(np.where(inside, logits, -np.abs(logits)), dtype=np.float32)
+    cut = np.copysign(logits, np.float32(-1.0))
+    for mask, whole, down, across in zip(cut, logits, rows, columns):
+        inside = _span(down), _span(across)
+        mask[inside] = whole[inside]
+    return cut
+
+
+def _span(inside: NDArray[np.bool_]) -> slice:
+    """Where a line's only run of True is."""
+    start = int(inside.argmax())
+    return slice(start, start + np.count_nonzero(inside))
 
 
 def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
@@ -117,12 +128,13 @@ def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -
 
 def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
     """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
+    columns, rows = np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))
+    held = np.asarray(rows.any(axis=1))
     spans = []
-    for line in (np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))):
+    for line in (columns, rows):
         length = line.shape[1]
         spans.append((line.argmax(axis=1) / length, 1.0 - line[:, ::-1].argmax(axis=1) / length))
     (x0, x1), (y0, y1) = spans
-    held = np.asarray(masks.any(axis=(1, 2)))
     return np.stack([x0, y0, x1, y1], axis=1).astype(np.float32), held
 
 

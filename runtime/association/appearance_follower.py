@@ -36,13 +36,14 @@ class AppearanceFollower:
         with stages("association"):
             fused, class_scores = self._fuse(masks)
             foreground = fused.logits > self._setting.mask_logit
-            held = np.flatnonzero(foreground.any(axis=(1, 2)))
+            is_held = foreground.any(axis=(1, 2))
+            held = slice(None) if is_held.all() else is_held  # a slice copies no masks
+            class_scores = class_scores[held]
             looks = appearance(fused.mask_features[0], fused.whole[held], self._setting.mask_logit)
-            ids, classes = self._association.update(looks, class_scores[held], foreground[held])
+            ids, classes = self._association.update(looks, class_scores, foreground[held])
             wanted = (ids > 0) & self._setting.choice.keep_classes(classes)
-            held = held[wanted]
-            scores = class_scores[held].max(axis=1, initial=0.0)
-            return Tracked(ids[wanted], classes[wanted], scores, fused.logits[held])
+            scores = class_scores[wanted].max(axis=1, initial=0.0)
+            return Tracked(ids[wanted], classes[wanted], scores, fused.logits[held][wanted])
 
     def on_no_masks(self) -> None:
         """See ``Follower``."""
@@ -56,7 +57,10 @@ class AppearanceFollower:
         seen = np.flatnonzero((scores > 0.0) & (scores >= self._setting.score_threshold))
         weights = fusion_weights(scores[seen], masks.logits[seen] > mask_logit, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
-        whole = np.tensordot(weights, masks.whole[seen], axes=1)
+        if len(weights) == len(seen):  # nothing to fuse: each object's only weight is 1
+            whole = masks.whole[seen[weights.nonzero()[1]]]
+        else:
+            whole = np.tensordot(weights, masks.whole[seen], axes=1)
         return FrameMasks(whole, masks.content, masks.mask_features), class_scores
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import TINY
 from mobilevis.runtime.masks import mask_iou
 
 
@@ -41,5 +42,5 @@ def fusion_weights(
             members.append([detection])
     weights = np.zeros((len(members), len(scores)), dtype=np.float32)
     for row, group in zip(weights, members):
-        row[group] = np.maximum(scores[group], np.finfo(np.float32).tiny)
+        row[group] = np.maximum(scores[group], TINY)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import TINY
 from mobilevis.runtime.association import KEEP_LOST_KEYFRAMES, MATCH_COSINE
 from mobilevis.runtime.association.assignment import assign
 
@@ -30,8 +31,8 @@ def cosine(a: Kernels, b: Kernels) -> NDArray[np.float32]:
 
 def unit(rows: Kernels) -> Kernels:
     """Rows (n, D) scaled to length 1; zero rows stay."""
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
+    return rows / np.maximum(norms, TINY)
 
 
 class KernelAssociation(Protocol):

@@ -42,7 +42,8 @@ def find_common_step(
     if not sure.any():
         return np.zeros(2)
     steps = found[best[sure]] - expected[sure]
-    common = np.asarray(np.median(steps, axis=0))
+    ranked = np.sort(steps, axis=0)
+    common = np.asarray((ranked[(len(steps) - 1) // 2] + ranked[len(steps) // 2]) / 2.0)  # the median
     agreed = np.count_nonzero(np.abs(steps - common).max(axis=1) <= MOST_SCATTER)
     return common if agreed >= max(LEAST_PAIRS, len(steps) / 2) else np.zeros(2)
 
@@ -50,7 +51,7 @@ def find_common_step(
 def move_mask(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Move a mask (h, w) by a step (y, x) in cells, rounded; what leaves the frame is gone."""
     height, width = mask.shape
-    y, x = (int(np.clip(round(s), -size, size)) for s, size in zip(step.tolist(), mask.shape))
+    y, x = (min(max(round(s), -size), size) for s, size in zip(step.tolist(), mask.shape))
     result = np.zeros_like(mask)
     source = mask[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
     result[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)] = source

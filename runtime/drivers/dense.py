@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.follower import FrameMasks
@@ -68,7 +66,7 @@ class DenseDriver(MobileInstDriver):
             scores = decoded["scores"][0]
             boxes = cell_boxes(features, decoded)
             self._selection.watch(scores)
-            scores = scores * self._selection.keep_classes(np.arange(scores.shape[1]))
+            scores = self._selection.drop_classes(scores)
             options, most = self.options, self._selection.max_instances
             chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
         with stages("association"):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.engines.base import Artefact
-from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.letterbox import Letterbox, LetterboxResizer
 from mobilevis.runtime.stages import Stages
 
 Features = dict[str, Array]
@@ -32,7 +32,7 @@ class EncodedFrame(NamedTuple):
 
 
 class FrameEncoder:
-    """Letterboxes frames and runs ``encode``; frames of one size share their letterbox."""
+    """Letterboxes frames and runs ``encode``; frames of one size share their letterbox and its memory."""
 
     def __init__(self, artefact: Artefact) -> None:
         self._artefact = artefact
@@ -44,7 +44,8 @@ class FrameEncoder:
         with stages("resize"):
             if self._letterbox is None or self._letterbox.frame_size != size:
                 self._letterbox = Letterbox.fit(size, self._artefact.metadata.input_size)
-            tensor = self._letterbox.to_input(frame)
+                self._resizer = LetterboxResizer(self._letterbox)
+            tensor = self._resizer.resize(frame)
         with stages("encode"):
             return self._artefact.run("encode", {"frame": tensor}), self._letterbox
 
@@ -90,6 +91,10 @@ class Selection:
         if self._kept_classes is None:
             return np.ones(len(classes), dtype=np.bool_)
         return np.asarray(self._kept_classes[classes])
+
+    def drop_classes(self, class_scores: Array) -> Array:
+        """Class scores (N, L), 0 for classes that are not to be kept."""
+        return class_scores if self._kept_classes is None else class_scores * self._kept_classes
 
     def watch(self, class_scores: Array) -> None:
         """Note a frame's or clip's class scores (N, L): ``best_score`` is the highest of a class to keep."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.letterbox import Letterbox, LetterboxResizer
 from mobilevis.runtime.masks import logit, maskness, to_frame
 
 sizes = st.tuples(st.integers(16, 400), st.integers(16, 400))
@@ -28,7 +28,7 @@ def test_content_fills_one_side_and_keeps_the_aspect(size):
 @given(sizes)
 def test_padding_is_black_and_content_is_not_touched_by_it(size):
     box = Letterbox.fit(size, (64, 128))
-    tensor = box.to_input(np.full((*size, 3), 200, dtype=np.uint8))
+    tensor = LetterboxResizer(box).resize(np.full((*size, 3), 200, dtype=np.uint8))
     height, width = box.content_size
     assert tensor.shape == (1, 3, 64, 128)
     assert tensor.dtype == np.float32
@@ -37,19 +37,26 @@ def test_padding_is_black_and_content_is_not_touched_by_it(size):
     assert tensor.sum() == 200.0 * 3 * height * width
 
 
+@given(sizes)
+def test_nothing_of_a_frame_is_left_in_the_next_one_s_input(size):
+    resizer = LetterboxResizer(Letterbox.fit(size, (64, 128)))
+    first = resizer.resize(np.full((*size, 3), 255, dtype=np.uint8))
+    assert first.any()
+    assert not resizer.resize(np.zeros((*size, 3), dtype=np.uint8)).any()
+
+
 def test_channels_stay_red_green_blue():
     frame = np.zeros((64, 128, 3), dtype=np.uint8)
     frame[..., 0], frame[..., 1], frame[..., 2] = 10, 20, 30
-    tensor = Letterbox.fit((64, 128), (64, 128)).to_input(frame)
+    tensor = LetterboxResizer(Letterbox.fit((64, 128), (64, 128))).resize(frame)
     assert tensor[0, :, 5, 5].tolist() == [10.0, 20.0, 30.0]
 
 
 def test_shrinking_averages_instead_of_skipping():
     """A one-pixel chessboard is grey from afar; sampling single pixels would make it black or white."""
     frame = np.indices((512, 1024)).sum(axis=0) % 2 * 255
-    tensor = Letterbox.fit((512, 1024), (64, 128)).to_input(
-        np.repeat(frame[..., None], 3, 2).astype(np.uint8)
-    )
+    resizer = LetterboxResizer(Letterbox.fit((512, 1024), (64, 128)))
+    tensor = resizer.resize(np.repeat(frame[..., None], 3, 2).astype(np.uint8))
     assert 100 < tensor.min() <= tensor.max() < 155
 
 
