@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Optional
 
 import cv2
@@ -70,7 +71,8 @@ def part_masks(
     """Give each cell that several instances of a class claim to the one whose logit is highest.
 
     The others have the highest one mirrored at the threshold there, if not less: no two logits add up to more
-    than twice the threshold, so that interpolated masks do not share a pixel either.
+    than twice the threshold, so that interpolated masks do not share a pixel either. That changes cells that
+    both of a pair claim or border on.
 
     Args:
         logits: (S, h, w) float32.
@@ -81,17 +83,26 @@ def part_masks(
     Returns:
         (S, h, w) float32; equal logits stay.
     """
-    sure = scores >= PARTED_SCORE
-    parted = logits
-    for index in np.unique(classes[sure]):
-        rivals = np.flatnonzero(sure & (classes == index))
-        if len(rivals) > 1:
-            own = logits[rivals]
-            highest = own.max(axis=0)
-            if parted is logits:
-                parted = logits.copy()
-            parted[rivals] = np.where(own < highest, np.minimum(own, 2.0 * threshold - highest), own)
+    parted = logits.copy()
+    sure = np.flatnonzero(scores >= PARTED_SCORE).tolist()
+    boxes = {row: _tight_box(logits[row] > threshold) for row in sure}
+    for pair in combinations(sure, 2):
+        one, other = pair
+        shared = _border(boxes[one], boxes[other]) if classes[one] == classes[other] else None
+        if shared is not None:
+            for loser, winner in (pair, pair[::-1]):
+                own, highest = logits[loser][shared], logits[winner][shared]
+                mirrored = np.minimum(parted[loser][shared], 2.0 * threshold - highest)
+                np.copyto(parted[loser][shared], mirrored, where=own < highest)
     return parted
+
+
+def _border(first: Box, second: Box) -> Optional[tuple[slice, slice]]:
+    """Rows and columns of the cells in both of two boxes (x, y, width, height), each grown by a cell."""
+    x0, y0 = (max(first[axis], second[axis], 1) - 1 for axis in (0, 1))
+    x1, y1 = (min(box[axis] + box[axis + 2] for box in (first, second)) + 1 for axis in (0, 1))
+    is_empty = not first[2] or not second[2] or x0 >= x1 or y0 >= y1
+    return None if is_empty else (slice(y0, y1), slice(x0, x1))
 
 
 def to_frame(
@@ -111,13 +122,12 @@ def to_frame(
     Returns:
         The tight box (x0, y0, x1, y1) and the mask inside it; None if no pixel is foreground.
     """
-    foreground = logits > threshold
-    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
-    if rows.size == 0:
+    left, top, columns, rows = _tight_box(logits > threshold)
+    if rows == 0:
         return None
     scale_y, scale_x = letterbox.cells_per_pixel(stride)
-    y0, y1 = _reach(int(rows[0]), int(rows[-1]), scale_y, letterbox.frame_size[0])
-    x0, x1 = _reach(int(columns[0]), int(columns[-1]), scale_x, letterbox.frame_size[1])
+    y0, y1 = _reach(top, top + rows - 1, scale_y, letterbox.frame_size[0])
+    x0, x1 = _reach(left, left + columns - 1, scale_x, letterbox.frame_size[1])
     return _above((x0, y0, x1, y1), logits, (scale_y, scale_x), (0.0, 0.0), threshold)
 
 
@@ -180,12 +190,17 @@ def _above(
         borderMode=cv2.BORDER_REPLICATE,
     )
     mask = reached > threshold
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
+    x, y, columns, rows = _tight_box(mask)
+    if rows == 0:
         return None
-    y1, x1 = y0 + int(rows[-1]) + 1, x0 + int(columns[-1]) + 1
-    inside = mask[rows[0] : y1 - y0, columns[0] : x1 - x0]
-    return (x0 + int(columns[0]), y0 + int(rows[0]), x1, y1), inside
+    inside = mask[y : y + rows, x : x + columns]
+    return (x0 + x, y0 + y, x0 + x + columns, y0 + y + rows), inside
+
+
+def _tight_box(mask: Mask) -> Box:
+    """Column, row, width and height of what a mask (h, w) shows; all 0 where that is nothing."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, width, height
 
 
 def instances_in_frame(

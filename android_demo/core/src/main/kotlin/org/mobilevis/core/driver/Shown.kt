@@ -3,6 +3,7 @@ package org.mobilevis.core.driver
 import org.mobilevis.core.Instance
 import org.mobilevis.core.association.orderByScore
 import org.mobilevis.core.frame.Letterbox
+import org.mobilevis.core.mask.Box
 import org.mobilevis.core.mask.LogitPlane
 import org.mobilevis.core.mask.MaskUpsampler
 
@@ -24,6 +25,7 @@ internal class Shown(
     var count = 0
         private set
     private val order = IntArray(capacity)
+    private val boxes = arrayOfNulls<Box>(capacity)
 
     /** Begins a frame. */
     fun clear() {
@@ -47,7 +49,8 @@ internal class Shown(
      * Give each cell that several sure instances of a class claim to the one whose logit is highest.
      *
      * The others have the highest one mirrored at the threshold there, if not less: no two logits add up to more than
-     * twice the threshold, so that interpolated masks do not share a pixel either. Equal logits stay.
+     * twice the threshold, so that interpolated masks do not share a pixel either. That changes cells that both of a
+     * pair claim or border on; equal logits stay.
      *
      * @param plane window into the logits, which change; its size is that of the cells without padding.
      * @param threshold logit above which a cell is foreground.
@@ -56,30 +59,35 @@ internal class Shown(
         plane: LogitPlane,
         threshold: Float,
     ) {
+        for (row in 0 until count) {
+            plane.offset = offsets[row]
+            boxes[row] = if (scores[row] >= PARTED_SCORE) plane.foregroundBox(threshold) else null
+        }
         for (first in 0 until count) {
-            var rivals = 0
-            for (row in 0 until count) {
-                if (scores[row] >= PARTED_SCORE && classes[row] == classes[first]) order[rivals++] = row
+            for (second in first + 1 until count) {
+                if (classes[first] == classes[second]) part(first, second, plane, threshold)
             }
-            if (rivals > 1 && order[0] == first) part(rivals, plane, threshold)
         }
     }
 
-    /** The first [rivals] rows of [order] are of one class. */
     private fun part(
-        rivals: Int,
+        first: Int,
+        second: Int,
         plane: LogitPlane,
         threshold: Float,
     ) {
+        val one = boxes[first] ?: return
+        val other = boxes[second] ?: return
         val values = plane.values
-        for (y in 0 until plane.size.height) {
-            for (cell in y * plane.rowStride until y * plane.rowStride + plane.size.width) {
-                var highest = values[offsets[order[0]] + cell]
-                for (rival in 1 until rivals) highest = maxOf(highest, values[offsets[order[rival]] + cell])
-                val mirrored = 2f * threshold - highest
-                for (rival in 0 until rivals) {
-                    val at = offsets[order[rival]] + cell
-                    if (values[at] < highest) values[at] = minOf(values[at], mirrored)
+        for (row in maxOf(one.y0, other.y0, 1) - 1 until minOf(one.y1 + 1, other.y1 + 1, plane.size.height)) {
+            for (column in maxOf(one.x0, other.x0, 1) - 1 until minOf(one.x1 + 1, other.x1 + 1, plane.size.width)) {
+                val cell = row * plane.rowStride + column
+                val a = offsets[first] + cell
+                val b = offsets[second] + cell
+                if (values[a] < values[b]) {
+                    values[a] = minOf(values[a], 2f * threshold - values[b])
+                } else if (values[b] < values[a]) {
+                    values[b] = minOf(values[b], 2f * threshold - values[a])
                 }
             }
         }
