@@ -15,6 +15,7 @@ from mobilevis.runtime.arrays import TINY, Array
 
 PLACE_CHANNELS = 5  # of kernels and mask features, the last ones
 MAX_CANDIDATES = 1000  # by falling score: the time of NMS is bounded, whatever a network puts out
+NMS_BLOCK = 64  # boxes whose overlaps are found at once: most frames need one block, no frame all pairs
 BOX_MARGIN = 0.08  # of a fresh box, each side
 # A reused kernel's box is where its object was a frame ago: cut as closely as a fresh one, the mask of what
 # moves by 12 % of its side a frame loses its front, its box shrinks, and in eight frames nothing is left.
@@ -62,22 +63,21 @@ def suppress(
         classes: (n,); None takes all as one.
         most: how many are kept; None keeps all.
     """
-    alive = np.ones(len(boxes), dtype=bool)
+    most = len(boxes) if most is None else most
+    alive = np.ones(len(boxes), dtype=np.bool_)
     kept: list[int] = []
-    for index in range(len(boxes)):
-        if not alive[index]:
-            continue
-        kept.append(index)
-        if len(kept) == most:
-            break
-        clash = box_iou(boxes[index], boxes) > most_iou
-        alive &= ~(clash if classes is None else clash & (classes == classes[index]))
+    for start in range(0, len(boxes), NMS_BLOCK):
+        block = slice(start, start + NMS_BLOCK)
+        clash = box_ious(boxes[block], boxes) > most_iou
+        if classes is not None:
+            clash &= classes[block, None] == classes
+        for index, row in enumerate(clash, start):
+            if len(kept) == most:
+                return np.array(kept, dtype=np.intp)
+            if alive[index]:
+                kept.append(index)
+                alive[row] = False
     return np.array(kept, dtype=np.intp)
-
-
-def box_iou(box: Array, others: Array) -> Array:
-    """IoU of a box (4,) with others (n, 4): (n,)."""
-    return np.asarray(box_ious(box[None], others)[0])
 
 
 def box_ious(first: Array, second: Array) -> Array:

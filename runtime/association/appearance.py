@@ -189,9 +189,9 @@ def appearance(
     foreground = logits > threshold
     weights = np.zeros_like(logits)
     weights[foreground] = sigmoid(logits[foreground])  # a twentieth of all cells
-    weights = (
-        weights.reshape(count, height, ratio, width, ratio).sum(axis=(2, 4)).reshape(count, height * width)
-    )
+    if ratio > 1:
+        weights = weights.reshape(count, height, ratio, width, ratio).sum(axis=(2, 4))
+    weights = weights.reshape(count, height * width)
     cells = mask_features.reshape(channels, -1)
     mean = cells @ np.full(height * width, 1.0 / (height * width), dtype=np.float32)
     pooled = np.zeros((count, channels), dtype=np.float32)

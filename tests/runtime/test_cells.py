@@ -50,9 +50,22 @@ def test_candidates_are_bounded():
     assert len(found) == cells.MAX_CANDIDATES
 
 
+def test_suppression_beyond_a_block_is_the_greedy_one():
+    rng = np.random.default_rng(0)
+    corner = rng.random((4 * cells.NMS_BLOCK, 2))
+    found = np.hstack([corner, corner + 0.2 * rng.random(corner.shape)]).astype(np.float32)
+    kept: list[int] = []
+    for index, box in enumerate(found):
+        if not kept or cells.box_ious(box[None], found[kept]).max() <= 0.3:
+            kept.append(index)
+    assert len(kept) > cells.NMS_BLOCK
+    assert cells.suppress(found, 0.3).tolist() == kept
+    assert cells.suppress(found, 0.3, most=70).tolist() == kept[:70]
+
+
 @pytest.mark.parametrize("box", [(0.5, 0.5, 0.5, 0.5), (0.6, 0.6, 0.4, 0.4)])
 def test_a_box_without_area_overlaps_nothing(box):
-    assert cells.box_iou(np.array(box, np.float32), boxes(box, (0, 0, 1, 1))).tolist() == [0.0, 0.0]
+    assert cells.box_ious(boxes(box), boxes(box, (0, 0, 1, 1))).tolist() == [[0.0, 0.0]]
 
 
 def test_a_mask_ends_at_its_box_with_its_margin():

@@ -8,7 +8,7 @@ private const val SURE_LIKENESS = 0.5f
 private const val LEAST_PAIRS = 3
 
 /** Cells that a pair's step may differ from the common one, down or across. */
-private const val MOST_SCATTER = 12.0
+private const val MOST_SCATTER = 8.0
 
 /**
  * How much further than expected everything moved: the camera, or nothing where too few pairs tell. The median over
