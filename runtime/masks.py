@@ -17,6 +17,9 @@ Box = tuple[int, int, int, int]
 # From this score on an instance takes cells from others of its class. A fainter one is often a second look at
 # the same object: with rivals from 0.001 on AP fell from 21.6 to 14.0, from 0.1 on to 19.7; here it stays.
 PARTED_SCORE = 0.3
+# Masks that overlap by so much are one object's, found twice, and stay: where these were parted too, the AP50 of
+# persons fell from 52.7 to 50.7. So AP is 21.7, of persons 21.2, with nothing parted 21.6 and 20.9.
+PARTED_IOU = 0.4
 
 
 def logit(probability: float) -> float:
@@ -72,12 +75,13 @@ def part_masks(
 
     The others have the highest one mirrored at the threshold there, if not less: no two logits add up to more
     than twice the threshold, so that interpolated masks do not share a pixel either. That changes cells that
-    both of a pair claim or border on.
+    both of a pair claim or border on, pair by pair in the order of the rows.
 
     Args:
         logits: (S, h, w) float32.
         classes: (S,) class indices.
-        scores: (S,) in [0, 1]; instances below ``PARTED_SCORE`` neither take nor lose cells.
+        scores: (S,) in [0, 1]; instances below ``PARTED_SCORE`` neither take nor lose cells, and of a pair
+            whose IoU is ``PARTED_IOU`` or more neither takes the other's.
         threshold: logit above which a cell is foreground.
 
     Returns:
@@ -85,16 +89,21 @@ def part_masks(
     """
     parted = logits.copy()
     sure = np.flatnonzero(scores >= PARTED_SCORE).tolist()
-    boxes = {row: _tight_box(logits[row] > threshold) for row in sure}
+    masks = {row: logits[row] > threshold for row in sure}
+    boxes = {row: _tight_box(mask) for row, mask in masks.items()}
     for pair in combinations(sure, 2):
         one, other = pair
         shared = _border(boxes[one], boxes[other]) if classes[one] == classes[other] else None
-        if shared is not None:
-            for loser, winner in (pair, pair[::-1]):
-                own, highest = logits[loser][shared], logits[winner][shared]
-                mirrored = np.minimum(parted[loser][shared], 2.0 * threshold - highest)
-                np.copyto(parted[loser][shared], mirrored, where=own < highest)
+        if shared is None or _overlap_much(masks[one], masks[other]):
+            continue
+        for loser, winner in (pair, pair[::-1]):
+            own, highest = parted[loser][shared], parted[winner][shared]
+            np.copyto(own, np.minimum(own, 2.0 * threshold - highest), where=own < highest)
     return parted
+
+
+def _overlap_much(first: Mask, second: Mask) -> bool:
+    return bool(np.count_nonzero(first & second) >= PARTED_IOU * np.count_nonzero(first | second))
 
 
 def _border(first: Box, second: Box) -> Optional[tuple[slice, slice]]:

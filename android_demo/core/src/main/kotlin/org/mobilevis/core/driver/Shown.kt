@@ -10,6 +10,9 @@ import org.mobilevis.core.mask.MaskUpsampler
 /** What takes cells from another of its class; fainter ones are often a second look at the same object. */
 private const val PARTED_SCORE = 0.3f
 
+/** Masks that overlap by so much are one object's, found twice, and stay. */
+private const val PARTED_IOU = 0.4
+
 /**
  * What a frame shows, one row for each mask: identity, class, score and where its logits begin.
  *
@@ -26,6 +29,8 @@ internal class Shown(
         private set
     private val order = IntArray(capacity)
     private val boxes = arrayOfNulls<Box>(capacity)
+    private val areas = IntArray(capacity)
+    private val isRival = BooleanArray(capacity * capacity)
 
     /** Begins a frame. */
     fun clear() {
@@ -50,7 +55,7 @@ internal class Shown(
      *
      * The others have the highest one mirrored at the threshold there, if not less: no two logits add up to more than
      * twice the threshold, so that interpolated masks do not share a pixel either. That changes cells that both of a
-     * pair claim or border on; equal logits stay.
+     * pair claim or border on, pair by pair in the order of the rows; equal logits stay.
      *
      * @param plane window into the logits, which change; its size is that of the cells without padding.
      * @param threshold logit above which a cell is foreground.
@@ -62,33 +67,73 @@ internal class Shown(
         for (row in 0 until count) {
             plane.offset = offsets[row]
             boxes[row] = if (scores[row] >= PARTED_SCORE) plane.foregroundBox(threshold) else null
+            areas[row] = boxes[row]?.let { countShared(row, row, it, plane, threshold) } ?: 0
         }
+        forEachPair { first, second, border ->
+            val shared = countShared(first, second, border, plane, threshold)
+            isRival[first * classes.size + second] = shared < PARTED_IOU * (areas[first] + areas[second] - shared)
+        }
+        forEachPair { first, second, border ->
+            if (isRival[first * classes.size + second]) part(first, second, border, plane, threshold)
+        }
+    }
+
+    /** Pairs of one class with the cells that lie in both boxes, or one cell beside. */
+    private inline fun forEachPair(visit: (first: Int, second: Int, border: Box) -> Unit) {
         for (first in 0 until count) {
+            val one = boxes[first] ?: continue
             for (second in first + 1 until count) {
-                if (classes[first] == classes[second]) part(first, second, plane, threshold)
+                val other = boxes[second] ?: continue
+                if (classes[first] != classes[second]) continue
+                val (left, top) = maxOf(one.x0, other.x0) - 1 to maxOf(one.y0, other.y0) - 1
+                val border = Box(left, top, minOf(one.x1, other.x1) + 1, minOf(one.y1, other.y1) + 1)
+                visit(first, second, border)
             }
         }
+    }
+
+    private inline fun forEachCell(
+        border: Box,
+        plane: LogitPlane,
+        visit: (cell: Int) -> Unit,
+    ) {
+        for (row in maxOf(border.y0, 0) until minOf(border.y1, plane.size.height)) {
+            for (column in maxOf(border.x0, 0) until minOf(border.x1, plane.size.width)) {
+                visit(row * plane.rowStride + column)
+            }
+        }
+    }
+
+    private fun countShared(
+        first: Int,
+        second: Int,
+        border: Box,
+        plane: LogitPlane,
+        threshold: Float,
+    ): Int {
+        var shared = 0
+        forEachCell(border, plane) { cell ->
+            val lower = minOf(plane.values[offsets[first] + cell], plane.values[offsets[second] + cell])
+            if (lower > threshold) shared++
+        }
+        return shared
     }
 
     private fun part(
         first: Int,
         second: Int,
+        border: Box,
         plane: LogitPlane,
         threshold: Float,
     ) {
-        val one = boxes[first] ?: return
-        val other = boxes[second] ?: return
         val values = plane.values
-        for (row in maxOf(one.y0, other.y0, 1) - 1 until minOf(one.y1 + 1, other.y1 + 1, plane.size.height)) {
-            for (column in maxOf(one.x0, other.x0, 1) - 1 until minOf(one.x1 + 1, other.x1 + 1, plane.size.width)) {
-                val cell = row * plane.rowStride + column
-                val a = offsets[first] + cell
-                val b = offsets[second] + cell
-                if (values[a] < values[b]) {
-                    values[a] = minOf(values[a], 2f * threshold - values[b])
-                } else if (values[b] < values[a]) {
-                    values[b] = minOf(values[b], 2f * threshold - values[a])
-                }
+        forEachCell(border, plane) { cell ->
+            val a = offsets[first] + cell
+            val b = offsets[second] + cell
+            if (values[a] < values[b]) {
+                values[a] = minOf(values[a], 2f * threshold - values[b])
+            } else if (values[b] < values[a]) {
+                values[b] = minOf(values[b], 2f * threshold - values[a])
             }
         }
     }
