@@ -12,14 +12,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
-from mobilevis.export.converters import CONVERTERS, Converted, convert, delegation_of
+from mobilevis.export.converters import CONVERTERS, Converted, convert, delegation_of, formats_of
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
-from mobilevis.export.parity import Reference, compare, make_reference
+from mobilevis.export.parity import ParityReport, Reference, compare, make_reference
+from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.report import ExportReport, FormatReport
 from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
-from mobilevis.export.tolerances import TOLERANCES, Tolerance, tolerance_key
+from mobilevis.export.tolerances import AnyTolerance, find_tolerance
 from mobilevis.export.trace import TracedEntry, trace_entries
 from mobilevis.models.entries import Streaming, StreamingModel
 from mobilevis.runtime.arrays import Image
@@ -48,9 +49,9 @@ class _Job:
     eager: EagerArtefact
     traced: Mapping[str, TracedEntry]
     reference: Reference
-    vectors: Mapping[str, Any]
-    tolerance: Tolerance
-    simplify: bool
+    tolerance: AnyTolerance
+    vectors: Optional[Mapping[str, Any]]
+    conversion: Conversion
     step: Callable[[str], None]
 
 
@@ -64,6 +65,7 @@ def export_model(
     classes: Optional[Sequence[Category]] = None,
     checkpoint_sha256: Optional[str] = None,
     frames: Optional[Iterable[Image]] = None,
+    precision: str = FP32.precision,
     simplify: bool = False,
     progress: Optional[Progress] = None,
     **options: Any,
@@ -75,29 +77,37 @@ def export_model(
     Args:
         model: a model, or a registry name for one with random weights.
         output: folder for the artefacts; equal names are replaced.
-        formats: names in ``CONVERTERS``; None takes them all.
+        formats: names in ``CONVERTERS``; None takes all that have the precision.
         input_size: (height, width) in pixels.
         name: name for files and metadata; None takes the registry name or the class's name.
         classes: the categories by class index; None numbers them from 1.
         checkpoint_sha256: SHA-256 of the file that the weights came from; None marks them as random.
         frames: at least ten (H, W, 3) uint8 RGB frames for the gate; None takes the bundled clip.
+        precision: a name in ``PRECISIONS``.
         simplify: run onnxsim on the ONNX graphs before the gate.
         progress: called with what begins, the steps done and the steps in all.
         options: the model's own export options, such as ``max_instances``.
 
     Raises:
-        UserError: an unknown format, a size that does not fit the model, a missing package, a failed gate or
-            an output that cannot be written.
+        UserError: an unknown format or precision, a format that lacks the precision, a size that does not fit
+            the model, a missing package, a failed gate or an output that cannot be written.
     """
     start = time.perf_counter()
-    formats = _check_formats(CONVERTERS if formats is None else formats)
+    conversion = Conversion(precision, simplify)
+    formats = _check_formats(formats_of(precision) if formats is None else formats, precision)
     try:
         if isinstance(model, str):
             name = name or model
             model = create_seeded(model)
         model = copy.deepcopy(model).eval()
         streaming, metadata = describe(
-            model, input_size, name=name, classes=classes, checkpoint_sha256=checkpoint_sha256, **options
+            model,
+            input_size,
+            name=name,
+            classes=classes,
+            checkpoint_sha256=checkpoint_sha256,
+            precision=precision,
+            **options,
         )
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error
@@ -105,7 +115,7 @@ def export_model(
     stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{metadata.precision}"
     # One thread, as the engines have: PyTorch's spin for each other, on a busy machine for ten times as long.
     with torch_threads(1), ExitStack() as stack:
-        job = _prepare(model, streaming, metadata, frames, simplify, steps)
+        job = _prepare(model, streaming, metadata, frames, conversion, steps)
         artefacts, eager_ratio = _export_all(job, formats, Path(output), stem, stack)
         report = _report(metadata, artefacts, eager_ratio, time.perf_counter() - start)
         stack.enter_context(atomic_path(Path(output) / f"{stem}_report.json")).write_text(report.to_json())
@@ -144,18 +154,18 @@ def _prepare(
     streaming: Streaming,
     metadata: Metadata,
     frames: Optional[Iterable[Image]],
-    simplify: bool,
+    conversion: Conversion,
     step: Callable[[str], None],
 ) -> _Job:
     eager = EagerArtefact(model, streaming, metadata)
     step("Run eager PyTorch on the parity frames")
     reference = make_reference(eager, _bundled_frames() if frames is None else frames, streaming.gate_options)
-    tolerance = TOLERANCES[tolerance_key(metadata.precision, model.rounding)]
-    vectors = make_parity_vectors(eager, tolerance.max_abs)
+    tolerance = find_tolerance(metadata.precision, model.rounding)
+    vectors = None if conversion.is_reduced else make_parity_vectors(eager, tolerance.max_abs)
     step("Trace the entries")
     with quiet_tools():
         traced = trace_entries(model, streaming.entries)
-    return _Job(eager, traced, reference, vectors, tolerance, simplify, step)
+    return _Job(eager, traced, reference, tolerance, vectors, conversion, step)
 
 
 def _bundled_frames() -> Iterator[Image]:
@@ -184,18 +194,12 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
     job.step(f"Convert to {form}")
     start = time.perf_counter()
     with quiet_tools():
-        converted = convert(form, job.traced, job.simplify)
+        converted = convert(form, job.traced, job.conversion)
         converted.write(path, job.eager.metadata.to_json())
     converted_at = time.perf_counter()
     job.step(f"Compare {form} with eager PyTorch")
-    parity = compare(job.reference, load_artefact(path))
-    failures = parity.failures(job.tolerance)
-    if failures:
-        raise UserError(
-            f"the {form} artefact fails the parity gate: {'; '.join(failures)}",
-            fix="nothing was written; report the model and the versions of the tools",
-        )
-    record = {**asdict(parity), "vectors": job.vectors}
+    parity, vectors = _gate(job, form, path)
+    record = {**asdict(parity), "vectors": vectors}
     with quiet_tools():
         _write_sealed(converted, path, replace(job.eager.metadata, parity=record))
     # The gate saw the artefact without its record; the vectors show that the final one computes the same.
@@ -212,6 +216,25 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         delegation=delegation_of(converted),
     )
     return report, artefact
+
+
+def _gate(job: _Job, form: str, path: Path) -> tuple[ParityReport, Mapping[str, Any]]:
+    """What the gate measured of an artefact, and the vectors to check it with elsewhere.
+
+    They are eager PyTorch's; at a reduced precision, which differs by design, the artefact's own.
+
+    Raises:
+        UserError: it fails.
+    """
+    artefact = load_artefact(path)
+    parity = compare(job.reference, artefact)
+    failures = parity.failures(job.tolerance)
+    if failures:
+        raise UserError(
+            f"the {form} artefact fails the parity gate: {'; '.join(failures)}",
+            fix="nothing was written; report the model and the versions of the tools",
+        )
+    return parity, job.vectors or make_parity_vectors(artefact, job.tolerance.max_abs)
 
 
 def _write_sealed(converted: Converted, path: Path, metadata: Metadata) -> None:
@@ -238,11 +261,15 @@ def quiet_tools() -> Iterator[None]:
         logging.disable(level)
 
 
-def _check_formats(formats: Iterable[str]) -> list[str]:
+def _check_formats(formats: Iterable[str], precision: str) -> list[str]:
     asked = list(dict.fromkeys(formats))
     for form in asked:
         if form not in CONVERTERS:
             raise unknown_name("format", form, CONVERTERS)
+        why = CONVERTERS[form].lacks.get(precision)
+        if why is not None:
+            able = ", ".join(formats_of(precision))
+            raise UserError(f"the {form} format has no {precision}, {why}", fix=f"choose from {able}")
     if not asked:
         raise UserError("no format is given", fix=f"choose from {', '.join(CONVERTERS)}")
     return asked

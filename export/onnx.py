@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
+from onnx import numpy_helper
 
+from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import METADATA_KEY
@@ -37,22 +40,34 @@ class OnnxModels:
         """
         return OnnxModels({name: _simplify(name, model) for name, model in self._models.items()})
 
+    def halve_weights(self) -> OnnxModels:
+        """The graphs with the layers' weights in float16."""
+        return OnnxModels({name: halve_weights(model) for name, model in self._models.items()})
 
-def convert(traced: Mapping[str, TracedEntry]) -> OnnxModels:
-    """Convert every entry with ``torch.onnx`` (dynamo), weights inside."""
-    models = {}
-    for name, item in traced.items():
-        program = torch.onnx.export(
-            item.program,
-            dynamo=True,
-            input_names=list(item.entry.inputs),
-            output_names=list(item.entry.outputs),
-            external_data=False,
-            verbose=False,
-        )
-        assert program is not None  # None only where torch.onnx.export is given a file
-        models[name] = _without_traces(program.model_proto)
-    return OnnxModels(models)
+
+def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> OnnxModels:
+    """Convert every entry with ``torch.onnx`` (dynamo), weights inside.
+
+    Raises:
+        UserError: onnxsim failed or crashed.
+    """
+    models = OnnxModels({name: _convert_entry(item) for name, item in traced.items()})
+    if how.simplify:
+        models = models.simplify()  # first: it would compute the weights back to float32
+    return models.halve_weights() if how.is_reduced else models
+
+
+def _convert_entry(item: TracedEntry) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        item.program,
+        dynamo=True,
+        input_names=list(item.entry.inputs),
+        output_names=list(item.entry.outputs),
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None  # None only where torch.onnx.export is given a file
+    return _without_traces(program.model_proto)
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -62,6 +77,29 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
         del item.metadata_props[:]
         item.ClearField("doc_string")
     return model
+
+
+LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+
+
+def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A graph whose layers' weights are stored as float16; casts, folded on load, give them back as float32.
+
+    ``onnxruntime.transformers.float16`` makes the arithmetic float16, too, and constants, which must stay
+    (``mobilevis.export.precision``).
+    """
+    halved = onnx.ModelProto()
+    halved.CopyFrom(model)
+    graph = halved.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    names = {node.input[1] for node in graph.node if node.op_type in LAYERS} & constants.keys()
+    for name in sorted(names):
+        half = f"{name}_half"
+        values = numpy_helper.to_array(constants[name]).astype(np.float16)
+        constants[name].CopyFrom(numpy_helper.from_array(values, half))
+        cast = onnx.helper.make_node("Cast", [half], [name], f"{name}_cast", to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, cast)
+    return halved
 
 
 def _simplify(name: str, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,7 +12,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mobilevis.export.tolerances import Tolerance
+from mobilevis.export.task_parity import TaskParity, compare_tasks, mask_iou
+from mobilevis.export.tolerances import AnyTolerance, TaskTolerance
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
@@ -92,6 +93,7 @@ class ParityReport:
             a full frame apart.
         mask_iou: least intersection over union of an instance's masks.
         worst_mask_frame: the frame of that mask.
+        task: what limits a reduced precision.
     """
 
     engine: str
@@ -103,9 +105,12 @@ class ParityReport:
     differing_frames: tuple[int, ...]
     mask_iou: float
     worst_mask_frame: int
+    task: TaskParity
 
-    def failures(self, tolerance: Tolerance) -> list[str]:
+    def failures(self, tolerance: AnyTolerance) -> list[str]:
         """What is out of tolerance, in words; empty when the gate is passed."""
+        if isinstance(tolerance, TaskTolerance):
+            return self.task.failures(tolerance)
         found = [
             f"{o.entry}.{o.output} differs by {o.max_abs:.1e} in frame {o.worst_frame}, "
             f"allowed is {tolerance.max_abs * o.scale:.1e}"
@@ -216,7 +221,7 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
         if not same_instances(masks, others, artefact.metadata.options.get("max_instances")):
             differing.append(index)
         for key in masks.keys() & others.keys():
-            iou = _mask_iou(masks[key], others[key])
+            iou = mask_iou(masks[key], others[key])
             if iou < worst_iou:
                 worst_iou, worst_frame = iou, index
     return ParityReport(
@@ -229,6 +234,7 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
         differing_frames=tuple(differing),
         mask_iou=worst_iou,
         worst_mask_frame=worst_frame,
+        task=compare_tasks(reference.results, results),
     )
 
 
@@ -277,9 +283,3 @@ def _ties(kept: Kept, others: Kept, last: float) -> bool:
         track not in known and kept[track, label].score <= last + SCORE_TIE
         for track, label in kept.keys() - others.keys()
     )
-
-
-def _mask_iou(first: Instance, second: Instance) -> float:
-    intersection = np.count_nonzero(first.full_mask() & second.full_mask())
-    union = first.area + second.area - intersection
-    return float(intersection / union) if union else 1.0

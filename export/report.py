@@ -46,7 +46,7 @@ class ExportReport:
     Attributes:
         model: registry name.
         input_size: (height, width) in pixels.
-        precision: ``fp32``.
+        precision: a name in ``PRECISIONS``.
         checkpoint_sha256: None when the weights are random.
         artefacts: one for each format.
         eager_time_ratio: as the formats' time_ratio, of the model in eager PyTorch.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mobilevis.cli.export import _load, export_with_progress, print_report
+from mobilevis.cli.export import _load, export_with_progress
+from mobilevis.cli.export_tables import print_report
 from mobilevis.models import create_model
 from mobilevis.models.weights.bundled import bundled_checkpoint
 from mobilevis.models.weights.checkpoint import save_checkpoint
@@ -111,6 +112,16 @@ def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused, tmp_path):
         cv2.imwrite(str(frames / f"{index}.png"), np.zeros((36, 64, 3), dtype=np.uint8))
     arguments = ("--input-size", "64x64", "--calibration", frames, "--output", tmp_path / "out")
     assert "the parity gate has 3 frames, it needs 10" in refused("export", MODEL, *arguments)
+
+
+def test_an_unknown_precision_is_refused(refused, tmp_path):
+    line = refused("export", MODEL, "--precision", "fp8", "--output", tmp_path / "out")
+    assert "unknown precision fp8: known are fp32, fp16" in line
+
+
+def test_a_precision_that_a_format_does_not_have_is_refused(refused, tmp_path):
+    line = refused("export", MODEL, "--precision", "fp16", "--format", "pte", "--output", tmp_path / "out")
+    assert "ExecuTorch stores the weights of convolutions as float32: choose from onnx, tflite" in line
 
 
 def test_the_report_shows_size_parity_speed_and_delegation(toy_export):
