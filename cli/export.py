@@ -12,7 +12,7 @@ import typer
 from mobilevis.cli.choices import choice, complete, complete_list, names_at
 from mobilevis.cli.console import print_written
 from mobilevis.cli.eager import CHECKPOINT_SUFFIX
-from mobilevis.cli.export_tables import print_report
+from mobilevis.cli.export_tables import print_mixed, print_report
 from mobilevis.cli.options import DEFAULT_INPUT_SIZE, SIZE, ConfigOption, parse_config, parse_size
 from mobilevis.runtime.formats import FORMATS
 from mobilevis.runtime.metadata import PRECISIONS
@@ -68,8 +68,28 @@ def export(
         ),
     ] = None,
     precision: Annotated[
-        str, choice(names=PRECISIONS, help="Of the stored weights; fp16 takes about half the space.")
+        str,
+        choice(
+            names=PRECISIONS, help="Of the stored weights; fp16 takes about half the space, int8 a third."
+        ),
     ] = PRECISIONS[0],
+    calibrate: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="DIR|VIDEO|SET",
+            help="What int8 rounds weights for: pictures, a video or COCO annotations, none of a test set.",
+        ),
+    ] = None,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Show which layers stay in float32, and why.")
+    ] = False,
+    debug_quantisation: Annotated[
+        bool,
+        typer.Option(
+            "--debug-quantisation",
+            help="Write how far each layer is from fp32, as NAME_layers.json and a plot, NAME_layers.png.",
+        ),
+    ] = False,
     simplify: Annotated[bool, typer.Option("--simplify", help="Run onnxsim on the ONNX graphs.")] = False,
 ) -> None:
     """Export a model to ONNX, ExecuTorch and TFLite, each checked against eager PyTorch on real frames."""
@@ -87,10 +107,14 @@ def export(
         config=parse_config(config or []),
         calibration=calibration,
         precision=precision,
+        calibrate=calibrate,
+        debug_quantisation=debug_quantisation,
         simplify=simplify,
         **({} if max_instances is None else {"max_instances": max_instances}),
     )
     print_report(console, report)
+    if mixed:
+        print_mixed(console, report)
     print_written(console, [output / artefact.path for artefact in report.artefacts])
 
 
@@ -106,6 +130,7 @@ def export_with_progress(
     config: Optional[dict[str, Any]] = None,
     calibration: Optional[Path] = None,
     precision: str = PRECISIONS[0],
+    calibrate: Optional[Path] = None,
     simplify: bool = False,
     **options: Any,
 ) -> ExportReport:
@@ -124,17 +149,21 @@ def export_with_progress(
         config: of the model; must be the checkpoint's where there is one.
         calibration: clip for the parity gate.
         precision: of the artefacts.
+        calibrate: pictures, video or COCO annotations, for a precision that rounds weights for them.
         simplify: run onnxsim on the ONNX graphs.
-        options: the model's own export options.
+        options: the model's own export options, and others of ``export_model``.
 
     Raises:
         UserError: the model, a configuration key or a value is not known, or not the checkpoint's; see also
             ``export_model`` and ``load_checkpoint``.
     """
+    from mobilevis.cli.calibration import open_pictures
     from mobilevis.cli.stream import progress_bar
     from mobilevis.export import export_model
+    from mobilevis.export.precision import check_precision
     from mobilevis.runtime.sources import open_source
 
+    check_precision(precision, calibrate is not None, options.get("debug_quantisation", False))
     source = _load(model, checkpoint, random, config or {})
     with progress_bar(console) as progress:
         task = progress.add_task("Start", total=None)
@@ -148,6 +177,7 @@ def export_with_progress(
             checkpoint_sha256=source.sha256,
             frames=None if calibration is None else open_source(str(calibration)),
             precision=precision,
+            calibration=None if calibrate is None else open_pictures(calibrate),
             simplify=simplify,
             progress=lambda what, done, total: progress.update(
                 task, description=what, completed=done, total=total

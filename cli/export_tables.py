@@ -32,6 +32,21 @@ def print_report(console: Console, report: ExportReport) -> None:
             console.print(_delegation_table(artefact))
 
 
+def print_mixed(console: Console, report: ExportReport) -> None:
+    """Show what stays in float32, and why."""
+    from mobilevis.export.precision import PRECISIONS
+
+    table = make_table("Layers by precision", ["entry"], [report.precision, "fp32"])
+    table.add_column("these in fp32")
+    for entry, layers in report.layers.items():
+        counts = (str(len(found)) for found in (layers.reduced, layers.kept))
+        table.add_row(entry, *counts, ", ".join(layers.kept) or "none")
+    console.print(table)
+    for kept in PRECISIONS[report.precision].kept:
+        if kept.family in ("", report.family):
+            console.print(f"float32: {plain(kept.what)}: {plain(kept.why)}", highlight=False)
+
+
 def _artefact_table(report: ExportReport) -> Table:
     table = make_table(
         f"Agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames; "

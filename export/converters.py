@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +12,7 @@ from mobilevis.export.delegation import EntryDelegation
 from mobilevis.export.precision import Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.telemetry import switch_off_telemetry
-from mobilevis.runtime.errors import missing_extra
+from mobilevis.runtime.errors import UserError, missing_extra, unknown_name
 
 
 class Converted(Protocol):
@@ -39,9 +39,14 @@ class Converter:
 
 CONVERTERS = {
     "onnx": Converter("mobilevis.export.onnx", ("onnx", "onnxscript")),
-    # executorch 1.4.1, backends/xnnpack/operators/op_conv2d.py: filters are defined with force_fp32.
+    # executorch 1.4.1, backends/xnnpack/operators/op_conv2d.py: filters are defined with force_fp32, and
+    # those of 8 bits take activations of 8 bits.
     "pte": Converter(
-        "mobilevis.export.pte", lacks={"fp16": "ExecuTorch stores the weights of convolutions as float32"}
+        "mobilevis.export.pte",
+        lacks={
+            "fp16": "ExecuTorch stores the weights of convolutions as float32",
+            "int8": "ExecuTorch's convolutions with weights of 8 bits compute in 8 bits, too",
+        },
     ),
     "tflite": Converter("mobilevis.export.tflite", ("litert-torch", "ai-edge-quantizer")),
 }
@@ -50,6 +55,25 @@ CONVERTERS = {
 def formats_of(precision: str) -> list[str]:
     """The formats that an export at a precision is made in."""
     return [form for form, converter in CONVERTERS.items() if precision not in converter.lacks]
+
+
+def check_formats(formats: Iterable[str], precision: str) -> list[str]:
+    """The formats asked for, each once.
+
+    Raises:
+        UserError: one is unknown or does not have the precision, or there is none.
+    """
+    asked = list(dict.fromkeys(formats))
+    for form in asked:
+        if form not in CONVERTERS:
+            raise unknown_name("format", form, CONVERTERS)
+        why = CONVERTERS[form].lacks.get(precision)
+        if why is not None:
+            able = ", ".join(formats_of(precision))
+            raise UserError(f"the {form} format has no {precision}, {why}", fix=f"choose from {able}")
+    if not asked:
+        raise UserError("no format is given", fix=f"choose from {', '.join(CONVERTERS)}")
+    return asked
 
 
 def convert(form: str, traced: Mapping[str, TracedEntry], how: Conversion) -> Converted:

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 
+from mobilevis.export.layers import LayerChoice, choose_layers
+from mobilevis.export.onnx_precision import reduce_weights
 from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
@@ -23,11 +23,11 @@ class OnnxModels:
     """The converted graphs of all entries, ready to be written."""
 
     def __init__(self, models: Mapping[str, onnx.ModelProto]) -> None:
-        self._models = dict(models)
+        self.models = dict(models)
 
     def write(self, path: Path, metadata: str) -> None:
         """Write ``<entry>.onnx`` files, each with the metadata, into an existing folder."""
-        for name, model in self._models.items():
+        for name, model in self.models.items():
             del model.metadata_props[:]
             onnx.helper.set_model_props(model, {METADATA_KEY: metadata})
             onnx.save(model, path / f"{name}.onnx")
@@ -38,11 +38,14 @@ class OnnxModels:
         Raises:
             UserError: onnxsim failed or crashed.
         """
-        return OnnxModels({name: _simplify(name, model) for name, model in self._models.items()})
+        return OnnxModels({name: _simplify(name, model) for name, model in self.models.items()})
 
-    def halve_weights(self) -> OnnxModels:
-        """The graphs with the layers' weights in float16."""
-        return OnnxModels({name: halve_weights(model) for name, model in self._models.items()})
+    def reduce(self, how: Conversion, choices: Mapping[str, LayerChoice]) -> OnnxModels:
+        """The graphs at a precision below fp32."""
+        reduced = {}
+        for name, model in self.models.items():
+            reduced[name] = reduce_weights(model, how.precision, choices[name])
+        return OnnxModels(reduced)
 
 
 def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> OnnxModels:
@@ -54,7 +57,7 @@ def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> OnnxMo
     models = OnnxModels({name: _convert_entry(item) for name, item in traced.items()})
     if how.simplify:
         models = models.simplify()  # first: it would compute the weights back to float32
-    return models.halve_weights() if how.is_reduced else models
+    return models.reduce(how, choose_layers(traced, how)) if how.is_reduced else models
 
 
 def _convert_entry(item: TracedEntry) -> onnx.ModelProto:
@@ -77,29 +80,6 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
         del item.metadata_props[:]
         item.ClearField("doc_string")
     return model
-
-
-LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-
-
-def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A graph whose layers' weights are stored as float16; casts, folded on load, give them back as float32.
-
-    ``onnxruntime.transformers.float16`` makes the arithmetic float16, too, and constants, which must stay
-    (``mobilevis.export.precision``).
-    """
-    halved = onnx.ModelProto()
-    halved.CopyFrom(model)
-    graph = halved.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    names = {node.input[1] for node in graph.node if node.op_type in LAYERS} & constants.keys()
-    for name in sorted(names):
-        half = f"{name}_half"
-        values = numpy_helper.to_array(constants[name]).astype(np.float16)
-        constants[name].CopyFrom(numpy_helper.from_array(values, half))
-        cast = onnx.helper.make_node("Cast", [half], [name], f"{name}_cast", to=onnx.TensorProto.FLOAT)
-        graph.node.insert(0, cast)
-    return halved
 
 
 def _simplify(name: str, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,24 +5,25 @@ Nothing here knows any entry: a recorder around the eager artefact notes what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Optional
 
 import numpy as np
 
+from mobilevis.export.recorder import Call, FramesInMemory, Recorder
 from mobilevis.export.task_parity import TaskParity, compare_tasks, mask_iou
 from mobilevis.export.tolerances import AnyTolerance, TaskTolerance
-from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.segmenter import VideoSegmenter
-from mobilevis.runtime.sources import STILL_FPS, Source
 
 Kept = Mapping[tuple[int, int], Instance]  # (track, class index) → instance
 
+GATE = "parity frames"
 MIN_FRAMES = 10
 USUAL_FRAMES = 12
 # Foreground probability for models whose masks are all empty at their driver's own: with random weights the
@@ -31,16 +32,6 @@ LOW_MASK_THRESHOLD = 1e-6
 # Scores that differ by less may change places: float32 engines agree to about 1e-6.
 SCORE_TIE = 1e-6
 INSTANCES_PER_FRAME = 5  # enough to compare identities and masks, few enough to have distinct scores
-
-
-@dataclass(frozen=True)
-class Call:
-    """One run of an entry on eager PyTorch, and the frame that it was made for."""
-
-    frame: int
-    entry: str
-    inputs: Mapping[str, Array]
-    outputs: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -127,40 +118,6 @@ class ParityReport:
         return found
 
 
-class _Frames(Source):
-    """Frames in memory; knows which one is under way."""
-
-    def __init__(self, frames: Sequence[Image]) -> None:
-        self.name, self.fps, self.frame_count = "parity frames", STILL_FPS, len(frames)
-        self._frames = frames
-        self.current = 0
-
-    def __iter__(self) -> Iterator[Image]:
-        for index, frame in enumerate(self._frames):
-            self.current = index
-            yield frame
-
-
-class _Recorder(Artefact):
-    """An artefact that notes every run; inputs are copied, as a driver may reuse its buffers."""
-
-    def __init__(self, artefact: Artefact, frames: _Frames) -> None:
-        self.metadata, self.engine, self.path = artefact.metadata, artefact.engine, artefact.path
-        self.calls: list[Call] = []
-        self._artefact = artefact
-        self._frames = frames
-
-    @property
-    def threads(self) -> Optional[int]:
-        return self._artefact.threads
-
-    def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        outputs = self._artefact.run(entry, inputs)
-        copies = {name: array.copy() for name, array in inputs.items()}
-        self.calls.append(Call(self._frames.current, entry, copies, outputs))
-        return outputs
-
-
 def make_reference(
     eager: Artefact, frames: Iterable[Image], driver_options: Mapping[str, Any] = {}
 ) -> Reference:
@@ -180,13 +137,13 @@ def make_reference(
         raise UserError(
             f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
         )
-    results = _track(eager, _Frames(chosen), options)
+    results = _track(eager, FramesInMemory(GATE, chosen), options)
     if not any(result.instances for result in results):
         options["mask_threshold"] = LOW_MASK_THRESHOLD
-        results = _track(eager, _Frames(chosen), options)
+        results = _track(eager, FramesInMemory(GATE, chosen), options)
     options["score_threshold"] = choose_threshold(results)
-    source = _Frames(chosen)
-    recorder = _Recorder(eager, source)
+    source = FramesInMemory(GATE, chosen)
+    recorder = Recorder(eager, source)
     results = _track(recorder, source, options)
     return Reference(chosen, options, recorder.calls, results)
 
@@ -214,7 +171,7 @@ def choose_threshold(results: Sequence[FrameResult]) -> float:
 
 def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
-    results = _track(artefact, _Frames(reference.frames), reference.options)
+    results = _track(artefact, FramesInMemory(GATE, reference.frames), reference.options)
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
         masks, others = _by_identity(expected), _by_identity(actual)
@@ -238,7 +195,7 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     )
 
 
-def _track(artefact: Artefact, frames: _Frames, options: Mapping[str, Any]) -> list[FrameResult]:
+def _track(artefact: Artefact, frames: FramesInMemory, options: Mapping[str, Any]) -> list[FrameResult]:
     return [result for _, result in VideoSegmenter(artefact, **options).stream(frames)]
 
 

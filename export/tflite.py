@@ -10,8 +10,9 @@ import litert_torch
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from mobilevis.export.layers import choose_layers
 from mobilevis.export.precision import FP32, Conversion
-from mobilevis.export.tflite_precision import halve_weights
+from mobilevis.export.tflite_precision import reduce_weights
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
 from mobilevis.runtime.metadata import METADATA_KEY
@@ -55,4 +56,6 @@ def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> Tflite
     for name, item in traced.items():
         converter.add_signature(name, item.module, sample_kwargs=dict(item.sample_inputs))
     content = converter.convert().model_content()
-    return TfliteModel(halve_weights(content) if how.is_reduced else content)
+    if how.is_reduced:
+        content = reduce_weights(content, how.precision, choose_layers(traced, how).values())
+    return TfliteModel(content)

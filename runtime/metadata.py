@@ -14,7 +14,7 @@ from mobilevis.runtime.errors import UserError
 # 2: options hold only what the driver reads. 1 had more, and is read as it is.
 SCHEMA_VERSION = 2
 READABLE_SCHEMAS = (1, 2)
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 METADATA_KEY = "mobilevis"
 MAX_METADATA_BYTES = 1 << 20
 MAX_TENSOR_ELEMENTS = 1 << 28  # 1 GiB of float32: no phone model has a larger tensor at an entry

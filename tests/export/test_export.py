@@ -86,7 +86,7 @@ def test_a_failed_gate_leaves_nothing(export_toy, toy_model, tmp_path, monkeypat
 
     def broken(traced, how):
         models = convert(traced, how)
-        bias = next(t for t in models._models["look"].graph.initializer if list(t.dims) == [8])
+        bias = next(t for t in models.models["look"].graph.initializer if list(t.dims) == [8])
         bias.raw_data = (np.frombuffer(bias.raw_data, np.float32) + np.float32(0.01)).tobytes()
         return models
 
