@@ -25,7 +25,8 @@ def list_layers(model: nn.Module) -> Iterator[tuple[str, Layer]]:
 
 def fingerprint(weights: NDArray[np.float32]) -> str:
     """What a weight is known by: its values in order of size, since formats order them differently."""
-    return hashlib.sha256(np.sort(weights, axis=None).tobytes()).hexdigest()
+    unsigned = weights + np.float32(0)  # -0.0 and 0.0, equal for the sort, are one
+    return hashlib.sha256(np.sort(unsigned, axis=None).tobytes()).hexdigest()
 
 
 class LayerChoice:

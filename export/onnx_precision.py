@@ -31,18 +31,19 @@ def reduce_weights(model: ModelProto, precision: str, choice: LayerChoice) -> Mo
         values = numpy_helper.to_array(constants[name])
         if choice.keeps(values):
             continue  # what onnxsim merged with a constant is known no more, and reduced
+        stored = f"{name}_{precision}"
         if precision == "fp16":
-            stored, scale = values.astype(np.float16), None
+            constants[name].CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+            nodes = [helper.make_node("Cast", [stored], [name], f"{name}_cast", to=TensorProto.FLOAT)]
         else:
-            stored, scale = split_grid(values, _output_axis(node))
-        constants[name].CopyFrom(numpy_helper.from_array(stored, f"{name}_{precision}"))
-        nodes = [
-            helper.make_node("Cast", [f"{name}_{precision}"], [name], f"{name}_cast", to=TensorProto.FLOAT)
-        ]
-        if scale is not None:
+            steps, scale = split_grid(values, _output_axis(node))
+            constants[name].CopyFrom(numpy_helper.from_array(steps, stored))
             graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
-            nodes[0].output[0] = f"{name}_steps"
-            nodes.append(helper.make_node("Mul", [f"{name}_steps", f"{name}_scale"], [name], f"{name}_mul"))
+            whole = f"{name}_steps"
+            nodes = [
+                helper.make_node("Cast", [stored], [whole], f"{name}_cast", to=TensorProto.FLOAT),
+                helper.make_node("Mul", [whole, f"{name}_scale"], [name], f"{name}_mul"),
+            ]
         for position, made in enumerate(nodes):
             graph.node.insert(position, made)
     return reduced

@@ -16,7 +16,7 @@ from mobilevis.cli.export_tables import print_mixed, print_report
 from mobilevis.export import export_model
 from mobilevis.export import onnx as onnx_export
 from mobilevis.export.layer_errors import measure_layers, write_layer_errors
-from mobilevis.export.layers import choose_layers
+from mobilevis.export.layers import choose_layers, fingerprint
 from mobilevis.export.onnx_precision import split_grid
 from mobilevis.export.precision import PRECISIONS, Conversion, EntryPrecision, check_precision
 from mobilevis.export.recorder import Call, FramesInMemory
@@ -96,6 +96,10 @@ def test_a_weight_is_known_whatever_the_order_of_its_values(traced):
     assert choice.reduces(np.ascontiguousarray(weight.transpose(0, 2, 3, 1)))
     assert not choice.reduces(weight + 1)
     assert choice.precision == EntryPrecision(("shared", "stem.0", "stem.3"))
+
+
+def test_zeros_of_either_sign_are_one_value_of_a_weight():
+    assert fingerprint(np.float32([-0.0, 0.0, 1.0])) == fingerprint(np.float32([0.0, -0.0, 1.0]))
 
 
 @pytest.mark.parametrize(
