@@ -76,7 +76,8 @@ def demo(
 
 
 def _export(console: Console, output: Path) -> ExportReport:
-    from mobilevis.cli.export import export_with_progress, print_report
+    from mobilevis.cli.export import export_with_progress
+    from mobilevis.cli.export_tables import print_report
 
     report = export_with_progress(console, DEMO_MODEL, output)
     print_report(console, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from mobilevis.runtime.errors import UserError, suggest
 from mobilevis.runtime.files import file_exists
@@ -63,6 +63,7 @@ def open_checkpoint(
     if threads is not None:
         torch.set_num_threads(threads)
     loaded = load_checkpoint(path)
+    options: dict[str, Any] = {} if max_instances is None else {"max_instances": max_instances}
     try:
         streaming, metadata = describe(
             loaded.model,
@@ -70,7 +71,7 @@ def open_checkpoint(
             name=loaded.name,
             classes=loaded.classes,
             checkpoint_sha256=loaded.sha256,
-            **({} if max_instances is None else {"max_instances": max_instances}),
+            **options,
         )
     except ValueError as error:
         raise UserError(str(error), path, "give another value") from error

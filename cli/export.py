@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from mobilevis.cli.choices import complete, complete_list, names_at
-from mobilevis.cli.console import plain, print_written
+from mobilevis.cli.choices import choice, complete, complete_list, names_at
+from mobilevis.cli.console import print_written
 from mobilevis.cli.eager import CHECKPOINT_SUFFIX
+from mobilevis.cli.export_tables import print_mixed, print_report
 from mobilevis.cli.options import DEFAULT_INPUT_SIZE, SIZE, ConfigOption, parse_config, parse_size
-from mobilevis.cli.tables import make_table
 from mobilevis.runtime.formats import FORMATS
+from mobilevis.runtime.metadata import PRECISIONS
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-    from mobilevis.export.report import ExportReport, FormatReport
+    from mobilevis.export.report import ExportReport
     from mobilevis.models import StreamingModel
     from mobilevis.runtime.categories import Category
 
@@ -38,14 +38,14 @@ def export(
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="For the artefacts.")
     ] = Path("mobilevis-export"),
     formats: Annotated[
-        str,
+        Optional[str],
         typer.Option(
             "--format",
             metavar=f"{'|'.join(FORMATS)},…",
             autocompletion=complete_list(lambda: FORMATS),
-            help="One or more.",
+            help="One or more; by default all that have the precision.",
         ),
-    ] = ",".join(FORMATS),
+    ] = None,
     input_size: Annotated[
         Optional[str],
         typer.Option(
@@ -67,6 +67,29 @@ def export(
             metavar="CLIP", help="Video or folder of images for the parity gate, ten frames or more."
         ),
     ] = None,
+    precision: Annotated[
+        str,
+        choice(
+            names=PRECISIONS, help="Of the stored weights; fp16 takes about half the space, int8 a third."
+        ),
+    ] = PRECISIONS[0],
+    calibrate: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="DIR|VIDEO|SET",
+            help="What int8 rounds weights for: pictures, a video or COCO annotations, none of a test set.",
+        ),
+    ] = None,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Show which layers stay in float32, and why.")
+    ] = False,
+    debug_quantisation: Annotated[
+        bool,
+        typer.Option(
+            "--debug-quantisation",
+            help="Write how far each layer is from fp32, as NAME_layers.json and a plot, NAME_layers.png.",
+        ),
+    ] = False,
     simplify: Annotated[bool, typer.Option("--simplify", help="Run onnxsim on the ONNX graphs.")] = False,
 ) -> None:
     """Export a model to ONNX, ExecuTorch and TFLite, each checked against eager PyTorch on real frames."""
@@ -77,16 +100,21 @@ def export(
         console,
         model,
         output,
-        [form.strip() for form in formats.split(",")],
+        None if formats is None else [form.strip() for form in formats.split(",")],
         None if input_size is None else parse_size(input_size, "--input-size"),
         checkpoint=checkpoint,
         random=random,
         config=parse_config(config or []),
         calibration=calibration,
+        precision=precision,
+        calibrate=calibrate,
+        debug_quantisation=debug_quantisation,
         simplify=simplify,
         **({} if max_instances is None else {"max_instances": max_instances}),
     )
     print_report(console, report)
+    if mixed:
+        print_mixed(console, report)
     print_written(console, [output / artefact.path for artefact in report.artefacts])
 
 
@@ -101,6 +129,8 @@ def export_with_progress(
     random: bool = False,
     config: Optional[dict[str, Any]] = None,
     calibration: Optional[Path] = None,
+    precision: str = PRECISIONS[0],
+    calibrate: Optional[Path] = None,
     simplify: bool = False,
     **options: Any,
 ) -> ExportReport:
@@ -118,17 +148,22 @@ def export_with_progress(
         random: take random weights.
         config: of the model; must be the checkpoint's where there is one.
         calibration: clip for the parity gate.
+        precision: of the artefacts.
+        calibrate: pictures, video or COCO annotations, for a precision that rounds weights for them.
         simplify: run onnxsim on the ONNX graphs.
-        options: the model's own export options.
+        options: the model's own export options, and others of ``export_model``.
 
     Raises:
         UserError: the model, a configuration key or a value is not known, or not the checkpoint's; see also
             ``export_model`` and ``load_checkpoint``.
     """
+    from mobilevis.cli.calibration import open_pictures
     from mobilevis.cli.stream import progress_bar
     from mobilevis.export import export_model
+    from mobilevis.export.precision import check_precision
     from mobilevis.runtime.sources import open_source
 
+    check_precision(precision, calibrate is not None, options.get("debug_quantisation", False))
     source = _load(model, checkpoint, random, config or {})
     with progress_bar(console) as progress:
         task = progress.add_task("Start", total=None)
@@ -141,6 +176,8 @@ def export_with_progress(
             classes=source.classes,
             checkpoint_sha256=source.sha256,
             frames=None if calibration is None else open_source(str(calibration)),
+            precision=precision,
+            calibration=None if calibrate is None else open_pictures(calibrate),
             simplify=simplify,
             progress=lambda what, done, total: progress.update(
                 task, description=what, completed=done, total=total
@@ -201,63 +238,3 @@ def _load_checkpoint(name: Optional[str], path: Path, config: dict[str, Any]) ->
             raise UserError(f"holds {key}={held[key]}, not {value}", path, fix)
     name = full_name(loaded.name, loaded.model.config)
     return _Source(loaded.model, name, loaded.classes, loaded.sha256, loaded.input_size)
-
-
-def print_report(console: Console, report: ExportReport) -> None:
-    """Show what an export made and what the gate measured."""
-    height, width = report.input_size
-    console.print(
-        f"[bold]{plain(report.model)}[/] {height}x{width} {report.precision}, {report.seconds:.0f} s"
-    )
-    if report.checkpoint_sha256 is None:
-        console.print("[bold yellow]The weights are random.[/]")
-    console.print(_artefact_table(report))
-    console.print(_parity_table(report))
-    for artefact in report.artefacts:
-        if artefact.delegation is not None:
-            console.print(_delegation_table(artefact))
-
-
-def _artefact_table(report: ExportReport) -> Table:
-    table = make_table(
-        f"Agreement with eager PyTorch over {report.artefacts[0].parity.frames} frames; "
-        "one-core time over the ONNX artefact's",
-        ["format"],
-        ["MB", "convert s", "gate s", "instances", "mask IoU ≥", "time"],
-    )
-    for item in report.artefacts:
-        parity = item.parity
-        table.add_row(
-            item.format,
-            f"{item.bytes / 1e6:.1f}",
-            f"{item.convert_seconds:.0f}",
-            f"{item.gate_seconds:.0f}",
-            f"{parity.instances} alike",
-            f"{parity.mask_iou:.5f}",
-            "–" if item.time_ratio is None else f"{item.time_ratio:.2f}",
-        )
-    if report.eager_time_ratio is not None:
-        table.caption = f"eager PyTorch: {report.eager_time_ratio:.2f} of the ONNX artefact's time"
-    return table
-
-
-def _parity_table(report: ExportReport) -> Table:
-    names = [item.format for item in report.artefacts]
-    table = make_table("Largest difference of each output (relative L2, frame)", ["output"], names)
-    for row in zip(*(item.parity.outputs for item in report.artefacts)):
-        cells = (f"{o.max_abs:.1e} ({o.relative_l2:.1e}, {o.worst_frame})" for o in row)
-        table.add_row(f"{row[0].entry}.{row[0].output}", *cells)
-    return table
-
-
-def _delegation_table(artefact: FormatReport) -> Table:
-    table = make_table(f"Delegation of the .{artefact.format}", ["entry"], ["delegate calls"])
-    table.add_column("operators outside")
-    table.add_column("layout copies")
-    for entry, found in (artefact.delegation or {}).items():
-        cells = (
-            ", ".join(f"{name} ×{count}" for name, count in counts.items()) or "none"
-            for counts in (found.operators_outside, found.layout_copies)
-        )
-        table.add_row(entry, str(found.delegate_calls), *cells)
-    return table

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Optional, Protocol, runtime_checkable
+from typing import Any, Optional, Protocol
 
 from mobilevis.export.delegation import EntryDelegation
+from mobilevis.export.precision import Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.telemetry import switch_off_telemetry
-from mobilevis.runtime.errors import missing_extra
+from mobilevis.runtime.errors import UserError, missing_extra, unknown_name
 
 
 class Converted(Protocol):
@@ -21,52 +22,78 @@ class Converted(Protocol):
         """Write the artefact with its metadata; called again with the parity record."""
 
 
-@runtime_checkable
-class Simplifiable(Protocol):
-    """A converted model with graphs that a tool can simplify."""
-
-    def simplify(self) -> Converted:
-        """The model with simpler graphs."""
-
-
 @dataclass(frozen=True)
 class Converter:
     """Where a format's converter lives and what it needs.
 
     Attributes:
-        module: has ``convert(traced entries) -> Converted``.
+        module: has ``convert(traced entries, Conversion) -> Converted``.
         packages: by pip's names, whose versions an artefact records.
+        lacks: names in ``PRECISIONS`` that it does not convert to → why.
     """
 
     module: str
     packages: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 CONVERTERS = {
     "onnx": Converter("mobilevis.export.onnx", ("onnx", "onnxscript")),
-    "pte": Converter("mobilevis.export.pte"),
-    "tflite": Converter("mobilevis.export.tflite", ("litert-torch",)),
+    # executorch 1.4.1, backends/xnnpack/operators/op_conv2d.py: filters are defined with force_fp32, and
+    # those of 8 bits take activations of 8 bits.
+    "pte": Converter(
+        "mobilevis.export.pte",
+        lacks={
+            "fp16": "ExecuTorch stores the weights of convolutions as float32",
+            "int8": "ExecuTorch's convolutions with weights of 8 bits compute in 8 bits, too",
+        },
+    ),
+    "tflite": Converter("mobilevis.export.tflite", ("litert-torch", "ai-edge-quantizer")),
 }
 
 
-def convert(form: str, traced: Mapping[str, TracedEntry], simplify: bool = False) -> Converted:
+def formats_of(precision: str) -> list[str]:
+    """The formats that an export at a precision is made in."""
+    return [form for form, converter in CONVERTERS.items() if precision not in converter.lacks]
+
+
+def check_formats(formats: Iterable[str], precision: str) -> list[str]:
+    """The formats asked for, each once.
+
+    Raises:
+        UserError: one is unknown or does not have the precision, or there is none.
+    """
+    asked = list(dict.fromkeys(formats))
+    for form in asked:
+        if form not in CONVERTERS:
+            raise unknown_name("format", form, CONVERTERS)
+        why = CONVERTERS[form].lacks.get(precision)
+        if why is not None:
+            able = ", ".join(formats_of(precision))
+            raise UserError(f"the {form} format has no {precision}, {why}", fix=f"choose from {able}")
+    if not asked:
+        raise UserError("no format is given", fix=f"choose from {', '.join(CONVERTERS)}")
+    return asked
+
+
+def convert(form: str, traced: Mapping[str, TracedEntry], how: Conversion) -> Converted:
     """Convert traced entries to a format.
 
     Args:
         form: a name in ``CONVERTERS``.
         traced: name → entry.
-        simplify: the graphs too, where the format has a tool for it.
+        how: the precision, and whether to simplify.
 
     Raises:
-        UserError: a package is missing, or the tool fails.
+        UserError: a package is missing, or a tool fails.
     """
     switch_off_telemetry()  # exporters import ONNX Runtime, too
     try:
         module: Any = import_module(CONVERTERS[form].module)
     except ImportError as error:
         raise missing_extra(str(error.name), "export") from error
-    converted: Converted = module.convert(traced)
-    return converted.simplify() if simplify and isinstance(converted, Simplifiable) else converted
+    converted: Converted = module.convert(traced, how)
+    return converted
 
 
 def delegation_of(converted: Converted) -> Optional[Mapping[str, EntryDelegation]]:

@@ -13,8 +13,6 @@ from mobilevis.runtime.formats import ENGINES
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.versions import tool_versions
 
-PRECISION = "fp32"
-
 
 def describe(
     model: StreamingModel,
@@ -23,6 +21,7 @@ def describe(
     name: Optional[str] = None,
     classes: Optional[Sequence[Category]] = None,
     checkpoint_sha256: Optional[str] = None,
+    precision: str = "fp32",
     **options: Any,
 ) -> tuple[Streaming, Metadata]:
     """The model at one input size, and the metadata that an artefact of it carries.
@@ -33,6 +32,7 @@ def describe(
         name: for the metadata; None takes the class's name.
         classes: the categories by class index; None numbers them from 1.
         checkpoint_sha256: SHA-256 of the file that the weights came from; None marks them as random.
+        precision: a name in ``mobilevis.export.precision.PRECISIONS``.
         options: the model's own export options, such as ``max_instances``.
 
     Raises:
@@ -50,7 +50,7 @@ def describe(
         input_size=input_size,
         classes=_classes(model, classes),
         options=streaming.driver_options,
-        precision=PRECISION,
+        precision=precision,
         checkpoint_sha256=checkpoint_sha256,
         tools=tool_versions(_tools()),
     )

@@ -11,6 +11,9 @@ from pathlib import Path
 import onnx
 import torch
 
+from mobilevis.export.layers import LayerChoice, choose_layers
+from mobilevis.export.onnx_precision import reduce_weights
+from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import METADATA_KEY
@@ -20,11 +23,11 @@ class OnnxModels:
     """The converted graphs of all entries, ready to be written."""
 
     def __init__(self, models: Mapping[str, onnx.ModelProto]) -> None:
-        self._models = dict(models)
+        self.models = dict(models)
 
     def write(self, path: Path, metadata: str) -> None:
         """Write ``<entry>.onnx`` files, each with the metadata, into an existing folder."""
-        for name, model in self._models.items():
+        for name, model in self.models.items():
             del model.metadata_props[:]
             onnx.helper.set_model_props(model, {METADATA_KEY: metadata})
             onnx.save(model, path / f"{name}.onnx")
@@ -35,24 +38,39 @@ class OnnxModels:
         Raises:
             UserError: onnxsim failed or crashed.
         """
-        return OnnxModels({name: _simplify(name, model) for name, model in self._models.items()})
+        return OnnxModels({name: _simplify(name, model) for name, model in self.models.items()})
+
+    def reduce(self, how: Conversion, choices: Mapping[str, LayerChoice]) -> OnnxModels:
+        """The graphs at a precision below fp32."""
+        reduced = {}
+        for name, model in self.models.items():
+            reduced[name] = reduce_weights(model, how.precision, choices[name])
+        return OnnxModels(reduced)
 
 
-def convert(traced: Mapping[str, TracedEntry]) -> OnnxModels:
-    """Convert every entry with ``torch.onnx`` (dynamo), weights inside."""
-    models = {}
-    for name, item in traced.items():
-        program = torch.onnx.export(
-            item.program,
-            dynamo=True,
-            input_names=list(item.entry.inputs),
-            output_names=list(item.entry.outputs),
-            external_data=False,
-            verbose=False,
-        )
-        assert program is not None  # None only where torch.onnx.export is given a file
-        models[name] = _without_traces(program.model_proto)
-    return OnnxModels(models)
+def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> OnnxModels:
+    """Convert every entry with ``torch.onnx`` (dynamo), weights inside.
+
+    Raises:
+        UserError: onnxsim failed or crashed.
+    """
+    models = OnnxModels({name: _convert_entry(item) for name, item in traced.items()})
+    if how.simplify:
+        models = models.simplify()  # first: it would compute the weights back to float32
+    return models.reduce(how, choose_layers(traced, how)) if how.is_reduced else models
+
+
+def _convert_entry(item: TracedEntry) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        item.program,
+        dynamo=True,
+        input_names=list(item.entry.inputs),
+        output_names=list(item.entry.outputs),
+        external_data=False,
+        verbose=False,
+    )
+    assert program is not None  # None only where torch.onnx.export is given a file
+    return _without_traces(program.model_proto)
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,23 +5,25 @@ Nothing here knows any entry: a recorder around the eager artefact notes what th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Optional
 
 import numpy as np
 
-from mobilevis.export.tolerances import Tolerance
-from mobilevis.runtime.arrays import Array, Image
+from mobilevis.export.recorder import Call, FramesInMemory, Recorder
+from mobilevis.export.task_parity import TaskParity, compare_tasks, mask_iou
+from mobilevis.export.tolerances import AnyTolerance, TaskTolerance
+from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.segmenter import VideoSegmenter
-from mobilevis.runtime.sources import STILL_FPS, Source
 
 Kept = Mapping[tuple[int, int], Instance]  # (track, class index) → instance
 
+GATE = "parity frames"
 MIN_FRAMES = 10
 USUAL_FRAMES = 12
 # Foreground probability for models whose masks are all empty at their driver's own: with random weights the
@@ -30,16 +32,6 @@ LOW_MASK_THRESHOLD = 1e-6
 # Scores that differ by less may change places: float32 engines agree to about 1e-6.
 SCORE_TIE = 1e-6
 INSTANCES_PER_FRAME = 5  # enough to compare identities and masks, few enough to have distinct scores
-
-
-@dataclass(frozen=True)
-class Call:
-    """One run of an entry on eager PyTorch, and the frame that it was made for."""
-
-    frame: int
-    entry: str
-    inputs: Mapping[str, Array]
-    outputs: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -92,6 +84,7 @@ class ParityReport:
             a full frame apart.
         mask_iou: least intersection over union of an instance's masks.
         worst_mask_frame: the frame of that mask.
+        task: what limits a reduced precision.
     """
 
     engine: str
@@ -103,9 +96,12 @@ class ParityReport:
     differing_frames: tuple[int, ...]
     mask_iou: float
     worst_mask_frame: int
+    task: TaskParity
 
-    def failures(self, tolerance: Tolerance) -> list[str]:
+    def failures(self, tolerance: AnyTolerance) -> list[str]:
         """What is out of tolerance, in words; empty when the gate is passed."""
+        if isinstance(tolerance, TaskTolerance):
+            return self.task.failures(tolerance)
         found = [
             f"{o.entry}.{o.output} differs by {o.max_abs:.1e} in frame {o.worst_frame}, "
             f"allowed is {tolerance.max_abs * o.scale:.1e}"
@@ -120,40 +116,6 @@ class ParityReport:
                 f"least is {tolerance.mask_iou}"
             )
         return found
-
-
-class _Frames(Source):
-    """Frames in memory; knows which one is under way."""
-
-    def __init__(self, frames: Sequence[Image]) -> None:
-        self.name, self.fps, self.frame_count = "parity frames", STILL_FPS, len(frames)
-        self._frames = frames
-        self.current = 0
-
-    def __iter__(self) -> Iterator[Image]:
-        for index, frame in enumerate(self._frames):
-            self.current = index
-            yield frame
-
-
-class _Recorder(Artefact):
-    """An artefact that notes every run; inputs are copied, as a driver may reuse its buffers."""
-
-    def __init__(self, artefact: Artefact, frames: _Frames) -> None:
-        self.metadata, self.engine, self.path = artefact.metadata, artefact.engine, artefact.path
-        self.calls: list[Call] = []
-        self._artefact = artefact
-        self._frames = frames
-
-    @property
-    def threads(self) -> Optional[int]:
-        return self._artefact.threads
-
-    def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        outputs = self._artefact.run(entry, inputs)
-        copies = {name: array.copy() for name, array in inputs.items()}
-        self.calls.append(Call(self._frames.current, entry, copies, outputs))
-        return outputs
 
 
 def make_reference(
@@ -175,13 +137,13 @@ def make_reference(
         raise UserError(
             f"the parity gate has {len(chosen)} frames, it needs {MIN_FRAMES}", fix="give a longer video"
         )
-    results = _track(eager, _Frames(chosen), options)
+    results = _track(eager, FramesInMemory(GATE, chosen), options)
     if not any(result.instances for result in results):
         options["mask_threshold"] = LOW_MASK_THRESHOLD
-        results = _track(eager, _Frames(chosen), options)
+        results = _track(eager, FramesInMemory(GATE, chosen), options)
     options["score_threshold"] = choose_threshold(results)
-    source = _Frames(chosen)
-    recorder = _Recorder(eager, source)
+    source = FramesInMemory(GATE, chosen)
+    recorder = Recorder(eager, source)
     results = _track(recorder, source, options)
     return Reference(chosen, options, recorder.calls, results)
 
@@ -209,14 +171,14 @@ def choose_threshold(results: Sequence[FrameResult]) -> float:
 
 def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
-    results = _track(artefact, _Frames(reference.frames), reference.options)
+    results = _track(artefact, FramesInMemory(GATE, reference.frames), reference.options)
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
         masks, others = _by_identity(expected), _by_identity(actual)
         if not same_instances(masks, others, artefact.metadata.options.get("max_instances")):
             differing.append(index)
         for key in masks.keys() & others.keys():
-            iou = _mask_iou(masks[key], others[key])
+            iou = mask_iou(masks[key], others[key])
             if iou < worst_iou:
                 worst_iou, worst_frame = iou, index
     return ParityReport(
@@ -229,10 +191,11 @@ def compare(reference: Reference, artefact: Artefact) -> ParityReport:
         differing_frames=tuple(differing),
         mask_iou=worst_iou,
         worst_mask_frame=worst_frame,
+        task=compare_tasks(reference.results, results),
     )
 
 
-def _track(artefact: Artefact, frames: _Frames, options: Mapping[str, Any]) -> list[FrameResult]:
+def _track(artefact: Artefact, frames: FramesInMemory, options: Mapping[str, Any]) -> list[FrameResult]:
     return [result for _, result in VideoSegmenter(artefact, **options).stream(frames)]
 
 
@@ -277,9 +240,3 @@ def _ties(kept: Kept, others: Kept, last: float) -> bool:
         track not in known and kept[track, label].score <= last + SCORE_TIE
         for track, label in kept.keys() - others.keys()
     )
-
-
-def _mask_iou(first: Instance, second: Instance) -> float:
-    intersection = np.count_nonzero(first.full_mask() & second.full_mask())
-    union = first.area + second.area - intersection
-    return float(intersection / union) if union else 1.0

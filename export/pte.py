@@ -10,6 +10,7 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 
 from mobilevis.export.delegation import EntryDelegation, entry_delegation
+from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.executorch import METADATA_METHOD
 
@@ -38,7 +39,7 @@ class PteProgram:
         path.write_bytes(edge.to_executorch().buffer)
 
 
-def convert(traced: Mapping[str, TracedEntry]) -> PteProgram:
+def convert(traced: Mapping[str, TracedEntry], _: Conversion = FP32) -> PteProgram:
     """Lower every entry to XNNPACK; weights that entries share are stored once."""
     programs = {name: item.program for name, item in traced.items()}
     return PteProgram(to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()]))

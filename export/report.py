@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
 from mobilevis.export.delegation import EntryDelegation
 from mobilevis.export.parity import ParityReport
+from mobilevis.export.precision import EntryPrecision
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,26 @@ class ExportReport:
     Attributes:
         model: registry name.
         input_size: (height, width) in pixels.
-        precision: ``fp32``.
+        family: the driver of the model.
+        precision: a name in ``PRECISIONS``.
         checkpoint_sha256: None when the weights are random.
         artefacts: one for each format.
         eager_time_ratio: as the formats' time_ratio, of the model in eager PyTorch.
         seconds: wall-clock time of the whole export.
         tools: versions of the packages that made the artefacts.
+        layers: entry → which of its layers have the precision, and which stay in float32; empty at fp32.
     """
 
     model: str
     input_size: tuple[int, int]
+    family: str
     precision: str
     checkpoint_sha256: Optional[str]
     artefacts: tuple[FormatReport, ...]
     eager_time_ratio: Optional[float]
     seconds: float
     tools: Mapping[str, str]
+    layers: Mapping[str, EntryPrecision] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, as the JSON file holds it."""

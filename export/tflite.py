@@ -10,6 +10,9 @@ import litert_torch
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from mobilevis.export.layers import choose_layers
+from mobilevis.export.precision import FP32, Conversion
+from mobilevis.export.tflite_precision import reduce_weights
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
 from mobilevis.runtime.metadata import METADATA_KEY
@@ -33,6 +36,11 @@ class TfliteModel:
     def write(self, path: Path, metadata: str) -> None:
         """Write the model with the metadata in a buffer of its own."""
         model = schema.ModelT.InitFromPackedBuf(self._content)
+        for tensor in model.buffers:
+            if tensor.offset:  # a quantiser puts data behind the flatbuffer; this writer keeps it inside
+                end = tensor.offset + tensor.size
+                tensor.data = np.frombuffer(self._content[tensor.offset : end], dtype=np.uint8)
+                tensor.offset = tensor.size = 0
         buffer = schema.BufferT(data=np.frombuffer(metadata.encode(), dtype=np.uint8))
         model.metadata = [*(model.metadata or []), schema.MetadataT(METADATA_KEY, len(model.buffers))]
         model.buffers.append(buffer)
@@ -41,10 +49,13 @@ class TfliteModel:
         path.write_bytes(builder.Output())
 
 
-def convert(traced: Mapping[str, TracedEntry]) -> TfliteModel:
+def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> TfliteModel:
     """Convert every entry to a signature of one model; weights that entries share are stored once."""
     litert_torch.config.show_progress = False
     converter = litert_torch.Converter()
     for name, item in traced.items():
         converter.add_signature(name, item.module, sample_kwargs=dict(item.sample_inputs))
-    return TfliteModel(converter.convert().model_content())
+    content = converter.convert().model_content()
+    if how.is_reduced:
+        content = reduce_weights(content, how.precision, choose_layers(traced, how).values())
+    return TfliteModel(content)

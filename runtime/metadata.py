@@ -14,6 +14,7 @@ from mobilevis.runtime.errors import UserError
 # 2: options hold only what the driver reads. 1 had more, and is read as it is.
 SCHEMA_VERSION = 2
 READABLE_SCHEMAS = (1, 2)
+PRECISIONS = ("fp32", "fp16", "int8")
 METADATA_KEY = "mobilevis"
 MAX_METADATA_BYTES = 1 << 20
 MAX_TENSOR_ELEMENTS = 1 << 28  # 1 GiB of float32: no phone model has a larger tensor at an entry
@@ -57,7 +58,7 @@ class Metadata:
         input_size: (height, width) of the network's input in pixels.
         classes: the categories; the index is the network's class index.
         options: what the driver needs beyond this, such as the default keyframe interval.
-        precision: ``fp32``, ``fp16`` or ``int8``.
+        precision: of its weights, one of ``PRECISIONS``; inputs and outputs are float32 at each.
         color_order: order of the channels of a frame entry's input, range [0, 255].
         resize: rule from the source frame to input_size; ``letterbox`` keeps the aspect and pads right and
             bottom.
@@ -88,6 +89,8 @@ class Metadata:
         _check_kinds(self)
         if self.color_order != "RGB" or self.resize != "letterbox":
             raise ValueError(f"colour order {self.color_order} with resize rule {self.resize} is not known")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision {self.precision:.40} is not one of {', '.join(PRECISIONS)}")
         if not self.entries:
             raise ValueError("an artefact has at least one entry")
         _check_classes(self.classes)

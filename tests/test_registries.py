@@ -92,7 +92,7 @@ class FakeArtefact(Artefact):
 def fake_format(monkeypatch):
     """A format ``fake`` and an engine ``torcheval`` for it, each by its one entry."""
     module = SimpleNamespace(
-        convert=lambda traced: FakeConverted({name: item.program for name, item in traced.items()}),
+        convert=lambda traced, how: FakeConverted({name: item.program for name, item in traced.items()}),
         load=lambda path, threads: FakeArtefact(path),
     )
     monkeypatch.setitem(sys.modules, "fake_format", module)

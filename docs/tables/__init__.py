@@ -25,6 +25,7 @@ from .card import (
 )
 from .exports import export_table
 from .own_data import own_data_table
+from .precision import precision_ap_table, precision_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
@@ -38,6 +39,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "configuration": configuration_tables,
     "exports": export_table,
     "own-data": own_data_table,
+    "precision": precision_table,
+    "precision-ap": precision_ap_table,
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 from rich.console import Console
 
-from mobilevis.cli.export import _load, export_with_progress, print_report
+from mobilevis.cli.calibration import open_pictures
+from mobilevis.cli.export import _load, export_with_progress
+from mobilevis.cli.export_tables import print_report
 from mobilevis.models import create_model
 from mobilevis.models.weights.bundled import bundled_checkpoint
 from mobilevis.models.weights.checkpoint import save_checkpoint
@@ -111,6 +115,51 @@ def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused, tmp_path):
         cv2.imwrite(str(frames / f"{index}.png"), np.zeros((36, 64, 3), dtype=np.uint8))
     arguments = ("--input-size", "64x64", "--calibration", frames, "--output", tmp_path / "out")
     assert "the parity gate has 3 frames, it needs 10" in refused("export", MODEL, *arguments)
+
+
+def test_int8_without_frames_is_refused(refused, tmp_path):
+    line = refused("export", MODEL, "--precision", "int8", "--output", tmp_path / "out")
+    assert "int8 needs frames to round weights for: give --calibrate" in line
+
+
+def test_an_unknown_precision_is_refused(refused, tmp_path):
+    line = refused("export", MODEL, "--precision", "fp8", "--output", tmp_path / "out")
+    assert "unknown precision fp8: did you mean fp32" in line
+
+
+def test_a_precision_that_a_format_does_not_have_is_refused(refused, tmp_path):
+    line = refused("export", MODEL, "--precision", "fp16", "--format", "pte", "--output", tmp_path / "out")
+    assert "ExecuTorch stores the weights of convolutions as float32: choose from onnx, tflite" in line
+
+
+def test_a_calibration_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no images in the folder"):
+        open_pictures(tmp_path)
+
+
+def test_a_broken_calibration_picture_is_named(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8, 3), dtype=np.uint8))
+    (tmp_path / "2.png").write_bytes((tmp_path / "1.png").read_bytes()[:40])
+    with pytest.raises(UserError) as caught:
+        list(open_pictures(tmp_path))
+    assert caught.value.file == tmp_path / "2.png"
+    assert caught.value.exit_code == 2
+
+
+def test_calibration_pictures_may_be_those_of_coco_annotations(tmp_path):
+    (tmp_path / "images").mkdir()
+    sizes = {"b.png": (8, 12), "a.png": (16, 6)}
+    for name, size in sizes.items():
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((*size, 3), dtype=np.uint8))
+    images = [
+        {"id": i, "file_name": name, "height": h, "width": w}
+        for i, (name, (h, w)) in enumerate(sizes.items(), 1)
+    ]
+    record = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": []}
+    (tmp_path / "set.json").write_text(json.dumps(record), encoding="utf-8")
+    pictures = open_pictures(tmp_path / "set.json")
+    assert pictures.stills
+    assert [picture.shape[:2] for picture in pictures] == [(8, 12), (16, 6)]
 
 
 def test_the_report_shows_size_parity_speed_and_delegation(toy_export):

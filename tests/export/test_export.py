@@ -84,9 +84,9 @@ def test_no_path_of_this_machine_is_inside(toy_artefacts):
 def test_a_failed_gate_leaves_nothing(export_toy, toy_model, tmp_path, monkeypatch):
     convert = onnx.convert
 
-    def broken(traced):
-        models = convert(traced)
-        bias = next(t for t in models._models["look"].graph.initializer if list(t.dims) == [8])
+    def broken(traced, how):
+        models = convert(traced, how)
+        bias = next(t for t in models.models["look"].graph.initializer if list(t.dims) == [8])
         bias.raw_data = (np.frombuffer(bias.raw_data, np.float32) + np.float32(0.01)).tobytes()
         return models
 

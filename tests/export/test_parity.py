@@ -15,6 +15,7 @@ from mobilevis.export.parity import (
     make_reference,
     same_instances,
 )
+from mobilevis.export.task_parity import TaskParity
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.results import FrameResult, Instance
@@ -144,7 +145,7 @@ def test_one_instance_is_kept_and_none_is_an_error():
 @pytest.mark.parametrize(("scale", "passes"), [(1.0, False), (1.9, False), (2.1, True)])
 def test_a_difference_is_judged_against_the_scale_of_its_output(scale, passes):
     output = OutputParity("look", "features", 2e-4, scale, 1e-6, 0)
-    report = ParityReport("toy", 10, 0.5, None, (output,), 1, (), 1.0, 0)
+    report = ParityReport("toy", 10, 0.5, None, (output,), 1, (), 1.0, 0, TaskParity(1.0, 1.0, 1.0))
     assert (report.failures(FP32) == []) is passes
 
 

@@ -1,0 +1,71 @@
+"""Layers by module path, found again in the graphs of any format by the values of their weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from mobilevis.export.precision import Conversion, EntryPrecision
+from mobilevis.export.trace import TracedEntry
+
+Layer = Union[nn.Conv2d, nn.ConvTranspose2d, nn.Linear]
+
+
+def list_layers(model: nn.Module) -> Iterator[tuple[str, Layer]]:
+    """Module path → layer, in the order of their definition."""
+    for path, module in model.named_modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module.weight is not None:
+            yield path, module
+
+
+def fingerprint(weights: NDArray[np.float32]) -> str:
+    """What a weight is known by: its values in order of size, since formats order them differently."""
+    unsigned = weights + np.float32(0)  # -0.0 and 0.0, equal for the sort, are one
+    return hashlib.sha256(np.sort(unsigned, axis=None).tobytes()).hexdigest()
+
+
+class LayerChoice:
+    """Which weights of an entry are reduced.
+
+    Args:
+        traced: the entry.
+        how: the conversion.
+
+    Attributes:
+        precision: the entry's layers, by what becomes of them.
+    """
+
+    def __init__(self, traced: TracedEntry, how: Conversion) -> None:
+        # Of the entry's one child, `model`, as the table knows them.
+        layers = {path.partition(".")[2]: layer for path, layer in list_layers(traced.module)}
+        self._paths = {fingerprint(layer.weight.detach().numpy()): path for path, layer in layers.items()}
+        paths = sorted(layers)
+        self._how = how
+        self.precision = EntryPrecision(
+            reduced=tuple(path for path in paths if not how.keeps(path)),
+            kept=tuple(path for path in paths if how.keeps(path)),
+        )
+
+    def find(self, weights: NDArray[np.float32]) -> Optional[str]:
+        """The module path of the layer with these weights; None where there is none."""
+        return self._paths.get(fingerprint(weights))
+
+    def keeps(self, weights: NDArray[np.float32]) -> bool:
+        """Whether these are the weights of a layer that stays in float32."""
+        path = self.find(weights)
+        return path is not None and self._how.keeps(path)
+
+    def reduces(self, weights: NDArray[np.float32]) -> bool:
+        """Whether these are the weights of a layer that is reduced."""
+        path = self.find(weights)
+        return path is not None and not self._how.keeps(path)
+
+
+def choose_layers(traced: Mapping[str, TracedEntry], how: Conversion) -> dict[str, LayerChoice]:
+    """Entry → which of its weights are reduced."""
+    return {name: LayerChoice(item, how) for name, item in traced.items()}
