@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
 from mobilevis.models.mobileinst.places import PLACE_CHANNELS, cell_corners, place_channels, place_kernel
+from mobilevis.models.mobileinst.propagation import Propagation, PropagationConfig
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
@@ -66,6 +67,7 @@ class DenseMobileInstConfig:
         mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
         embedding_dim: E, numbers that tell objects apart.
         cell_width: channels of the towers that read a kernel and an embedding from a cell.
+        propagation: a light encoder for the frames between keyframes; None for none.
     """
 
     backbone: str = "yolox-nano"
@@ -76,8 +78,10 @@ class DenseMobileInstConfig:
     mask_depth: int = 3
     embedding_dim: int = 32
     cell_width: int = 64
+    propagation: Optional[PropagationConfig] = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
         check_known("backbone", self.backbone, DENSE_BACKBONES)
         check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
         for key in (
@@ -168,6 +172,7 @@ class DenseMobileInst(KernelModel):
     size_multiple = STRIDES[-1]
     num_queries = 100  # as many objects as COCO counts in a picture; cells are many more
     usual_instances = 20
+    kernels_hold_places = True
     # 81 convolutions in a row, the first on numbers up to 255.
     rounding = "detector"
 
@@ -183,6 +188,9 @@ class DenseMobileInst(KernelModel):
         self.cell_heads = nn.ModuleList(
             CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
         )
+        if config.propagation is not None:
+            channels = config.dim + PLACE_CHANNELS
+            self.propagation = Propagation(config.propagation, channels, config.dim, MASK_STRIDE)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -240,6 +248,10 @@ class DenseMobileInst(KernelModel):
         place = place_kernel(sharpness, bias, 0.5 * (low + high) - 0.5, half)
         scores = _join_levels([x.sigmoid() for x in logits]) * objectness
         return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
+
+    def propagate(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
+        learned = super().propagate(frame, keyframe_features)
+        return torch.cat([learned, place_channels(learned)], dim=1)
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, h, w)."""

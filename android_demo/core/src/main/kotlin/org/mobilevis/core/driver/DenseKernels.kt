@@ -118,8 +118,9 @@ internal class DenseKernels(
             box.copyInto(boxes, 4 * slot)
         }
         isSeen.fill(false)
-        if (objectness != null) {
-            encoded.getValue("objectness").read(objectness)
+        val said = encoded["objectness"] // a frame that is propagated has none
+        if (objectness != null && said != null) {
+            said.read(objectness)
             encoded.getValue("boxes").read(cellBoxes)
             finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
         }

@@ -19,7 +19,8 @@ import org.mobilevis.core.metadata.Size
 
 /**
  * MobileInst's frame-level driver: kernel reuse and kernel association (MobileInst §3.4, Eq. 2). Runs `encode` and
- * `segment` on every frame and `decode` on keyframes.
+ * `segment` on every frame and `decode` on keyframes. An artefact that has `propagate` runs it in place of `encode` on
+ * the frames between keyframes.
  *
  * @param engine the loaded artefact; the caller closes it.
  * @param options how to run it.
@@ -43,6 +44,9 @@ class MobileInstDriver internal constructor(
     private val source = family.makeSource(facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
+
+    /** The frame, and the keyframe's mask features, which are the engine's own until the next keyframe. */
+    private var propagateInputs = frameInput
     private val logits = FloatArray(facts.masks.elements)
     private val features = FloatArray(facts.features.elements)
     private val live = LiveKernels(facts)
@@ -68,11 +72,21 @@ class MobileInstDriver internal constructor(
         val instances =
             stages.time("frame") {
                 val place = stages.time("resize") { resize(frame, size) }
-                val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+                val encoded = encode(isKeyframe)
                 if (isKeyframe) decode(encoded) else source.reuse(encoded, live, stages)
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
+    }
+
+    /** What is known of the frame that was resized; of one that is propagated, its mask features alone. */
+    private fun encode(isKeyframe: Boolean): Map<String, Tensor> {
+        if (facts.propagates && !isKeyframe) {
+            return stages.time("propagate") { engine.run("propagate", propagateInputs) }
+        }
+        val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+        if (isKeyframe) propagateInputs = frameInput + ("keyframe_features" to encoded.getValue("mask_features"))
+        return encoded
     }
 
     private fun resize(
