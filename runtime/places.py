@@ -39,8 +39,9 @@ class PlacedKernels:
         return len(self._kernels)
 
     def go_on(self, features: Mapping[str, Array]) -> None:
-        """To the next frame, of which this is known: its ``boxes`` and ``objectness``, if it was encoded by an
-        artefact that was exported since they are part of it; otherwise objects go on with their last masks."""
+        """To the next frame, of which this is known: its ``boxes`` and ``objectness``, where ``encode`` says
+        them; otherwise, on frames that are propagated and in older artefacts, objects go on with their last
+        masks."""
         self._boxes = cells.move_boxes(self._seen, self._start, self._last)
         self._is_seen = np.zeros(len(self), dtype=np.bool_)
         if "objectness" in features:

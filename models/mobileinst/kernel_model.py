@@ -19,7 +19,7 @@ MASK_STRIDE = 4  # input pixels for each cell of a mask
 class KernelModel(StreamingModel):
     """A model with the entries ``encode``, ``decode`` and ``segment`` that the ``mobileinst`` driver runs.
 
-    With ``propagation`` it has a fourth, ``propagate``, which serves in place of ``encode`` between keyframes.
+    With ``propagation`` it has a fourth, ``propagate``, which serves in ``encode``'s place between keyframes.
 
     Attributes:
         dim: D, learned channels of kernels and mask features.
@@ -74,8 +74,7 @@ class KernelModel(StreamingModel):
         max_instances: int,
         keyframe_interval: int = KEYFRAME_INTERVAL,
     ) -> Streaming:
-        """``encode``, ``decode``, ``segment`` and, where the model has it, ``propagate`` at one input size, for
-        ``max_instances`` live slots.
+        """``encode``, ``decode``, ``segment`` and, where the model has it, ``propagate``, at one input size.
 
         The entries are the same for every ``keyframe_interval``, the driver's T.
 

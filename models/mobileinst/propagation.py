@@ -1,8 +1,8 @@
 """A light encoder for the frames between keyframes: what moved is corrected in the keyframe's mask features.
 
-Ours. Kernel reuse as published (MobileInst §3.4) saves the decoder, 3 % of a frame; every frame still pays the
-whole encoder. The keyframe's mask features already say what is where; a small network that sees them beside the
-new frame has only to say where it went.
+Ours. Kernel reuse as published (MobileInst §3.4) saves the decoder, 3 % of a frame; every frame still pays
+the whole encoder. The keyframe's mask features already say what is where; a small network that sees them
+beside the new frame has only to say where it went.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PropagationConfig:
 
     @classmethod
     def read(cls, value: Any) -> PropagationConfig | None:
-        """A configuration as it is, or from its fields by name, as TOML and checkpoints hold it; None for none.
+        """A configuration as it is, or of its fields by name, as TOML and checkpoints have it; None for none.
 
         Raises:
             ValueError: it is neither, or has a field that is not known.
@@ -57,8 +57,8 @@ class PropagationConfig:
 class Propagation(nn.Module):
     """A frame and the keyframe's mask features → the frame's mask features.
 
-    The result is the keyframe's features, faded where they no longer hold, and what the network puts there. It
-    begins as the keyframe's features themselves.
+    The result is the keyframe's features, faded where they no longer hold, and what the network puts there.
+    Untrained, it is the keyframe's features themselves.
 
     Args:
         config: the size.
@@ -89,8 +89,8 @@ class Propagation(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
-        """Frames (B, 3, H, W), RGB in [0, 255], and the keyframe's features (B, C, h, w) → the frame's learned
-        mask features (B, D, h, w)."""
+        """Frames (B, 3, H, W), RGB in [0, 255], and the keyframe's features (B, C, h, w) → the frame's own
+        learned ones, (B, D, h, w)."""
         x = F.relu(self.frame(self.stem(self.normalise(frame))) + self.keyframe(keyframe_features))
         x = self.fine(x + resize(self.coarse(self.halve(x)), x.shape[-2:]))
         kept = keyframe_features[:, : self.learned] * (2.0 * torch.sigmoid(self.fade(x)))

@@ -50,7 +50,7 @@ class DenseOptions(MobileInstOptions):
 
 
 class DenseDriver(MobileInstDriver):
-    """Runs the entries as ``MobileInstDriver`` does; frames that are propagated have no boxes of their own."""
+    """Runs the entries as ``MobileInstDriver`` does; a frame that is propagated has no boxes of its own."""
 
     options: DenseOptions
     # Suppression has parted the objects of a class, so that only one thing's two classes are left to fuse: at

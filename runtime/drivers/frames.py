@@ -42,16 +42,12 @@ class FrameEncoder:
         """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
         return self._run("encode", {}, frame, stages)
 
-    def propagate(
-        self, frame: Image, keyframe_features: Array, stages: Stages
-    ) -> tuple[Features, Letterbox]:
+    def propagate(self, frame: Image, keyframe_features: Array, stages: Stages) -> tuple[Features, Letterbox]:
         """Fit one frame, (H, W, 3) uint8 RGB, and propagate its keyframe's mask features to it, as the stages
         ``resize`` and ``propagate``."""
         return self._run("propagate", {"keyframe_features": keyframe_features}, frame, stages)
 
-    def _run(
-        self, entry: str, tensors: Features, frame: Image, stages: Stages
-    ) -> tuple[Features, Letterbox]:
+    def _run(self, entry: str, tensors: Features, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         size = (frame.shape[0], frame.shape[1])
         with stages("resize"):
             if self._letterbox is None or self._letterbox.frame_size != size:

@@ -2,8 +2,9 @@
 
 ``python tests/android/golden.py FOLDER PART`` writes, each time anew and the same, part ``script``:
 
-- ``clips/DRIVER/NAME/``, and with ``propagate`` ``clips/DRIVER-propagate/NAME/``: a network that is a script (``ScriptedArtefact``), its outputs for every frame as
-  little-endian float32, and the runtime's results with each association and keyframe interval as JSON lines;
+- ``clips/DRIVER/NAME/``, and ``clips/DRIVER-propagate/NAME/`` with the entry ``propagate``: a network that is
+  a script (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's
+  results with each association and keyframe interval as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 

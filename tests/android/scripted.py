@@ -63,8 +63,8 @@ def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> s
 class ScriptedArtefact:
     """Stands where a network would: what ``encode`` and ``decode`` say of each frame is given.
 
-    ``propagate`` says the mean of the frame's own mask features and the keyframe's, which binary fractions hold
-    exactly. ``segment`` adds its products one by one, so that another language can have the same sums to the last bit.
+    ``propagate`` says the mean of the frame's own mask features and the keyframe's. ``segment`` adds its
+    products one by one. So another language can have the same numbers to the last bit.
 
     Args:
         outputs: name of an output → (frames, …), a frame's without the batch of 1.

@@ -10,8 +10,8 @@ mask. It has no dice loss, which is constant on an empty mask.
 
 On the device kernels are reused (§3.4): those of frame t meet the mask features of frame t + δ without the
 local decoder between them, which query passing does not train. ``reused`` supervises just that; it is ours,
-and off by default. Where a light encoder serves between keyframes, ``propagated`` supervises the kernels of frame
-t on what it makes of frame t + δ, and ``distilled`` these features themselves.
+and off by default. Where a light encoder serves between keyframes, ``propagated`` supervises frame t's
+kernels on what it makes of frame t + δ, and ``distilled`` these features themselves.
 """
 
 from __future__ import annotations

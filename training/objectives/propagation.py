@@ -1,8 +1,9 @@
 """Training of the light encoder between keyframes: on pairs of frames, ``encode`` is the teacher. Ours.
 
-The keyframe's features and a later frame go through the network, whose result is held to the features that
-``encode`` has of the later frame, and to the masks that kernels make of these. Nothing here reads labels, so
-that any pictures will do: a trained model learns its propagation on its user's own videos.
+The keyframe's features and another frame go through the network, whose result is held to the features that
+``encode`` has of that frame, and to the masks that kernels make of these. Each frame of a pair is the
+keyframe once, so that the teacher's work, twice the pupil's, serves twice. Nothing here reads labels, so that
+any pictures will do: a trained model learns its propagation on its user's own videos.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ class PropagationLoss(LossWeights):
     Attributes:
         propagated: factor of the mask losses on propagated features.
         distilled: factor of the distance of propagated features from those of ``encode``.
-        propagation_only: train nothing but the propagation, of a model that is trained; masks are then held to
-            those on the features of ``encode``, and annotations are not looked at.
+        propagation_only: train nothing but the propagation, of a model that is trained; masks are then held
+            to those on the features of ``encode``, and annotations are not looked at.
         max_gap: of pairs of frames: largest |δ| in frames; 0 takes any two frames of a video.
     """
 
@@ -67,21 +68,21 @@ class PropagationObjective(Objective):
         self.freeze(*(part for name, part in model.named_children() if name != "propagation"))
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """(2·B, 3, H, W), the B frames t, then the B frames t + δ → the weighted terms; targets are not read."""
+        """(2·B, 3, H, W): the B frames t, then the B frames t + δ → the weighted terms; no target is read."""
         model, weights, pairs = self.model, self.weights, len(frames) // 2
         with torch.no_grad():
             names = model.feature_shapes((frames.shape[-2], frames.shape[-1]))
             features = dict(zip(names, model.encode(frames)))
-            # A kernel that says where its object was is of no use where it went.
-            own = slice(pairs, None) if model.kernels_hold_places else slice(pairs)
-            kernels, scores = model.decode(*(features[name][own] for name in model.decoded_features()))[:2]
-        earlier, later = features["mask_features"][:pairs], features["mask_features"][pairs:]
-        propagated = model.propagate(frames[pairs:], earlier)
+            kernels, scores = model.decode(*(features[name] for name in model.decoded_features()))[:2]
+        wanted = features["mask_features"]
+        propagated = model.propagate(frames, wanted.roll(pairs, 0))
+        if not model.kernels_hold_places:  # one that says where its object was is of no use where it went
+            kernels, scores = kernels.roll(pairs, 0), scores.roll(pairs, 0)
         terms = {}
         if weights.distilled:
-            terms["distilled"] = weights.distilled * feature_distance(propagated, later)
+            terms["distilled"] = weights.distilled * feature_distance(propagated, wanted)
         if weights.propagated:
-            dice, pixel = mask_distances(propagated, later, kernels, scores)
+            dice, pixel = mask_distances(propagated, wanted, kernels, scores)
             terms["propagated_dice"] = weights.propagated * DICE * dice
             terms["propagated_pixel"] = weights.propagated * PIXEL * pixel
         return terms
@@ -108,7 +109,8 @@ def mask_distances(
         features: (B, D, h, w), mask features.
         teacher: (B, D, h, w).
         kernels: (B, N, D).
-        scores: (B, N, C) in [0, 1]; a kernel counts as much as its best one.
+        scores: (B, N, C) in [0, 1]; a kernel counts by the square of its best one, so that the many faint
+            ones do not outweigh what is shown.
 
     Returns:
         Two scalars.
@@ -117,5 +119,5 @@ def mask_distances(
     chosen = torch.gather(kernels, 1, best[:, :, None].expand(-1, -1, kernels.shape[2]))
     logits = torch.bmm(chosen, features.flatten(2)).float().flatten(0, 1)
     wanted = torch.bmm(chosen, teacher.flatten(2)).float().sigmoid().flatten(0, 1)
-    share = (sure / sure.sum().clamp(min=1e-6)).flatten()
+    share = (sure.square() / sure.square().sum().clamp(min=1e-6)).flatten()
     return (share * losses.dice_loss(logits, wanted)).sum(), (share * losses.pixel_loss(logits, wanted)).sum()
