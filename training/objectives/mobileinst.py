@@ -45,6 +45,7 @@ class MobileInstLoss(SparseInstLoss, PropagationLoss):
         semantic: of a training-only head of ours, which names the class of each cell of the mask features.
         query_classes: of another one, which names the class of every query whose mask lies on an object.
         pairs: train on pairs of frames by query passing instead of single ones; the data must be videos.
+        max_gap: of pairs: largest |δ| in frames; 0 takes any two frames of a video.
         passed: of pairs: factor of the mask losses of the passed queries.
         reused: of pairs: factor of the mask losses of frame t's kernels in frame t + δ, which are ours.
     """
@@ -52,6 +53,7 @@ class MobileInstLoss(SparseInstLoss, PropagationLoss):
     semantic: float = 0.0
     query_classes: float = 0.0
     pairs: bool = False
+    max_gap: int = 0
     passed: float = 1.0
     reused: float = 0.0
 

@@ -1,9 +1,9 @@
-"""Training of the light encoder between keyframes: on pairs of frames, ``encode`` is the teacher. Ours.
+"""Training of the light encoder between keyframes: on clips, with ``encode`` as the teacher. Ours.
 
 The keyframe's features and another frame go through the network, whose result is held to the features that
-``encode`` has of that frame, and to the masks that kernels make of these. Each frame of a pair is the
-keyframe once, so that the teacher's work, twice the pupil's, serves twice. Nothing here reads labels, so that
-any pictures will do: a trained model learns its propagation on its user's own videos.
+``encode`` has of that frame, and to the masks that kernels make of these. Each frame of a clip is once every
+other one's keyframe, so that the teacher's work, as long as the pupil's, serves F − 1 times. Nothing here
+reads labels, so that any pictures will do: a trained model learns its propagation on its user's own videos.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mobilevis.models.mobileinst.kernel_model import KernelModel
 from mobilevis.training.objectives import losses
-from mobilevis.training.objectives.base import LossWeights, Objective
+from mobilevis.training.objectives.base import LossWeights, Objective, sum_terms
 from mobilevis.training.objectives.matcher import Target
 
 BEST_KERNELS = 10  # of a frame, whose masks are compared
@@ -33,13 +33,11 @@ class PropagationLoss(LossWeights):
         distilled: factor of the distance of propagated features from those of ``encode``.
         propagation_only: train nothing but the propagation, of a model that is trained; masks are then held
             to those on the features of ``encode``, and annotations are not looked at.
-        max_gap: of pairs of frames: largest |δ| in frames; 0 takes any two frames of a video.
     """
 
     propagated: float = 0.0
     distilled: float = 0.0
     propagation_only: bool = False
-    max_gap: int = 0
 
 
 class PropagationObjective(Objective):
@@ -48,10 +46,10 @@ class PropagationObjective(Objective):
     Args:
         model: with propagation.
         weights: of the terms.
-        length: 1; the second frame is drawn within ``max_gap``.
+        length: F ≥ 2, frames of a sample.
 
     Raises:
-        ValueError: the model has no propagation, both factors are 0, or a sample is to be a clip.
+        ValueError: the model has no propagation, both factors are 0, or a sample is a single frame.
     """
 
     model: KernelModel
@@ -59,33 +57,37 @@ class PropagationObjective(Objective):
 
     def __init__(self, model: KernelModel, weights: PropagationLoss, length: int = 1) -> None:
         super().__init__(model, weights, length)
-        if length > 1:
-            raise ValueError("objective.propagation_only and clip.length exclude each other")
+        if length < 2:
+            raise ValueError("objective.propagation_only needs clips: set clip.length to 2 or more")
         require_propagation(model, "propagation_only")
         if not weights.propagated and not weights.distilled:
             raise ValueError("objective.propagation_only needs objective.propagated or objective.distilled")
-        self.pair_gap = weights.max_gap
         self.freeze(*(part for name, part in model.named_children() if name != "propagation"))
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
-        """(2·B, 3, H, W): the B frames t, then the B frames t + δ → the weighted terms; no target is read."""
-        model, weights, pairs = self.model, self.weights, len(frames) // 2
+        """(F·B, 3, H, W), the first frames of B clips, then the second ones … → the weighted terms; no target
+        is read."""
+        model, weights, clips = self.model, self.weights, len(frames) // self.length
         with torch.no_grad():
             names = model.feature_shapes((frames.shape[-2], frames.shape[-1]))
             features = dict(zip(names, model.encode(frames)))
             kernels, scores = model.decode(*(features[name] for name in model.decoded_features()))[:2]
         wanted = features["mask_features"]
-        propagated = model.propagate(frames, wanted.roll(pairs, 0))
-        if not model.kernels_hold_places:  # one that says where its object was is of no use where it went
-            kernels, scores = kernels.roll(pairs, 0), scores.roll(pairs, 0)
-        terms = {}
-        if weights.distilled:
-            terms["distilled"] = weights.distilled * feature_distance(propagated, wanted)
-        if weights.propagated:
-            dice, pixel = mask_distances(propagated, wanted, kernels, scores)
-            terms["propagated_dice"] = weights.propagated * DICE * dice
-            terms["propagated_pixel"] = weights.propagated * PIXEL * pixel
-        return terms
+        parts = []
+        for step in range(1, self.length):
+            keyframes = step * clips  # so far back in the batch, and around its end
+            propagated = model.propagate(frames, wanted.roll(keyframes, 0))
+            # A kernel that says where its object was is of no use where it went.
+            back = 0 if model.kernels_hold_places else keyframes
+            dice, pixel = mask_distances(propagated, wanted, kernels.roll(back, 0), scores.roll(back, 0))
+            parts.append(
+                {
+                    "distilled": weights.distilled * feature_distance(propagated, wanted),
+                    "propagated_dice": weights.propagated * DICE * dice,
+                    "propagated_pixel": weights.propagated * PIXEL * pixel,
+                }
+            )
+        return {name: term / len(parts) for name, term in sum_terms(parts).items()}
 
 
 def require_propagation(model: KernelModel, key: str) -> None:

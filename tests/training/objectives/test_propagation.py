@@ -28,7 +28,7 @@ def pair(seed: int = 0) -> torch.Tensor:
 @pytest.mark.parametrize(("name", "create", "weights"), FAMILIES, ids=lambda value: str(value)[:24])
 def test_nothing_but_the_propagation_learns(name, create, weights):
     model = create_model(name, num_classes=3)
-    objective = create(model, weights(**ALONE)).train()
+    objective = create(model, weights(**ALONE), 2).train()
     terms = objective(pair(), [])
     assert terms.keys() == {"distilled", "propagated_dice", "propagated_pixel"}
     torch.stack(list(terms.values())).sum().backward()
@@ -44,7 +44,7 @@ def test_steps_bring_it_nearer_to_the_encoder():
     torch.manual_seed(0)
     model = create_model(FAMILIES[0][0], num_classes=3)
     weights = mobileinst.MobileInstLoss(propagation_only=True, distilled=1.0)
-    objective = PropagationObjective(model, weights).train()
+    objective = PropagationObjective(model, weights, 2).train()
     frames = torch.stack([torch.full((3, 64, 128), 20.0), torch.full((3, 64, 128), 220.0)])
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.02)
     history = []
@@ -92,18 +92,33 @@ def test_trained_jointly_it_has_the_labels_of_the_later_frame():
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "options", "length", "message"),
     [
-        ("mobileinst-topformer-tiny", ALONE, "objective.propagation_only needs a model with propagation"),
-        ("mobileinst-topformer-tiny", {"pairs": True, "distilled": 1.0}, "objective.distilled needs a model"),
-        (FAMILIES[0][0], {"propagation_only": True}, "needs objective.propagated or objective.distilled"),
+        ("mobileinst-topformer-tiny", ALONE, 2, "objective.propagation_only needs a model with propagation"),
+        ("mobileinst-topformer-tiny", {"pairs": True, "distilled": 1.0}, 1, "objective.distilled needs"),
+        (FAMILIES[0][0], {"propagation_only": True}, 2, "needs objective.propagated or objective.distilled"),
+        (FAMILIES[0][0], ALONE, 1, "set clip.length to 2 or more"),
     ],
 )
-def test_what_cannot_be_learned_is_refused(name, options, message):
+def test_what_cannot_be_learned_is_refused(name, options, length, message):
     with pytest.raises(ValueError, match=message):
-        mobileinst.create_objective(create_model(name), mobileinst.MobileInstLoss(**options))
+        mobileinst.create_objective(create_model(name), mobileinst.MobileInstLoss(**options), length)
 
 
-def test_pairs_are_no_clips():
-    with pytest.raises(ValueError, match=r"clip\.length exclude"):
-        dense.create_objective(create_model(FAMILIES[1][0]), dense.DenseLoss(**ALONE), 2)
+def test_every_frame_of_a_clip_is_every_other_s_keyframe(monkeypatch):
+    """Two clips of three frames: a frame's keyframes are the others of its clip."""
+    model = create_model(FAMILIES[0][0], num_classes=3)
+    objective = mobileinst.create_objective(model, mobileinst.MobileInstLoss(**ALONE), 3)
+    frames = torch.arange(6.0)[:, None, None, None].expand(6, 3, 64, 128).contiguous()
+    monkeypatch.setattr(model, "encode", lambda x: (x[:, :1].expand(-1, 128, -1, -1)[..., ::8, ::8], x))
+    monkeypatch.setattr(model, "decode", lambda features, _: (torch.zeros(6, 1, 128), torch.ones(6, 1, 1)))
+    met = []
+
+    def note(x, keyframe_features):
+        met.extend(zip(x[:, 0, 0, 0].tolist(), keyframe_features[:, 0, 0, 0].tolist()))
+        return keyframe_features
+
+    monkeypatch.setattr(model, "propagate", note)
+    objective(frames, [])
+    clips = [(0, 2, 4), (1, 3, 5)]
+    assert sorted(met) == sorted((a, b) for clip in clips for a in clip for b in clip if a != b)
