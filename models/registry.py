@@ -73,18 +73,22 @@ def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
     return {backbone: {"backbone": backbone} for backbone in backbones}
 
 
-def _propagating(backbones: Iterable[str]) -> dict[str, dict[str, Any]]:
+def _propagating(backbones: Iterable[str], propagation: PropagationConfig) -> dict[str, dict[str, Any]]:
     """The sizes whose frames between keyframes have a light encoder of their own."""
-    propagation = PropagationConfig()
     return {f"{name}-propagate": {"backbone": name, "propagation": propagation} for name in backbones}
 
 
 _Sibling = partial(Family, any_backbone=True)
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
-    Family("mobileinst", MobileInst, MobileInstConfig, _propagating(PROPAGATING)),
+    Family("mobileinst", MobileInst, MobileInstConfig, _propagating(PROPAGATING, PropagationConfig())),
     Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
-    Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _propagating(DENSE_BACKBONES)),
+    Family(
+        "mobileinst",
+        DenseMobileInst,
+        DenseMobileInstConfig,
+        _propagating(DENSE_BACKBONES, PropagationConfig(32)),
+    ),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.
     _Sibling("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),

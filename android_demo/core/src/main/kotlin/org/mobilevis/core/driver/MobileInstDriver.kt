@@ -125,11 +125,9 @@ class MobileInstDriver internal constructor(
             place.tracking?.followNothing()
             return emptyList()
         }
-        stages.time("segment") {
-            source.write(live)
-            val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
-            output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
-        }
+        segmentLive(maskFeatures, place)
+        val isPropagated = facts.propagates && !isKeyframe
+        if (isPropagated && source.look(live, place.plane, stages)) segmentLive(maskFeatures, place)
         source.onMasks(live, place.plane, stages)
         shown.clear()
         val tracking = place.tracking
@@ -151,6 +149,15 @@ class MobileInstDriver internal constructor(
                 scoreThreshold,
             )
         }
+    }
+
+    private fun segmentLive(
+        maskFeatures: Tensor,
+        place: Geometry,
+    ) = stages.time("segment") {
+        source.write(live)
+        val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
+        output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
     }
 
     private fun rescore(place: Geometry) {
