@@ -22,7 +22,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,11 +36,17 @@ from mobilevis.models.backbones.yolox import (
     YoloxHead,
     YoloxNano,
 )
-from mobilevis.models.blocks.resampling import repeat_batch, resize
+from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
-from mobilevis.models.mobileinst.places import PLACE_CHANNELS, cell_corners, place_channels, place_kernel
+from mobilevis.models.mobileinst.places import (
+    PLACE_CHANNELS,
+    pixel_size,
+    place_channels,
+    place_kernel,
+    read_boxes,
+)
 from mobilevis.models.mobileinst.propagation import Propagation, PropagationConfig
 
 DENSE_BACKBONES = ("yolox-nano",)
@@ -50,8 +55,6 @@ STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
-# e^8 strides are more than any input; without a bound a random feature map overflows.
-MAX_LOG_SIZE = 8.0
 
 
 @dataclass(frozen=True)
@@ -243,15 +246,11 @@ class DenseMobileInst(KernelModel):
         numbers, embeddings = (_join_levels(levels) for levels in maps)
         # Slices: torch.split leaves XNNPACK's delegate.
         low, high = boxes[..., :2], boxes[..., 2:]
-        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * _pixel(0, logits[0]).view(1, 1, 2))
+        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * pixel_size(0, logits[0]).view(1, 1, 2))
         sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
         place = place_kernel(sharpness, bias, 0.5 * (low + high) - 0.5, half)
         scores = _join_levels([x.sigmoid() for x in logits]) * objectness
         return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
-
-    def propagate(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
-        learned = super().propagate(frame, keyframe_features)
-        return torch.cat([learned, place_channels(learned)], dim=1)
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, h, w)."""
@@ -292,20 +291,3 @@ def cell_count(input_size: tuple[int, int]) -> int:
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:
     """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
-
-
-def read_boxes(index: int, raw: Tensor) -> Tensor:
-    """A level's boxes (B, 4, h, w) as its head writes them → x0, y0, x1, y1 as ``Cells`` has them."""
-    stride, pixel = STRIDES[index], _pixel(index, raw)
-    half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
-    corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
-    centre = corner + raw[:, :2] * (stride * pixel)
-    return torch.cat([centre - half, centre + half], dim=1)
-
-
-def _pixel(index: int, level: Tensor) -> Tensor:
-    """A pixel of the input of a level (B, C, h, w), as fractions of its width and height, (1, 2, 1, 1)."""
-    height, width = level.shape[-2:]
-    stride = STRIDES[index]
-    sides = np.array([1.0 / (width * stride), 1.0 / (height * stride)], np.float32)
-    return torch.from_numpy(sides.reshape(1, -1, 1, 1)).to(level)

@@ -63,7 +63,7 @@ class Propagation(nn.Module):
     Args:
         config: the size.
         channels: of the keyframe's features that it reads.
-        learned: of these, the first ones, that it writes.
+        learned: of these, the first ones, that it writes; the others are the same in every frame.
         stride: of the mask features, 4 or 8.
     """
 
@@ -89,9 +89,10 @@ class Propagation(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
-        """Frames (B, 3, H, W), RGB in [0, 255], and the keyframe's features (B, C, h, w) → the frame's own
-        learned ones, (B, D, h, w)."""
+        """Frames (B, 3, H, W), RGB in [0, 255], and their keyframes' features (B, C, h, w) → their own."""
         x = F.relu(self.frame(self.stem(self.normalise(frame))) + self.keyframe(keyframe_features))
         x = self.fine(x + resize(self.coarse(self.halve(x)), x.shape[-2:]))
         kept = keyframe_features[:, : self.learned] * (2.0 * torch.sigmoid(self.fade(x)))
-        return kept + self.write(x)
+        constant = keyframe_features[:, self.learned :]
+        features = kept + self.write(x)
+        return torch.cat([features, constant], dim=1) if constant.shape[1] else features
