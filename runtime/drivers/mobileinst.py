@@ -60,6 +60,7 @@ class MobileInstDriver:
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
     class_weight = 0.8
+    _keyframe_features: Array  # of the last keyframe
 
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
         facts = artefact.metadata.options
