@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,7 +68,8 @@ class PropagationObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(F·B, 3, H, W), the first frames of B clips, then the second ones … → the weighted terms; no target
         is read."""
-        model, weights, clips = self.model, self.weights, len(frames) // self.length
+        model: Any = self.model  # what encode returns and decode takes differs between families
+        weights, clips = self.weights, len(frames) // self.length
         with torch.no_grad():
             names = model.feature_shapes((frames.shape[-2], frames.shape[-1]))
             features = dict(zip(names, model.encode(frames)))
