@@ -17,11 +17,13 @@ from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.minvis.tar import TarConfig, TarDvisPlus, TarDvisPlusConfig, TarMinVIS
 from mobilevis.models.mobileinst.dense import DENSE_BACKBONES, DenseMobileInst, DenseMobileInstConfig
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
+from mobilevis.models.mobileinst.propagation import PropagationConfig
 from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig
 from mobilevis.models.seqformer.seqformer import SEQFORMER_SIZES, TAFORMER_SIZES, SeqFormer, SeqFormerConfig
 from mobilevis.runtime.errors import suggest
 
 Factory = Callable[..., StreamingModel]
+PROPAGATING = ("topformer-tiny", "topformer-base")  # backbones of the names that end in -propagate
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,22 @@ def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
     return {backbone: {"backbone": backbone} for backbone in backbones}
 
 
+def _propagating(backbones: Iterable[str], propagation: PropagationConfig) -> dict[str, dict[str, Any]]:
+    """The sizes whose frames between keyframes have a light encoder of their own."""
+    return {f"{name}-propagate": {"backbone": name, "propagation": propagation} for name in backbones}
+
+
 _Sibling = partial(Family, any_backbone=True)
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
+    Family("mobileinst", MobileInst, MobileInstConfig, _propagating(PROPAGATING, PropagationConfig())),
     Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
+    Family(
+        "mobileinst",
+        DenseMobileInst,
+        DenseMobileInstConfig,
+        _propagating(DENSE_BACKBONES, PropagationConfig(32)),
+    ),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.
     _Sibling("minvis", MinVIS, MinVISConfig, MINVIS_SIZES),

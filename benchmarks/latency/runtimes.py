@@ -32,7 +32,7 @@ WORKER = Path(__file__).resolve().parents[2] / "android_demo" / "worker" / "targ
 SERVER = "org.mobilevis.worker.FrameServer"
 OPTIONS: dict[str, Any] = {"keyframe_interval": 3, "association": "appearance"}
 STEP = 3  # frames from a keyframe to the next
-NETWORK = ("encode", "decode", "segment")
+NETWORK = ("encode", "propagate", "decode", "segment")
 WARM_UP = 30  # steps; Java compiles what runs often
 SOAK_STEP = 1000
 

@@ -12,6 +12,7 @@ RECORD = RESULTS / "sizes.json"
 # Model → the input size (height, width) that its paper counts at, and what differs from its configuration.
 COUNTED: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "mobileinst-topformer-tiny": ((320, 640), {}),
+    "mobileinst-topformer-tiny-propagate": ((320, 640), {}),
     "mobileinst-topformer-base": ((320, 640), {}),
     "mobileinst-seaformer-base": ((320, 640), {}),
     **{f"mobileinst-efficientnet-lite{size}": ((320, 640), {}) for size in (0, 1, 2)},

@@ -20,9 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,11 +36,18 @@ from mobilevis.models.backbones.yolox import (
     YoloxHead,
     YoloxNano,
 )
-from mobilevis.models.blocks.resampling import repeat_batch, resize
+from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
-from mobilevis.models.mobileinst.places import PLACE_CHANNELS, cell_corners, place_channels, place_kernel
+from mobilevis.models.mobileinst.places import (
+    PLACE_CHANNELS,
+    pixel_size,
+    place_channels,
+    place_kernel,
+    read_boxes,
+)
+from mobilevis.models.mobileinst.propagation import Propagation, PropagationConfig
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
@@ -49,8 +55,6 @@ STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
-# e^8 strides are more than any input; without a bound a random feature map overflows.
-MAX_LOG_SIZE = 8.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class DenseMobileInstConfig:
         mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
         embedding_dim: E, numbers that tell objects apart.
         cell_width: channels of the towers that read a kernel and an embedding from a cell.
+        propagation: a light encoder for the frames between keyframes; None for none.
     """
 
     backbone: str = "yolox-nano"
@@ -76,8 +81,10 @@ class DenseMobileInstConfig:
     mask_depth: int = 3
     embedding_dim: int = 32
     cell_width: int = 64
+    propagation: Optional[PropagationConfig] = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
         check_known("backbone", self.backbone, DENSE_BACKBONES)
         check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
         for key in (
@@ -168,6 +175,7 @@ class DenseMobileInst(KernelModel):
     size_multiple = STRIDES[-1]
     num_queries = 100  # as many objects as COCO counts in a picture; cells are many more
     usual_instances = 20
+    kernels_hold_places = True
     # 81 convolutions in a row, the first on numbers up to 255.
     rounding = "detector"
 
@@ -183,6 +191,9 @@ class DenseMobileInst(KernelModel):
         self.cell_heads = nn.ModuleList(
             CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
         )
+        if config.propagation is not None:
+            channels = config.dim + PLACE_CHANNELS
+            self.propagation = Propagation(config.propagation, channels, config.dim, MASK_STRIDE)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -235,7 +246,7 @@ class DenseMobileInst(KernelModel):
         numbers, embeddings = (_join_levels(levels) for levels in maps)
         # Slices: torch.split leaves XNNPACK's delegate.
         low, high = boxes[..., :2], boxes[..., 2:]
-        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * _pixel(0, logits[0]).view(1, 1, 2))
+        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * pixel_size(0, logits[0]).view(1, 1, 2))
         sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
         place = place_kernel(sharpness, bias, 0.5 * (low + high) - 0.5, half)
         scores = _join_levels([x.sigmoid() for x in logits]) * objectness
@@ -280,20 +291,3 @@ def cell_count(input_size: tuple[int, int]) -> int:
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:
     """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
-
-
-def read_boxes(index: int, raw: Tensor) -> Tensor:
-    """A level's boxes (B, 4, h, w) as its head writes them → x0, y0, x1, y1 as ``Cells`` has them."""
-    stride, pixel = STRIDES[index], _pixel(index, raw)
-    half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
-    corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
-    centre = corner + raw[:, :2] * (stride * pixel)
-    return torch.cat([centre - half, centre + half], dim=1)
-
-
-def _pixel(index: int, level: Tensor) -> Tensor:
-    """A pixel of the input of a level (B, C, h, w), as fractions of its width and height, (1, 2, 1, 1)."""
-    height, width = level.shape[-2:]
-    stride = STRIDES[index]
-    sides = np.array([1.0 / (width * stride), 1.0 / (height * stride)], np.float32)
-    return torch.from_numpy(sides.reshape(1, -1, 1, 1)).to(level)

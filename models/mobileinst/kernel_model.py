@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import torch
 from torch import Tensor
 
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_positive
 from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
+from mobilevis.models.mobileinst.propagation import Propagation
 
 KEYFRAME_INTERVAL = 3  # the best of MobileInst's Table 7
 MASK_STRIDE = 4  # input pixels for each cell of a mask
@@ -16,14 +19,24 @@ MASK_STRIDE = 4  # input pixels for each cell of a mask
 class KernelModel(StreamingModel):
     """A model with the entries ``encode``, ``decode`` and ``segment`` that the ``mobileinst`` driver runs.
 
+    With ``propagation`` it has a fourth, ``propagate``, which serves in ``encode``'s place between keyframes.
+
     Attributes:
         dim: D, learned channels of kernels and mask features.
+        propagation: of mask features from the keyframe to another frame; None where every frame is encoded.
+        kernels_hold_places: whether a kernel says where its object is, and must be moved with it.
     """
 
     driver = "mobileinst"
     size_multiple = 64
     usual_instances = 20
+    kernels_hold_places = False
     dim: int
+    propagation: Optional[Propagation]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.propagation = None
 
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         """What ``encode`` returns at one input size, in order; ``mask_features`` among them."""
@@ -40,6 +53,12 @@ class KernelModel(StreamingModel):
             "scores": (1, self.num_queries, self.num_classes),
         }
 
+    def propagate(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
+        """Frames (B, 3, H, W), RGB in [0, 255], and the mask features of their keyframe, of the shape that
+        ``encode`` gives them → their own mask features, of that shape; needs ``propagation``."""
+        assert self.propagation is not None
+        return self.propagation(frame, keyframe_features)
+
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D), any S, and mask features (B, D, H/8, W/8) → mask logits (B, S, H/4, W/4).
 
@@ -55,7 +74,7 @@ class KernelModel(StreamingModel):
         max_instances: int,
         keyframe_interval: int = KEYFRAME_INTERVAL,
     ) -> Streaming:
-        """``encode``, ``decode`` and ``segment`` at one input size, for ``max_instances`` live slots.
+        """``encode``, ``decode``, ``segment`` and, where the model has it, ``propagate``, at one input size.
 
         The entries are the same for every ``keyframe_interval``, the driver's T.
 
@@ -77,9 +96,14 @@ class KernelModel(StreamingModel):
             ),
             "segment": Entry("segment", live, {"mask_logits": masks}),
         }
+        if self.propagation is not None:
+            given = {"frame": (1, 3, height, width), "keyframe_features": mask_features}
+            entries["propagate"] = Entry("propagate", given, {"mask_features": mask_features})
         options = {
             "max_instances": max_instances,
             "keyframe_interval": keyframe_interval,
             "mask_stride": MASK_STRIDE,
         }
-        return Streaming(entries, options)
+        # The gate runs every entry: on keyframes alone it would not meet ``propagate``.
+        gate = {"keyframe_interval": max(2, keyframe_interval)} if "propagate" in entries else {}
+        return Streaming(entries, options, gate)

@@ -16,6 +16,9 @@ from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.instance_decoder import POOLINGS, STAGES, DecodedQueries, InstanceDecoder
 from mobilevis.models.mobileinst.kernel_model import KernelModel
 from mobilevis.models.mobileinst.mask_decoder import MASK_DECODERS
+from mobilevis.models.mobileinst.propagation import Propagation, PropagationConfig
+
+FEATURE_STRIDE = 8  # of the mask features
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class MobileInstConfig:
         pooling: from mask features to local features (Table 4).
         mask_decoder: see ``mask_decoder`` (Table 5).
         drop_path: stochastic depth of the backbone in training.
+        propagation: a light encoder for the frames between keyframes (ours); None as published.
     """
 
     backbone: str = "topformer-base"
@@ -44,8 +48,10 @@ class MobileInstConfig:
     pooling: str = "max8"
     mask_decoder: str = "iterative-se"
     drop_path: float = 0.1
+    propagation: Optional[PropagationConfig] = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
         known: dict[str, Collection[str]] = {
             "backbone": BACKBONES,
             "instance_decoder": STAGES,
@@ -110,6 +116,8 @@ class MobileInst(KernelModel):
         self.instance_decoder = InstanceDecoder(
             dim, config.heads, config.num_queries, config.num_classes, config.instance_decoder, config.pooling
         )
+        if config.propagation is not None:
+            self.propagation = Propagation(config.propagation, dim, dim, FEATURE_STRIDE)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (B, 3, H, W), RGB in [0, 255] → X_mask (B, D, H/8, W/8), X_G (B, D, H/64, W/64)."""
@@ -168,7 +176,7 @@ class MobileInst(KernelModel):
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         height, width = input_size
         return {
-            "mask_features": (1, self.dim, height // 8, width // 8),
+            "mask_features": (1, self.dim, height // FEATURE_STRIDE, width // FEATURE_STRIDE),
             "global_features": (1, self.dim, height // 64, width // 64),
         }
 

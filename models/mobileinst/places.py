@@ -1,4 +1,4 @@
-"""Where a dense kernel looks: coordinate channels, and the factors that make a kernel say "here"."""
+"""Where a dense kernel looks: boxes, coordinate channels, and the factors that make a kernel say "here"."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mobilevis.models.backbones.yolox import STRIDES
 from mobilevis.models.blocks.resampling import repeat_batch
 
 PLACE_CHANNELS = 5
 MAX_LOG_SHARPNESS = 3.0
+# e^8 strides are more than any input; without a bound a random feature map overflows.
+MAX_LOG_SIZE = 8.0
 
 
 def place_channels(like: Tensor) -> Tensor:
@@ -35,6 +38,23 @@ def cell_corners(height: int, width: int) -> np.ndarray:
     """x and y of each cell's upper left corner, as fractions: YOLOX's boxes count from it."""
     columns, rows = np.meshgrid(np.arange(width) / width, np.arange(height) / height)
     return np.stack([columns, rows])[None].astype(np.float32)
+
+
+def read_boxes(index: int, raw: Tensor) -> Tensor:
+    """A level's boxes (B, 4, h, w) as its head writes them → x0, y0, x1, y1 as fractions of the input."""
+    stride, pixel = STRIDES[index], pixel_size(index, raw)
+    half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
+    corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
+    centre = corner + raw[:, :2] * (stride * pixel)
+    return torch.cat([centre - half, centre + half], dim=1)
+
+
+def pixel_size(index: int, level: Tensor) -> Tensor:
+    """A pixel of the input of a level (B, C, h, w), as fractions of its width and height, (1, 2, 1, 1)."""
+    height, width = level.shape[-2:]
+    stride = STRIDES[index]
+    sides = np.array([1.0 / (width * stride), 1.0 / (height * stride)], np.float32)
+    return torch.from_numpy(sides.reshape(1, -1, 1, 1)).to(level)
 
 
 @lru_cache(maxsize=32)

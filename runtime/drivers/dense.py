@@ -50,7 +50,11 @@ class DenseOptions(MobileInstOptions):
 
 
 class DenseDriver(MobileInstDriver):
-    """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes."""
+    """Runs the entries as ``MobileInstDriver`` does.
+
+    A frame that is propagated has no boxes of its own: ``segment`` runs on it twice, so that its first masks
+    say where the objects are.
+    """
 
     options: DenseOptions
     # Suppression has parted the objects of a class, so that only one thing's two classes are left to fuse: at
@@ -72,23 +76,33 @@ class DenseDriver(MobileInstDriver):
         with stages("association"):
             chosen = chosen[self._follower.on_keyframe(decoded["embeddings"][0][chosen], scores[chosen])]
         self._objects = PlacedKernels(decoded["kernels"][0][chosen], boxes[chosen])
+        self._looks_first = False
 
     def _reuse(self, features: Features, stages: Stages) -> None:
         with stages("selection"):
             self._objects.go_on(features)
+        self._looks_first = self._propagates
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         objects = self._objects
         if not len(objects):
             self._follower.on_no_masks()
             return ()
-        with stages("segment"):
-            logits = segment_kernels(self._artefact, self._selection, objects.kernels, mask_features)
+        content = letterbox.content_cells(self._stride)
+        logits = self._segment_objects(mask_features, stages)
+        if self._looks_first:
+            with stages("masks"):
+                objects.look(cells.find_foreground(objects.cut(logits), content, self._mask_logit))
+            logits = self._segment_objects(mask_features, stages)
         with stages("masks"):
-            logits, content = objects.cut(logits), letterbox.content_cells(self._stride)
+            logits = objects.cut(logits)
             objects.see(cells.find_foreground(logits, content, self._mask_logit))
         learned = mask_features[:, : -cells.PLACE_CHANNELS]
         return self._follow(FrameMasks(logits, content, learned), letterbox, stages)
+
+    def _segment_objects(self, mask_features: Array, stages: Stages) -> Array:
+        with stages("segment"):
+            return segment_kernels(self._artefact, self._selection, self._objects.kernels, mask_features)
 
 
 def cell_boxes(features: Features, decoded: Features) -> Array:

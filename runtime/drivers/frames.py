@@ -32,7 +32,8 @@ class EncodedFrame(NamedTuple):
 
 
 class FrameEncoder:
-    """Letterboxes frames and runs ``encode``; frames of one size share their letterbox and its memory."""
+    """Letterboxes frames and runs the entry that reads them; frames of one size share their letterbox and its
+    memory."""
 
     def __init__(self, artefact: Artefact) -> None:
         self._artefact = artefact
@@ -40,14 +41,22 @@ class FrameEncoder:
 
     def encode(self, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
+        return self._run("encode", {}, frame, stages)
+
+    def propagate(self, frame: Image, keyframe_features: Array, stages: Stages) -> tuple[Features, Letterbox]:
+        """Fit one frame, (H, W, 3) uint8 RGB, and propagate its keyframe's mask features to it, as the stages
+        ``resize`` and ``propagate``."""
+        return self._run("propagate", {"keyframe_features": keyframe_features}, frame, stages)
+
+    def _run(self, entry: str, tensors: Features, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         size = (frame.shape[0], frame.shape[1])
         with stages("resize"):
             if self._letterbox is None or self._letterbox.frame_size != size:
                 self._letterbox = Letterbox.fit(size, self._artefact.metadata.input_size)
                 self._resizer = LetterboxResizer(self._letterbox)
             tensor = self._resizer.resize(frame)
-        with stages("encode"):
-            return self._artefact.run("encode", {"frame": tensor}), self._letterbox
+        with stages(entry):
+            return self._artefact.run(entry, {"frame": tensor, **tensors}), self._letterbox
 
     def encode_for_clip(self, frame: Image) -> EncodedFrame:
         """Encode one frame, (H, W, 3) uint8 RGB, that waits for its clip."""

@@ -55,11 +55,15 @@ class MobileInstOptions(InstanceOptions):
 
 
 class MobileInstDriver:
-    """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes."""
+    """Runs ``encode`` and ``segment`` on every frame and ``decode`` on keyframes.
+
+    An artefact that has ``propagate`` runs it in place of ``encode`` on the frames between keyframes.
+    """
 
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
     class_weight = 0.8
+    _keyframe_features: Array  # of the last keyframe
 
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
         facts = artefact.metadata.options
@@ -67,6 +71,7 @@ class MobileInstDriver:
         self._interval = options.keyframe_interval or int(facts["keyframe_interval"])
         self.options = replace(options, keyframe_interval=self._interval)
         self._encoder = FrameEncoder(artefact)
+        self._propagates = "propagate" in artefact.metadata.entries
         self._selection = Selection(artefact, options)
         self._stride = int(facts["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
@@ -99,8 +104,12 @@ class MobileInstDriver:
         stages = Stages()
         is_keyframe = self._frame_index % self._interval == 0
         with stages("frame"):
-            features, letterbox = self._encoder.encode(frame, stages)
+            if is_keyframe or not self._propagates:
+                features, letterbox = self._encoder.encode(frame, stages)
+            else:
+                features, letterbox = self._encoder.propagate(frame, self._keyframe_features, stages)
             if is_keyframe:
+                self._keyframe_features = features["mask_features"]
                 self._decode(features, stages)
             else:
                 self._reuse(features, stages)

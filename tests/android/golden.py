@@ -2,8 +2,9 @@
 
 ``python tests/android/golden.py FOLDER PART`` writes, each time anew and the same, part ``script``:
 
-- ``clips/DRIVER/NAME/``: a network that is a script (``ScriptedArtefact``), its outputs for every frame as
-  little-endian float32, and the runtime's results with each association and keyframe interval as JSON lines;
+- ``clips/DRIVER/NAME/``, and ``clips/DRIVER-propagate/NAME/`` with the entry ``propagate``: a network that is
+  a script (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's
+  results with each association and keyframe interval as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 
@@ -38,14 +39,15 @@ from mobilevis.runtime.metadata import parse_metadata
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 OUTPUTS = {"mobileinst": query_outputs, "mobileinst-dense": dense_outputs}
+PROPAGATED = "exits"  # the clip that is propagated between keyframes too
 
 
-def write_clip(folder: Path, name: str, driver: str) -> None:
+def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
     """One clip with its results of every association and interval."""
     make, frame_size, radius = CLIPS[name]
     paths = make()
     outputs = OUTPUTS[driver](paths, np.tile(radius, (paths.shape[1], 1)), len(name))
-    metadata = scripted_metadata(driver)
+    metadata = scripted_metadata(driver, propagates)
     folder.mkdir(parents=True)
     (folder / "clip.json").write_text(json.dumps({"frames": FRAMES, "size": frame_size}))
     (folder / "metadata.json").write_text(metadata)
@@ -146,7 +148,9 @@ def write_script(folder: Path) -> None:
     """The part that needs no exporters."""
     for driver in OUTPUTS:
         for name in CLIPS:
-            write_clip(folder / "clips" / driver / name, name, driver)
+            write_clip(folder / "clips" / driver / name, name, driver, propagates=False)
+        whole = folder / "clips" / f"{driver}-propagate"
+        write_clip(whole / PROPAGATED, PROPAGATED, driver, propagates=True)
     write_frames(folder / "frames")
     write_metadata(folder / "metadata.json")
 

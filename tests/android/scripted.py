@@ -24,8 +24,8 @@ PLACE = 5  # of a dense kernel: factors of x², y², x, y and 1
 CELLS_OF_DETECTOR, EMBEDDING = 40, 8
 
 
-def scripted_metadata(driver: str = "mobileinst") -> str:
-    """The metadata of ``ScriptedArtefact``, as JSON."""
+def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> str:
+    """The metadata of ``ScriptedArtefact``, as JSON; with or without the entry ``propagate``."""
 
     def tensors(**shapes: tuple[int, ...]) -> list[dict[str, Any]]:
         return [{"name": name, "shape": list(s), "dtype": "float32"} for name, s in shapes.items()]
@@ -45,6 +45,9 @@ def scripted_metadata(driver: str = "mobileinst") -> str:
             "outputs": tensors(mask_logits=masks),
         },
     }
+    if propagates:
+        given = tensors(frame=(1, 3, *INPUT), keyframe_features=(1, WIDTH, *CELLS))
+        entries["propagate"] = {"inputs": given, "outputs": tensors(**features)}
     raw = {
         "schema": 1,
         "model": "scripted",
@@ -60,7 +63,8 @@ def scripted_metadata(driver: str = "mobileinst") -> str:
 class ScriptedArtefact:
     """Stands where a network would: what ``encode`` and ``decode`` say of each frame is given.
 
-    ``segment`` adds its products one by one, so that another language can have the same sums to the last bit.
+    ``propagate`` says the mean of the frame's own mask features and the keyframe's. ``segment`` adds its
+    products one by one. So another language can have the same numbers to the last bit.
 
     Args:
         outputs: name of an output → (frames, …), a frame's without the batch of 1.
@@ -77,14 +81,17 @@ class ScriptedArtefact:
         self.frame = -1
 
     def run(self, entry: str, inputs: dict[str, Array]) -> dict[str, Array]:
-        """Run an entry; ``encode`` moves to the next frame."""
+        """Run an entry; ``encode`` and ``propagate`` move to the next frame."""
         if entry == "segment":
             kernels, features = inputs["kernels"][0], inputs["mask_features"][0]
             logits = np.zeros((SLOTS, *CELLS), dtype=np.float32)
             for channel, cells in enumerate(features):
                 logits += kernels[:, channel, None, None] * cells
             return {"mask_logits": logits.repeat(2, axis=1).repeat(2, axis=2)[None]}
-        self.frame += entry == "encode"
+        self.frame += entry in ("encode", "propagate")
+        if entry == "propagate":
+            own = self._outputs["mask_features"][self.frame]
+            return {"mask_features": (own[None] + inputs["keyframe_features"]) * np.float32(0.5)}
         names = [tensor.name for tensor in self.metadata.entries[entry].outputs]
         return {name: self._outputs[name][self.frame][None] for name in names}
 

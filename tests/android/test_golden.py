@@ -65,6 +65,15 @@ def test_dense_kernels_of_one_class_share_no_pixel_unless_they_seem_one_object(
         assert shared == 0 or shared > 0.35 * np.count_nonzero(first | second)
 
 
+@pytest.mark.parametrize("driver", ["mobileinst", "mobileinst-dense"])
+def test_frames_between_keyframes_are_propagated(golden: Path, driver: str) -> None:
+    file = golden / "clips" / f"{driver}-propagate" / "exits" / "appearance-3.jsonl"
+    stages = [json.loads(line)["milliseconds"] for line in file.read_text().splitlines()]
+    assert ["propagate" in frame for frame in stages] == [index % 3 > 0 for index in range(len(stages))]
+    assert all(("propagate" in frame) != ("encode" in frame) for frame in stages)
+    assert any(instances(file))
+
+
 @pytest.mark.parametrize(("driver", "most"), [("mobileinst", 8), ("mobileinst-dense", 7)])
 def test_a_clip_goes_from_nothing_to_many_and_back(golden: Path, driver: str, most: int) -> None:
     counts = [len(frame) for frame in instances(golden / "clips" / driver / "counts" / "online-1.jsonl")]

@@ -23,7 +23,8 @@ ABLATIONS = [
         *FLAGSHIPS,
         *(("mobileinst-topformer-tiny", (128, 192), config) for config in ABLATIONS),
         ("sparseinst-topformer-base", (128, 192), {}),
-        ("mobileinst-yolox-nano", (320, 640), {}),
+        ("mobileinst-yolox-nano-propagate", (320, 640), {}),
+        ("mobileinst-topformer-tiny-propagate", (128, 192), {}),
         ("mobileinst-efficientnet-lite0", (128, 192), {}),
     ],
 )

@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
-from mobilevis.training.objectives.base import LossWeights, Objective
+from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.boxes import box_iou, mask_boxes
 from mobilevis.training.objectives.detection import detection_losses
 from mobilevis.training.objectives.losses import dice_score
 from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.propagation import PropagationLoss, PropagationObjective
 
 CELLS_PER_OBJECT = 4
 LEAST_IOU = 0.4
@@ -35,7 +36,7 @@ CONTRAST_SCALE = 12.0  # of cosines, 1 / temperature
 
 
 @dataclass(frozen=True)
-class DenseLoss(LossWeights):
+class DenseLoss(PropagationLoss):
     """Weights of the masks' loss, and how many objects of a frame are learned from at a time.
 
     Attributes:
@@ -106,6 +107,15 @@ class DenseObjective(Objective):
             detected = detection_losses(levels, cells.boxes, targets)
             terms |= {name: weights.detect * term for name, term in detected.items()}
         return terms
+
+
+def create_objective(model: DenseMobileInst, weights: DenseLoss, length: int = 1) -> Objective:
+    """The objective of the propagation alone where ``weights.propagation_only`` asks for it, or of frames.
+
+    Raises:
+        ValueError: the model or the length of a sample does not fit.
+    """
+    return (PropagationObjective if weights.propagation_only else DenseObjective)(model, weights, length)
 
 
 @torch.no_grad()

@@ -10,7 +10,8 @@ mask. It has no dice loss, which is constant on an empty mask.
 
 On the device kernels are reused (§3.4): those of frame t meet the mask features of frame t + δ without the
 local decoder between them, which query passing does not train. ``reused`` supervises just that; it is ours,
-and off by default.
+and off by default. Where a light encoder serves between keyframes, ``propagated`` supervises frame t's
+kernels on what it makes of frame t + δ, and ``distilled`` these features themselves.
 """
 
 from __future__ import annotations
@@ -26,12 +27,18 @@ from mobilevis.training.objectives import losses
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.criterion import instance_count
 from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.propagation import (
+    PropagationLoss,
+    PropagationObjective,
+    feature_distance,
+    require_propagation,
+)
 from mobilevis.training.objectives.semantic import QueryClassHead, SemanticHead
 from mobilevis.training.objectives.sparseinst import SparseInstLoss, frame_losses
 
 
 @dataclass(frozen=True)
-class MobileInstLoss(SparseInstLoss):
+class MobileInstLoss(SparseInstLoss, PropagationLoss):
     """Weights of the loss, and whether it is that of single frames or of pairs.
 
     Attributes:
@@ -104,6 +111,9 @@ class PairObjective(MobileInstObjective):
             raise ValueError("objective.pairs and clip.length exclude each other")
         if len(model.instance_decoder.stages) < 2:
             raise ValueError("objective.pairs needs an instance decoder of two stages")
+        for key in ("propagated", "distilled"):
+            if getattr(weights, key):
+                require_propagation(model, key)
         self.pair_gap = weights.max_gap
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
@@ -115,7 +125,8 @@ class PairObjective(MobileInstObjective):
 
         Returns:
             The weighted terms of all 2·B frames, ``passed_dice`` and ``passed_pixel``; ``reused_dice`` and
-            ``reused_pixel`` where ``reused`` is above 0.
+            ``reused_pixel`` where ``reused`` is above 0; ``propagated_dice``, ``propagated_pixel`` and
+            ``distilled`` likewise.
         """
         terms, outputs, assignments = self.frame_terms(frames, targets)
         pairs = len(targets) // 2
@@ -123,11 +134,18 @@ class PairObjective(MobileInstObjective):
         passed = self.model.decode_from_queries(
             outputs.passing_queries[:pairs], later, outputs.global_features[pairs:]
         )
-        kernels = {"passed": (self.weights.passed, passed.kernels)}
-        if self.weights.reused:
-            kernels["reused"] = (self.weights.reused, outputs.kernels[:pairs])
-        for name, (weight, earlier) in kernels.items():
-            masks = self.model.segment(earlier, later)
+        weights = self.weights
+        meetings = {"passed": (weights.passed, passed.kernels, later)}
+        if weights.reused:
+            meetings["reused"] = (weights.reused, outputs.kernels[:pairs], later)
+        if weights.propagated or weights.distilled:
+            propagated = self.model.propagate(frames[pairs:], outputs.mask_features[:pairs])
+            if weights.propagated:
+                meetings["propagated"] = (weights.propagated, outputs.kernels[:pairs], propagated)
+            if weights.distilled:
+                terms["distilled"] = weights.distilled * feature_distance(propagated, later)
+        for name, (weight, earlier, features) in meetings.items():
+            masks = self.model.segment(earlier, features)
             dice, pixel = later_mask_losses(
                 masks, assignments[:pairs], targets[:pairs], targets[pairs:], self.weights
             )
@@ -135,8 +153,14 @@ class PairObjective(MobileInstObjective):
         return terms
 
 
-def create_objective(model: MobileInst, weights: MobileInstLoss, length: int = 1) -> MobileInstObjective:
-    """The objective of pairs where ``weights.pairs`` asks for them, that of single frames otherwise."""
+def create_objective(model: MobileInst, weights: MobileInstLoss, length: int = 1) -> Objective:
+    """The objective of the propagation alone or of pairs, where the weights ask for one, or of single frames.
+
+    Raises:
+        ValueError: the model or the length of a sample does not fit.
+    """
+    if weights.propagation_only:
+        return PropagationObjective(model, weights, length)
     return (PairObjective if weights.pairs else MobileInstObjective)(model, weights, length)
 
 

@@ -15,9 +15,8 @@ from mobilevis.models.minvis.tar import TarDvisPlus, TarMinVIS
 from mobilevis.models.mobileinst.dense import DenseMobileInst
 from mobilevis.models.mobileinst.mobileinst import MobileInst
 from mobilevis.models.seqformer.seqformer import SeqFormer
-from mobilevis.training.objectives import mobileinst
+from mobilevis.training.objectives import dense, mobileinst
 from mobilevis.training.objectives.base import LossWeights, Objective
-from mobilevis.training.objectives.dense import DenseLoss, DenseObjective
 from mobilevis.training.objectives.dvis_plus import DvisPlusLoss, DvisPlusObjective
 from mobilevis.training.objectives.efficientvis import EfficientVISLoss, EfficientVISObjective
 from mobilevis.training.objectives.kmax import KMaxLoss
@@ -43,7 +42,7 @@ class Recipe(NamedTuple):
 
 OBJECTIVES: Mapping[type[StreamingModel], Recipe] = {
     MobileInst: Recipe(mobileinst.MobileInstLoss, mobileinst.create_objective),
-    DenseMobileInst: Recipe(DenseLoss, DenseObjective),
+    DenseMobileInst: Recipe(dense.DenseLoss, dense.create_objective),
     MinVIS: Recipe(MinVISLoss, MinVISObjective),
     TarMinVIS: Recipe(RoutingLoss, TarObjective),
     DvisPlus: Recipe(DvisPlusLoss, DvisPlusObjective),

@@ -30,6 +30,7 @@ COLORS = ("#4269d0", "#e08214", "#1b9e77", "#a463f2", "#d0385c", "#6c8b1f", "#0e
 STAGE_COLORS = {
     "resize": "#9ecae1",
     "encode": "#4269d0",
+    "propagate": "#8fa6ea",
     "decode": "#7a5bd0",
     "association": "#d0385c",
     "segment": "#1b9e77",

@@ -23,12 +23,13 @@ class SquaresArtefact:
 
     Args:
         locates: whether ``encode`` says each frame's boxes, as exports of today do; otherwise ``decode``.
+        propagates: whether frames between keyframes have an entry of their own.
     """
 
     engine = "squares"
     threads = 1
 
-    def __init__(self, locates: bool = False) -> None:
+    def __init__(self, locates: bool = False, propagates: bool = False) -> None:
         masks = TensorSpec("mask_features", (1, 1 + 5, H // 4, W // 4))
         level = TensorSpec("level3", (1, 3, H, W))
         cells = {"kernels": 6, "scores": 2, "boxes": 4, "embeddings": 3}
@@ -36,10 +37,14 @@ class SquaresArtefact:
         if locates:
             del cells["boxes"]
         self.locates = locates
+        propagate = EntrySpec(
+            (TensorSpec("frame", (1, 3, H, W)), TensorSpec("keyframe_features", masks.shape)), (masks,)
+        )
         self.metadata = Metadata(
             model="squares",
             driver="mobileinst-dense",
             entries={
+                **({"propagate": propagate} if propagates else {}),
                 "encode": EntrySpec(
                     (TensorSpec("frame", (1, 3, H, W)),), (masks, *(located if locates else ()), level)
                 ),
@@ -72,6 +77,9 @@ class SquaresArtefact:
             cells = self._find(frame)
             encoded.update(boxes=cells["boxes"], objectness=cells["scores"].max(axis=2, keepdims=True))
         return encoded
+
+    def _propagate(self, frame, keyframe_features):
+        return {"mask_features": self._encode(frame)["mask_features"]}
 
     def _decode(self, level3):
         found = self._find(level3)

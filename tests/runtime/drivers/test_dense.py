@@ -71,6 +71,23 @@ def test_objects_that_jump_are_followed_by_the_boxes_of_every_frame():
     assert found[True] > 0.85
 
 
+def test_objects_on_propagated_frames_are_where_a_first_look_finds_them():
+    """A third of their side a frame, and no boxes: what is looked for in its last place alone is cut."""
+    frames = np.zeros((6, H, W, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        frame[8 : 8 + SIDE, 8 * t : 8 * t + SIDE] = (255, 40, 0)
+        frame[56 : 56 + SIDE, 130 - 8 * t : 130 + SIDE - 8 * t] = (0, 255, 40)
+    found = {}
+    for propagates in (False, True):
+        artefact = SquaresArtefact(propagates=propagates)
+        segmenter = VideoSegmenter(artefact, keyframe_interval=100, association="appearance")
+        *_, result = [segmenter.process(frame) for frame in frames]
+        truth = frames[-1].max(axis=2) > 127
+        found[propagates] = iou(np.any([i.full_mask() for i in result.instances], axis=0), truth)
+    assert artefact.calls == {"encode": 1, "propagate": 5, "decode": 1, "segment": 11}
+    assert found[True] > max(0.85, found[False])
+
+
 def test_an_object_that_vanishes_has_no_mask(artefact, frames):
     segmenter = VideoSegmenter(artefact, keyframe_interval=100)
     segmenter.process(frames[0])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.metadata import EntrySpec, TensorSpec
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import StreamInterruptedError
+from tests.runtime.conftest import ColorArtefact
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -21,6 +25,45 @@ def test_decode_runs_on_keyframes_only(artefact, moving_squares, interval):
     assert [r.frame_index for r in results if r.is_keyframe] == list(range(0, 10, interval))
     assert artefact.calls["encode"] == artefact.calls["segment"] == 10
     assert artefact.calls["decode"] == len(range(0, 10, interval))
+
+
+class Propagating(ColorArtefact):
+    """Its frames between keyframes have an entry of their own, which notes whose features it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        frame, features = (
+            self.metadata.entries["encode"].inputs[0],
+            self.metadata.entries["encode"].outputs[0],
+        )
+        given = TensorSpec("keyframe_features", features.shape)
+        propagate = EntrySpec((frame, given), (features,))
+        self.metadata = replace(self.metadata, entries={**self.metadata.entries, "propagate": propagate})
+        self.encoded, self.given = [], []
+
+    def _encode(self, frame):
+        self.encoded.append(super()._encode(frame))
+        return self.encoded[-1]
+
+    def _propagate(self, frame, keyframe_features):
+        self.given.append(keyframe_features)
+        return {"mask_features": super()._encode(frame)["mask_features"]}
+
+
+def test_frames_between_keyframes_are_propagated_where_the_artefact_can(artefact, moving_squares):
+    propagating = Propagating()
+    segmenters = [VideoSegmenter(network, keyframe_interval=4) for network in (artefact, propagating)]
+    for index, frame in enumerate(moving_squares):
+        expected, result = (segmenter.process(frame) for segmenter in segmenters)
+        assert ("encode" in result.milliseconds) == (index % 4 == 0)
+        assert ("propagate" in result.milliseconds) == (index % 4 > 0)
+        assert [i.track_id for i in result.instances] == [i.track_id for i in expected.instances]
+        assert all(
+            iou(a.full_mask(), b.full_mask()) == 1 for a, b in zip(result.instances, expected.instances)
+        )
+    assert (propagating.calls["encode"], propagating.calls["propagate"]) == (3, 7)
+    keyframes = [propagating.encoded[index // 3]["mask_features"] for index in range(7)]
+    assert all(given is own for given, own in zip(propagating.given, keyframes))
 
 
 def test_the_artefact_knows_its_own_keyframe_interval(artefact, moving_squares):

@@ -32,11 +32,21 @@ class ScriptedEngine(
         outputs: Map<String, Tensor>,
     ) {
         if (entry == "segment") return segment(inputs, outputs.getValue("mask_logits"))
-        if (entry == "encode") frame++
+        if (entry == "encode" || entry == "propagate") frame++
+        if (entry == "propagate") return propagate(inputs, outputs.getValue("mask_features"))
         for ((name, output) in outputs) {
             val all = script.getValue(name)
             output.write(all, 0, output.size, frame % (all.size / output.size) * output.size)
         }
+    }
+
+    private fun propagate(
+        inputs: Map<String, Tensor>,
+        output: Tensor,
+    ) {
+        val (all, keyframe) = script.getValue("mask_features") to inputs.getValue("keyframe_features").floats
+        val from = frame % (all.size / output.size) * output.size
+        for (i in 0 until output.size) output.floats.put(i, (all[from + i] + keyframe.get(i)) * 0.5f)
     }
 
     private fun segment(

@@ -41,10 +41,11 @@ internal class DenseKernels(
     private val keyframeBoxes = FloatArray(4 * capacity)
     private val boxes = FloatArray(4 * capacity)
 
-    /** (S, 4) each: what the detector saw last, and tight boxes of the masks there and on the last frame. */
+    /** (S, 4) each: what the detector saw last, and tight boxes of the masks there, on the last frame, at a first look. */
     private val seen = FloatArray(4 * capacity)
     private val start = FloatArray(4 * capacity)
     private val last = FloatArray(4 * capacity)
+    private val looked = FloatArray(4 * capacity)
     private val isSeen = BooleanArray(capacity)
     private val box = FloatArray(4)
     private val motion = BoxMotion()
@@ -118,8 +119,9 @@ internal class DenseKernels(
             box.copyInto(boxes, 4 * slot)
         }
         isSeen.fill(false)
-        if (objectness != null) {
-            encoded.getValue("objectness").read(objectness)
+        val said = encoded["objectness"] // a frame that is propagated has none
+        if (objectness != null && said != null) {
+            said.read(objectness)
             encoded.getValue("boxes").read(cellBoxes)
             finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
         }
@@ -134,35 +136,62 @@ internal class DenseKernels(
         }
     }
 
+    /** An object is where its mask is, and stays where it was expected if that is empty. */
+    override fun look(
+        live: LiveKernels,
+        plane: LogitPlane,
+        stages: Stages,
+    ): Boolean {
+        stages.time("masks") {
+            for (slot in 0 until live.count) {
+                cut(slot, plane)
+                if (!findTight(slot, plane, looked)) continue
+                motion.between(start, looked, 4 * slot)
+                motion.moveBox(seen, 4 * slot, box)
+                box.copyInto(boxes, 4 * slot)
+            }
+        }
+        return true
+    }
+
     override fun onMasks(
         live: LiveKernels,
         plane: LogitPlane,
         stages: Stages,
     ) = stages.time("masks") {
-        val (height, width) = facts.masks.shape.takeLast(2)
         for (slot in 0 until live.count) {
-            boxes.copyInto(box, 0, 4 * slot, 4 * slot + 4)
-            plane.offset = slot * height * width
-            cutToBox(plane.values, plane.offset, height, width, box, if (isSeen[slot]) BOX_MARGIN else REUSED_MARGIN)
-            if (!see(slot, plane, height, width) && isSeen[slot]) box.copyInto(last, 4 * slot)
+            cut(slot, plane)
+            // An empty mask leaves its object where it was.
+            if (!findTight(slot, plane, last) && isSeen[slot]) box.copyInto(last, 4 * slot)
             if (!isSeen[slot]) continue
             box.copyInto(seen, 4 * slot)
             last.copyInto(start, 4 * slot, 4 * slot, 4 * slot + 4)
         }
     }
 
-    /** An empty mask leaves its object where it was; returns whether it is not. */
-    private fun see(
+    /** Leaves the object's box in [box]. */
+    private fun cut(
         slot: Int,
         plane: LogitPlane,
-        height: Int,
-        width: Int,
+    ) {
+        val (height, width) = facts.masks.shape.takeLast(2)
+        boxes.copyInto(box, 0, 4 * slot, 4 * slot + 4)
+        plane.offset = slot * height * width
+        cutToBox(plane.values, plane.offset, height, width, box, if (isSeen[slot]) BOX_MARGIN else REUSED_MARGIN)
+    }
+
+    /** Writes the tight box of a mask into [places]; an empty mask has none. */
+    private fun findTight(
+        slot: Int,
+        plane: LogitPlane,
+        places: FloatArray,
     ): Boolean {
         val found = plane.foregroundBox(maskLogit) ?: return false
-        last[4 * slot] = begin(found.x0, width)
-        last[4 * slot + 1] = begin(found.y0, height)
-        last[4 * slot + 2] = end(found.x1, width)
-        last[4 * slot + 3] = end(found.y1, height)
+        val (height, width) = facts.masks.shape.takeLast(2)
+        places[4 * slot] = begin(found.x0, width)
+        places[4 * slot + 1] = begin(found.y0, height)
+        places[4 * slot + 2] = end(found.x1, width)
+        places[4 * slot + 3] = end(found.y1, height)
         return true
     }
 

@@ -31,7 +31,7 @@ internal interface KernelSource {
     /**
      * Take a frame between keyframes.
      *
-     * @param encoded outputs of `encode`.
+     * @param encoded outputs of `encode` or `propagate`.
      */
     fun reuse(
         encoded: Map<String, Tensor>,
@@ -41,6 +41,18 @@ internal interface KernelSource {
 
     /** Write the live kernels as this frame needs them. */
     fun write(live: LiveKernels)
+
+    /**
+     * Take a first look at the masks of a frame that was propagated.
+     *
+     * @param plane as [onMasks] has it.
+     * @return whether the kernels are to be written and segmented anew.
+     */
+    fun look(
+        live: LiveKernels,
+        plane: LogitPlane,
+        stages: Stages,
+    ): Boolean
 
     /**
      * Take the frame's masks, and change what is not to be shown of them.
@@ -87,6 +99,12 @@ internal class QueryKernels(
     ) = Unit
 
     override fun write(live: LiveKernels) = Unit
+
+    override fun look(
+        live: LiveKernels,
+        plane: LogitPlane,
+        stages: Stages,
+    ) = false
 
     override fun onMasks(
         live: LiveKernels,

@@ -19,7 +19,8 @@ import org.mobilevis.core.metadata.Size
 
 /**
  * MobileInst's frame-level driver: kernel reuse and kernel association (MobileInst §3.4, Eq. 2). Runs `encode` and
- * `segment` on every frame and `decode` on keyframes.
+ * `segment` on every frame and `decode` on keyframes. An artefact that has `propagate` runs it in place of `encode` on
+ * the frames between keyframes.
  *
  * @param engine the loaded artefact; the caller closes it.
  * @param options how to run it.
@@ -44,6 +45,9 @@ class MobileInstDriver internal constructor(
     private val source = family.makeSource(facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
+
+    /** The frame, and the keyframe's mask features, which are the engine's own until the next keyframe. */
+    private var propagateInputs = frameInput
     private val logits = FloatArray(facts.masks.elements)
     private val features = FloatArray(facts.features.elements)
     private val live = LiveKernels(facts)
@@ -69,11 +73,21 @@ class MobileInstDriver internal constructor(
         val instances =
             stages.time("frame") {
                 val place = stages.time("resize") { resize(frame, size) }
-                val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+                val encoded = encode(isKeyframe)
                 if (isKeyframe) decode(encoded) else source.reuse(encoded, live, stages)
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
+    }
+
+    /** What is known of the frame that was resized; of one that is propagated, its mask features alone. */
+    private fun encode(isKeyframe: Boolean): Map<String, Tensor> {
+        if (facts.propagates && !isKeyframe) {
+            return stages.time("propagate") { engine.run("propagate", propagateInputs) }
+        }
+        val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+        if (isKeyframe) propagateInputs = frameInput + ("keyframe_features" to encoded.getValue("mask_features"))
+        return encoded
     }
 
     private fun resize(
@@ -112,11 +126,9 @@ class MobileInstDriver internal constructor(
             place.tracking?.followNothing()
             return emptyList()
         }
-        stages.time("segment") {
-            source.write(live)
-            val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
-            output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
-        }
+        segmentLive(maskFeatures, place)
+        val isPropagated = facts.propagates && !isKeyframe
+        if (isPropagated && source.look(live, place.plane, stages)) segmentLive(maskFeatures, place)
         source.onMasks(live, place.plane, stages)
         shown.clear()
         val tracking = place.tracking
@@ -135,6 +147,15 @@ class MobileInstDriver internal constructor(
             if (partMasks) shown.partMasks(plane, maskLogit)
             shown.instances(plane, place.upsampler, place.letterbox, scoreThreshold)
         }
+    }
+
+    private fun segmentLive(
+        maskFeatures: Tensor,
+        place: Geometry,
+    ) = stages.time("segment") {
+        source.write(live)
+        val output = engine.run("segment", mapOf("kernels" to live.kernels, "mask_features" to maskFeatures))
+        output.getValue("mask_logits").read(logits, count = live.count * place.planeSize)
     }
 
     private fun rescore(place: Geometry) {

@@ -29,6 +29,9 @@ internal class MobileInstFacts(
             null
         }
 
+    /** Whether the frames between keyframes have an entry of their own. */
+    val propagates = "propagate" in metadata.entries
+
     /** (1, N, D). */
     val kernels = output(metadata, "decode", "kernels", 3)
 
@@ -54,6 +57,13 @@ internal class MobileInstFacts(
         check(scores.shape[1] == queries && classes == metadata.classes.size, "scores")
         if (objectness != null) {
             check(objectness.shape == listOf(1, queries, 1), "objectness")
+        }
+        if (propagates) {
+            val fits =
+                input(metadata, "propagate", "frame", 4).shape == frame.shape &&
+                    input(metadata, "propagate", "keyframe_features", 4).shape == features.shape &&
+                    output(metadata, "propagate", "mask_features", 4).shape == features.shape
+            check(fits, "propagate")
         }
         check(slots.shape == listOf(1, maxInstances, kernelWidth), "kernels of segment")
         check(masks.shape[1] == maxInstances, "mask_logits")
