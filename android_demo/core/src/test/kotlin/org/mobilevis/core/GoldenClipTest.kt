@@ -40,7 +40,13 @@ class GoldenClipTest {
             JsonLines(line, engine.metadata.classes).write(running.push(frame))
             val letterbox = Letterbox.fit(Size(frame.height, frame.width), engine.metadata.inputSize)
             val isEdge: IsEdge = { row, column ->
-                isEdge(running.shownLogits, letterbox, row, column, MASK_LOGITS.getValue(driver.removeSuffix("-propagate")))
+                isEdge(
+                    running.shownLogits,
+                    letterbox,
+                    row,
+                    column,
+                    MASK_LOGITS.getValue(driver.removeSuffix("-propagate")),
+                )
             }
             assertSameFrame(theirs, Golden.lines(line.toString()).single(), isEdge)
         }

@@ -41,7 +41,7 @@ internal class DenseKernels(
     private val keyframeBoxes = FloatArray(4 * capacity)
     private val boxes = FloatArray(4 * capacity)
 
-    /** (S, 4) each: what the detector saw last, and tight boxes of the masks there, on the last frame, at a first look. */
+    /** (S, 4) each: what the detector saw last; tight boxes of the masks there, on the last frame, at a first look. */
     private val seen = FloatArray(4 * capacity)
     private val start = FloatArray(4 * capacity)
     private val last = FloatArray(4 * capacity)
