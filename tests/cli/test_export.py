@@ -124,7 +124,7 @@ def test_int8_without_frames_is_refused(refused, tmp_path):
 
 def test_an_unknown_precision_is_refused(refused, tmp_path):
     line = refused("export", MODEL, "--precision", "fp8", "--output", tmp_path / "out")
-    assert "unknown precision fp8: did you mean fp32" in line
+    assert "unknown precision fp8: known are fp32, fp16, int8" in line
 
 
 def test_a_precision_that_a_format_does_not_have_is_refused(refused, tmp_path):

@@ -225,7 +225,7 @@ def test_boxes_move_by_their_size():
     [
         ({"num_queries": 0}, "num_queries 0 is not a positive integer"),
         ({"heads": 3}, "dim 64 is not a multiple of the 3 heads"),
-        ({"backbone": "resnet50"}, "efficientvis-tiny has no backbone resnet50"),
+        ({"backbone": "vit"}, "backbone 'vit' is not known; known are resnet50"),
         ({"finest_scale": 0.0}, "finest_scale 0.0 is not positive"),
         ({"box_bins": 0}, "box_bins 0 is not a positive integer"),
         ({"self_attention": "all"}, "self_attention 'all' is not known; known are factorised, spatial"),

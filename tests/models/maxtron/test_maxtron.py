@@ -194,7 +194,7 @@ def test_axial_attention_is_attention_along_columns_then_rows():
         (NAMES[1], {"stages": -1}, "stages"),
         (NAMES[1], {"pixel_blocks": (1, 1)}, "pixel_blocks"),
         (NAMES[1], {"stuff_classes": (3,)}, "stuff_classes"),
-        (NAMES[1], {"backbone": "vit"}, "no backbone vit"),
+        (NAMES[1], {"backbone": "vit"}, "backbone 'vit' is not known; known are resnet50"),
     ],
 )
 def test_a_configuration_that_fits_nothing_is_refused(name, options, text):
