@@ -92,7 +92,12 @@ class Propagation(nn.Module):
         """Frames (B, 3, H, W), RGB in [0, 255], and their keyframes' features (B, C, h, w) → their own."""
         x = F.relu(self.frame(self.stem(self.normalise(frame))) + self.keyframe(keyframe_features))
         x = self.fine(x + resize(self.coarse(self.halve(x)), x.shape[-2:]))
-        kept = keyframe_features[:, : self.learned] * (2.0 * torch.sigmoid(self.fade(x)))
-        constant = keyframe_features[:, self.learned :]
-        features = kept + self.write(x)
-        return torch.cat([features, constant], dim=1) if constant.shape[1] else features
+        # A slice of all channels is an alias, which XNNPACK leaves to another delegate call.
+        if self.learned == keyframe_features.shape[1]:
+            return self._correct(keyframe_features, x)
+        learned, constant = keyframe_features[:, : self.learned], keyframe_features[:, self.learned :]
+        return torch.cat([self._correct(learned, x), constant], dim=1)
+
+    def _correct(self, features: Tensor, x: Tensor) -> Tensor:
+        """The keyframe's features (B, D, h, w), faded where they no longer hold, and what x says instead."""
+        return features * (2.0 * torch.sigmoid(self.fade(x))) + self.write(x)
