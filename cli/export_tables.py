@@ -34,7 +34,7 @@ def print_report(console: Console, report: ExportReport) -> None:
 
 def print_mixed(console: Console, report: ExportReport) -> None:
     """Show what stays in float32, and why."""
-    from mobilevis.export.precision import PRECISIONS
+    from mobilevis.export.precision import kept_by
 
     table = make_table("Layers by precision", ["entry"], [report.precision, "fp32"])
     table.add_column("these in fp32")
@@ -42,9 +42,8 @@ def print_mixed(console: Console, report: ExportReport) -> None:
         counts = (str(len(found)) for found in (layers.reduced, layers.kept))
         table.add_row(entry, *counts, ", ".join(layers.kept) or "none")
     console.print(table)
-    for kept in PRECISIONS[report.precision].kept:
-        if kept.family in ("", report.family):
-            console.print(f"float32: {plain(kept.what)}: {plain(kept.why)}", highlight=False)
+    for kept in kept_by(report.precision, report.family):
+        console.print(f"float32: {plain(kept.what)}: {plain(kept.why)}", highlight=False)
 
 
 def _artefact_table(report: ExportReport) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
@@ -63,7 +63,7 @@ def measure_layers(
         outputs = _layer_outputs(graph.graph, choices[entry])
         inputs = [call.inputs for call in calls if call.entry == entry][:RUNS]
         first = _run(graph, list(outputs), inputs)
-        second = _run(after[entry], _as_float(after[entry].graph, outputs), inputs)
+        second = _run(after[entry], list(outputs), inputs)
         for path, expected, actual in zip(outputs.values(), first, second):
             error = float(np.linalg.norm(actual - expected)) / max(float(np.linalg.norm(expected)), 1e-12)
             found.append(LayerError(entry, path, error, -20 * float(np.log10(error)) if error else None))
@@ -101,13 +101,6 @@ def _layer_outputs(graph: GraphProto, choice: LayerChoice) -> dict[str, str]:
             if path is not None:
                 outputs[rectified.get(node.output[0], node.output[0])] = path
     return outputs
-
-
-def _as_float(graph: GraphProto, names: Iterable[str]) -> list[str]:
-    """The tensors behind those that a quantiser put a pair of operators after."""
-    dequantised = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
-    quantised = {node.input[0]: node.output[0] for node in graph.node if node.op_type == "QuantizeLinear"}
-    return [dequantised.get(quantised.get(name, ""), name) for name in names]
 
 
 def _run(model: ModelProto, names: Sequence[str], runs: Sequence[Mapping[str, Array]]) -> list[Array]:

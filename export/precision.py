@@ -82,6 +82,11 @@ PRECISIONS = {
 }
 
 
+def kept_by(precision: str, family: str) -> list[Kept]:
+    """What a precision keeps in float32 of models with a driver."""
+    return [kept for kept in PRECISIONS[precision].kept if kept.family in ("", family)]
+
+
 @dataclass(frozen=True)
 class Conversion:
     """How traced entries become an artefact.
@@ -107,8 +112,7 @@ class Conversion:
         """Whether a layer, by its module path, stays in float32."""
         return any(
             fnmatchcase(layer, pattern)
-            for kept in PRECISIONS[self.precision].kept
-            if kept.family in ("", self.family)
+            for kept in kept_by(self.precision, self.family)
             for pattern in kept.layers
         )
 

@@ -218,9 +218,8 @@ class DenseMobileInst(KernelModel):
     def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The levels' box towers → boxes (B, A, 4) and objectness (B, A, 1)."""
         heads = self.head.levels()
-        boxes = [read_boxes(i, head.boxes(x)) for i, (head, x) in enumerate(zip(heads, towers))]
-        objectness = [head.objectness(x).sigmoid() for head, x in zip(heads, towers)]
-        return _join_levels(boxes), _join_levels(objectness)
+        boxes = [head.boxes(x) for head, x in zip(heads, towers)]
+        return _locate(boxes, [head.objectness(x) for head, x in zip(heads, towers)])
 
     def decode(self, boxes: Tensor, objectness: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What ``encode`` says of a frame's cells, but for the mask features, → their kernels, scores and
@@ -233,8 +232,7 @@ class DenseMobileInst(KernelModel):
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
-        boxes = _join_levels([read_boxes(i, level.boxes) for i, level in enumerate(levels)])
-        objectness = _join_levels([level.objectness.sigmoid() for level in levels])
+        boxes, objectness = _locate([x.boxes for x in levels], [x.objectness for x in levels])
         logits = [level.class_logits for level in levels]
         return self._read(boxes, objectness, logits, [level[:3] for level in levels])
 
@@ -291,3 +289,9 @@ def cell_count(input_size: tuple[int, int]) -> int:
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:
     """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
+
+
+def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """What the levels' heads write of boxes and objectness → both of all cells, see ``Cells``."""
+    located = [read_boxes(index, raw) for index, raw in enumerate(boxes)]
+    return _join_levels(located), _join_levels([logits.sigmoid() for logits in objectness])

@@ -7,6 +7,8 @@ import re
 import torch
 from torch import Tensor
 
+from tests.models.weights.renaming import rename
+
 # transformers' names → detectron2's, as Mask2Former's own code has them: written apart from the tables that
 # the importer reads.
 RENAMED = [
@@ -91,16 +93,10 @@ STACKED = [
 
 def as_detectron2(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors by transformers' names → the same by detectron2's."""
-    renamed = {_rename(name): tensor for name, tensor in tensors.items()}
+    renamed = {rename(name, RENAMED): tensor for name, tensor in tensors.items()}
     for pattern, official, parts in STACKED:
         first = re.compile(pattern.format(parts[0]))
         for name in [name for name in renamed if first.fullmatch(name)]:
             rows = [renamed.pop(first.sub(rf"\1.{part}.\2", name)) for part in parts]
             renamed[first.sub(official, name).replace("attention.self.qkv", "attn.qkv")] = torch.cat(rows)
     return renamed
-
-
-def _rename(name: str) -> str:
-    for pattern, official in RENAMED:
-        name = re.sub(f"^{pattern}", official, name)
-    return name

@@ -6,9 +6,9 @@ which they run; version 3 has names for them.
 
 from __future__ import annotations
 
-import re
-
 from torch import Tensor
+
+from tests.models.weights.renaming import rename
 
 _PIXELS = r"sem_seg_head\.pixel_decoder\."
 _QUERIES = r"sem_seg_head\.predictor\."
@@ -85,9 +85,5 @@ NUMBERED = [
 
 def as_mmdetection(tensors: dict[str, Tensor], version: int) -> dict[str, Tensor]:
     """Tensors by detectron2's names → the same by mmdetection's, of version 2 or 3."""
-    found = {}
-    for name, tensor in tensors.items():
-        for pattern, official in [*RENAMED, *(NUMBERED if version == 2 else [])]:
-            name = re.sub(f"^{pattern}", official, name)
-        found[name] = tensor
-    return found
+    renaming = [*RENAMED, *(NUMBERED if version == 2 else [])]
+    return {rename(name, renaming): tensor for name, tensor in tensors.items()}

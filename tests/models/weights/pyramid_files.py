@@ -10,7 +10,7 @@ import re
 import torch
 from torch import Tensor
 
-Renaming = list[tuple[str, str]]
+from tests.models.weights.renaming import Renaming, rename
 
 TORCHVISION_RESNET: Renaming = [
     (r"resnet\.embedder\.embedder\.convolution", "conv1"),
@@ -104,8 +104,7 @@ def renamed(tensors: dict[str, Tensor], renaming: Renaming) -> dict[str, Tensor]
     """Tensors by other names; a number in angle brackets in a name is one more."""
     found = {}
     for name, tensor in stacked(tensors).items():
-        for pattern, new in renaming:
-            name = re.sub(f"^{pattern}", new, name)
+        name = rename(name, renaming)
         found[re.sub(r"<(\d+)>", lambda digit: str(int(digit[1]) + 1), name)] = tensor
     return found
 

@@ -51,5 +51,6 @@ def saved_classifier(name: str, folder: Path) -> tuple[nn.Module, Path]:
         ),
     }[name]()
     shuffle_weights(model.eval())
+    # a method of all of them, which their common type in the stubs, nn.Module, does not show
     model.save_pretrained(folder / name)  # type: ignore[operator]
     return model, folder / name / "model.safetensors"

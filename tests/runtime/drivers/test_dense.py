@@ -18,10 +18,15 @@ def artefact() -> SquaresArtefact:
 @pytest.fixture
 def frames() -> np.ndarray:
     """Nine 96×160 frames: a red square walks right, a green one left."""
-    frames = np.zeros((9, H, W, 3), np.uint8)
+    return walk(9, step=3, red=8, green=120)
+
+
+def walk(count: int, step: int, red: int, green: int) -> np.ndarray:
+    """Frames on which a red square goes right and a green one left, from these columns on."""
+    frames = np.zeros((count, H, W, 3), np.uint8)
     for t, frame in enumerate(frames):
-        frame[8 : 8 + SIDE, 8 + 3 * t : 8 + SIDE + 3 * t] = (255, 40, 0)
-        frame[56 : 56 + SIDE, 120 - 3 * t : 120 + SIDE - 3 * t] = (0, 255, 40)
+        for top, left, colour in ((8, red + step * t, (255, 40, 0)), (56, green - step * t, (0, 255, 40))):
+            frame[top : top + SIDE, left : left + SIDE] = colour
     return frames
 
 
@@ -57,10 +62,7 @@ def test_a_reused_kernel_follows_its_object_far_beyond_the_keyframe_s_box(artefa
 
 def test_objects_that_jump_are_followed_by_the_boxes_of_every_frame():
     """Half their side a frame: their last masks are no guide."""
-    frames = np.zeros((7, H, W, 3), np.uint8)
-    for t, frame in enumerate(frames):
-        frame[8 : 8 + SIDE, 12 * t : 12 * t + SIDE] = (255, 40, 0)
-        frame[56 : 56 + SIDE, 130 - 12 * t : 130 + SIDE - 12 * t] = (0, 255, 40)
+    frames = walk(7, step=12, red=0, green=130)
     found = {}
     for locates in (False, True):
         segmenter = VideoSegmenter(SquaresArtefact(locates), keyframe_interval=100, association="appearance")
@@ -73,10 +75,7 @@ def test_objects_that_jump_are_followed_by_the_boxes_of_every_frame():
 
 def test_objects_on_propagated_frames_are_where_a_first_look_finds_them():
     """A third of their side a frame, and no boxes: what is looked for in its last place alone is cut."""
-    frames = np.zeros((6, H, W, 3), np.uint8)
-    for t, frame in enumerate(frames):
-        frame[8 : 8 + SIDE, 8 * t : 8 * t + SIDE] = (255, 40, 0)
-        frame[56 : 56 + SIDE, 130 - 8 * t : 130 + SIDE - 8 * t] = (0, 255, 40)
+    frames = walk(6, step=8, red=0, green=130)
     found = {}
     for propagates in (False, True):
         artefact = SquaresArtefact(propagates=propagates)
