@@ -212,7 +212,7 @@ class DenseMobileInst(KernelModel):
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
         """The backbone's features → (B, D + 5, H/4, W/4), the last five the coordinate channels."""
-        learned = self.mask_branch(features)
+        learned = self.mask_branch(features).float()
         return torch.cat([learned, place_channels(learned)], dim=1)
 
     def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -287,11 +287,12 @@ def cell_count(input_size: tuple[int, int]) -> int:
 
 
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:
-    """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C)."""
-    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
+    """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C) float32: inside ``autocast``,
+    too, whose 8 bits are too few for a place."""
+    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1).float()
 
 
 def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """What the levels' heads write of boxes and objectness → both of all cells, see ``Cells``."""
-    located = [read_boxes(index, raw) for index, raw in enumerate(boxes)]
+    located = [read_boxes(index, raw.float()) for index, raw in enumerate(boxes)]
     return _join_levels(located), _join_levels([logits.sigmoid() for logits in objectness])

@@ -17,11 +17,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
 from mobilevis.training.objectives.base import Objective
-from mobilevis.training.objectives.boxes import box_iou, mask_boxes
-from mobilevis.training.objectives.detection import detection_losses
+from mobilevis.training.objectives.boxes import box_iou
+from mobilevis.training.objectives.detection import detection_losses, pad_objects
 from mobilevis.training.objectives.losses import dice_score
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.propagation import PropagationLoss, PropagationObjective
@@ -58,7 +59,8 @@ class DenseLoss(PropagationLoss):
 
 
 class Positives(NamedTuple):
-    """P cells that learn an object: index of the frame, cell and object, (P,) int64 each."""
+    """P cells that learn an object: index of the frame, of the cell in it, and of the object among those of
+    all frames in turn, (P,) int64 each."""
 
     frames: Tensor
     cells: Tensor
@@ -93,7 +95,7 @@ class DenseObjective(Objective):
         positives = choose_cells(cells, targets, weights.objects)
         contrast = contrast_loss(
             cells.embeddings[positives.frames, positives.cells],
-            identities_of(positives, targets),
+            torch.cat([target.identities for target in targets])[positives.objects],
             positives.frames % (len(targets) // self.length),
         )
         terms = {"contrast": weights.contrast * contrast}
@@ -127,31 +129,22 @@ def choose_cells(cells: Cells, targets: Sequence[Target], most_objects: int) -> 
         targets: B.
         most_objects: of a frame; more are drawn from at random.
     """
-    found = []
-    for frame, target in enumerate(targets):
-        objects = torch.randperm(len(target.labels), device=target.labels.device)[:most_objects]
-        objects = objects[target.masks[objects].flatten(1).sum(1) >= LEAST_CELLS]
-        if not len(objects):
-            continue
-        iou = box_iou(cells.boxes[frame], mask_boxes(target.masks[objects]))
-        scores = cells.scores[frame][:, target.labels[objects]]
-        quality = torch.where(iou > LEAST_IOU, iou * (scores + LEAST_SCORE).sqrt(), torch.zeros_like(iou))
-        best = quality.topk(min(CELLS_PER_OBJECT, len(quality)), dim=0)
-        rank, column = torch.nonzero(best.values > 0, as_tuple=True)
-        found.append((torch.full_like(column, frame), best.indices[rank, column], objects[column]))
-    if not found:
-        nothing = torch.zeros(0, dtype=torch.int64, device=cells.boxes.device)
-        return Positives(nothing, nothing, nothing)
-    return Positives(*(torch.cat(parts) for parts in zip(*found)))
-
-
-def identities_of(positives: Positives, targets: Sequence[Target]) -> Tensor:
-    """The identity of each positive's object, (P,) int64."""
-    found = [
-        targets[frame].identities[positives.objects[positives.frames == frame]]
-        for frame in range(len(targets))
-    ]
-    return torch.cat(found)
+    counts = [len(target.labels) for target in targets]
+    objects = pad_objects(targets)
+    wanted = objects.exist.clone()
+    areas = torch.cat([target.masks for target in targets]).flatten(1).sum(1).split(counts)
+    wanted[:, :-1] &= pad_sequence(areas, batch_first=True) >= LEAST_CELLS
+    lot = torch.rand(wanted.shape, device=wanted.device).masked_fill(~wanted, -1.0)
+    wanted &= lot.argsort(1, descending=True).argsort(1) < most_objects
+    iou = box_iou(cells.boxes, objects.boxes)
+    labels = objects.labels[:, None].expand(-1, cells.scores.shape[1], -1)
+    scores = cells.scores.gather(2, labels)
+    quality = iou * (scores + LEAST_SCORE).sqrt() * (iou > LEAST_IOU) * wanted[:, None]
+    best = quality.topk(min(CELLS_PER_OBJECT, quality.shape[1]), dim=1)
+    frames, rank, column = torch.nonzero(best.values > 0, as_tuple=True)
+    ends = torch.tensor(counts, device=frames.device).cumsum(0)
+    first = torch.cat([ends.new_zeros(1), ends])[frames]
+    return Positives(frames, best.indices[frames, rank, column], first + column)
 
 
 def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Tensor:
@@ -183,23 +176,38 @@ def mask_losses(
     cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target], neighbour: float
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none."""
-    logits, truths, others = [], [], []
-    for frame, target in enumerate(targets):
-        own = positives.frames == frame
-        kernels = cells.kernels[frame, positives.cells[own]]
-        logits.append(torch.einsum("pk,khw->phw", kernels, mask_features[frame]))
-        truths.append(target.masks[positives.objects[own]])
-        others.append((target.masks.sum(0) - truths[-1]).clamp(max=1))
-    masks, truth = torch.cat(logits).float(), torch.cat(truths)
-    if not len(masks):
+    if not len(positives.frames):
         nothing = 0.0 * (cells.kernels.sum() + mask_features.sum())
         return nothing, nothing
+    masks = masks_of(cells.kernels[positives.frames, positives.cells], positives.frames, mask_features)
+    truth = torch.cat([target.masks for target in targets])[positives.objects]
+    everything = torch.stack([target.masks.sum(0) for target in targets])
+    others = (everything[positives.frames] - truth).clamp(max=1)
     inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
-    weight = inside * (1 + neighbour * torch.cat(others) * (1 - truth))
+    weight = inside * (1 + neighbour * others * (1 - truth))
     cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * weight
     pixel = cross_entropy.flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1)
     dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))
     return pixel.mean(), (1 - dice).mean()
+
+
+def masks_of(kernels: Tensor, frames: Tensor, mask_features: Tensor) -> Tensor:
+    """Mask logits of kernels of several frames, in one product.
+
+    Args:
+        kernels: (P, K), in the order of their frames.
+        frames: (P,) int64, ascending.
+        mask_features: (B, K, h, w).
+
+    Returns:
+        (P, h, w) float32; also inside ``autocast``, whose 8 bits cannot say where a pixel is.
+    """
+    counts = torch.bincount(frames, minlength=len(mask_features)).tolist()
+    padded = pad_sequence(kernels.float().split(counts), batch_first=True)
+    with torch.autocast(kernels.device.type, enabled=False):
+        logits = torch.bmm(padded, mask_features.float().flatten(2))
+    places = torch.cat([torch.arange(count, device=frames.device) for count in counts])
+    return logits[frames, places].unflatten(1, mask_features.shape[-2:])
 
 
 def _cover_boxes(boxes: Tensor, size: Sequence[int]) -> Tensor:

@@ -56,39 +56,49 @@ class Sample:
     labelled: Optional[NDArray[np.bool_]] = None
     crowd: Optional[NDArray[np.uint8]] = None
 
-    def target(self, size: tuple[int, int]) -> Target:
-        """What is to be found, the masks padded with 0 to (h, w) at the right and bottom."""
-        masks = np.zeros((len(self.masks), *size), dtype=np.float32)
-        masks[:, : self.masks.shape[1], : self.masks.shape[2]] = self.masks
-        masks *= np.float32(1 / 255)
-        crowd = None
-        if self.crowd is not None:
-            crowd = torch.zeros(size, dtype=torch.bool)
-            crowd[: self.crowd.shape[0], : self.crowd.shape[1]] = torch.from_numpy(self.crowd > 0)
-        return Target(
-            torch.from_numpy(self.labels),
-            torch.from_numpy(masks),
-            torch.from_numpy(self.identities),
-            None if self.labelled is None else torch.from_numpy(self.labelled),
-            crowd,
-        )
-
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked frames.
+    """Stacked frames, and what they show: few tensors, however many frames, on their way between processes
+    and to the device.
 
     Attributes:
         frames: (F·B, 3, H, W) uint8 RGB, F frames of each of B samples: first the samples' first frames.
-        targets: F·B targets, in the same order.
+        counts: objects of each frame; the M objects of all frames follow one another.
+        labels: (M,) int64.
+        masks: (M, H/4, W/4) uint8, coverage of each pixel from 0 to 255.
+        identities: (M,) int64.
+        labelled: (F·B, C) bool, the classes of which every instance is here; None for all.
+        crowds: (F·B, H/4, W/4) bool, where instances are that were not told apart; None for nowhere.
     """
 
     frames: Tensor
-    targets: list[Target]
+    counts: tuple[int, ...]
+    labels: Tensor
+    masks: Tensor
+    identities: Tensor
+    labelled: Optional[Tensor] = None
+    crowds: Optional[Tensor] = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        return Batch(self.frames.to(device), [target.to(device) for target in self.targets])
+        moved = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **moved)
+
+    @property
+    def targets(self) -> list[Target]:
+        """Those of the F·B frames."""
+        objects = zip(
+            self.labels.split(self.counts),
+            (self.masks * (1 / 255)).split(self.counts),
+            self.identities.split(self.counts),
+        )
+        nothing = [None] * len(self.counts)
+        labelled = nothing if self.labelled is None else self.labelled
+        crowds = nothing if self.crowds is None else self.crowds
+        return [Target(*own, *of_frame) for own, *of_frame in zip(objects, labelled, crowds)]
 
 
 class TrainingSet(Dataset[list[Sample]]):
@@ -232,12 +242,45 @@ def collate(samples: Sequence[Sequence[Sample]]) -> Batch:
     frames = [frame for group in zip(*samples) for frame in group]
     height = max(frame.frame.shape[0] for frame in frames)
     width = max(frame.frame.shape[1] for frame in frames)
+    quarter = (height // MASK_STRIDE, width // MASK_STRIDE)
+    counts = tuple(len(frame.labels) for frame in frames)
     stacked = np.zeros((len(frames), height, width, 3), dtype=np.uint8)
-    targets = []
-    for place, frame in zip(stacked, frames):
-        place[: frame.frame.shape[0], : frame.frame.shape[1]] = frame.frame
-        targets.append(frame.target((height // MASK_STRIDE, width // MASK_STRIDE)))
-    return Batch(torch.from_numpy(stacked).permute(0, 3, 1, 2), targets)
+    masks = np.zeros((sum(counts), *quarter), dtype=np.uint8)
+    for place, own, frame in zip(stacked, np.split(masks, np.cumsum(counts)[:-1]), frames):
+        _fill(place, frame.frame)
+        _fill(own.transpose(1, 2, 0), frame.masks.transpose(1, 2, 0))
+    return Batch(
+        torch.from_numpy(stacked).permute(0, 3, 1, 2),
+        counts,
+        torch.from_numpy(np.concatenate([frame.labels for frame in frames])),
+        torch.from_numpy(masks),
+        torch.from_numpy(np.concatenate([frame.identities for frame in frames])),
+        _stack_labelled([frame.labelled for frame in frames]),
+        _stack_crowds([frame.crowd for frame in frames], quarter),
+    )
+
+
+def _fill(place: NDArray[np.uint8], content: NDArray[np.uint8]) -> None:
+    """Put an array at the upper left of a larger one, rows and columns first."""
+    place[: content.shape[0], : content.shape[1]] = content
+
+
+def _stack_labelled(parts: Sequence[Optional[NDArray[np.bool_]]]) -> Optional[Tensor]:
+    partial = [part for part in parts if part is not None]
+    if not partial:
+        return None
+    every = np.ones_like(partial[0])
+    return torch.from_numpy(np.stack([every if part is None else part for part in parts]))
+
+
+def _stack_crowds(parts: Sequence[Optional[NDArray[np.uint8]]], size: tuple[int, int]) -> Optional[Tensor]:
+    if all(part is None for part in parts):
+        return None
+    crowds = np.zeros((len(parts), *size), dtype=np.uint8)
+    for place, part in zip(crowds, parts):
+        if part is not None:
+            _fill(place, part)
+    return torch.from_numpy(crowds > 0)
 
 
 def round_up(side: int) -> int:

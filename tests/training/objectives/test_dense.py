@@ -14,8 +14,8 @@ from mobilevis.training.objectives.dense import (
     Positives,
     choose_cells,
     contrast_loss,
-    identities_of,
     mask_losses,
+    masks_of,
 )
 from mobilevis.training.objectives.matcher import Target
 
@@ -88,7 +88,21 @@ def test_only_objects_of_one_sample_are_rivals():
 def test_a_positive_has_its_object_s_identity():
     crowd = target((0, (0, 0, 4, 4)), (0, (4, 4, 8, 8)))
     found = choose_cells(cells([OBJECT, OBJECT], [(0.9, 0.0)] * 2), [crowd], 10)
-    assert identities_of(found, [crowd]).tolist() == [1, 1]
+    assert crowd.identities[found.objects].tolist() == [1, 1]
+
+
+def test_each_frame_of_a_batch_has_its_own_objects():
+    one, two = target((0, (0, 0, 3, 3))), target((0, (4, 4, 8, 8)), (0, (0, 0, 3, 3)))
+    frame = cells([FAR, OBJECT], [(0.9, 0.0)] * 2)
+    both = Cells(*(torch.cat([numbers, numbers]) for numbers in frame))
+    found = choose_cells(both, [one, two], 10)
+    assert sorted(zip(*(indices.tolist() for indices in found))) == [(0, 0, 0), (1, 0, 2), (1, 1, 1)]
+
+
+def test_masks_of_several_frames_are_each_kernel_s_on_its_own_frame():
+    features, kernels, frames = torch.rand(3, 4, 2, 5), torch.rand(3, 4), torch.tensor([0, 2, 2])
+    expected = torch.stack([torch.einsum("k,khw->hw", k, features[f]) for k, f in zip(kernels, frames)])
+    torch.testing.assert_close(masks_of(kernels, frames, features), expected)
 
 
 def test_iou_of_boxes():

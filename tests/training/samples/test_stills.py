@@ -68,7 +68,7 @@ def test_a_further_set_labels_its_own_classes_only(tmp_path):
     first = write_set(tmp_path / "first", ["cup", "flask"])
     second = write_set(tmp_path / "second", ["cup"])
     found = targets(config(first, second))
-    assert found[0].labelled is None
+    assert found[0].labelled.all()
     assert found[1].labelled is not None
     assert found[1].labelled.tolist() == [True, False]
 
