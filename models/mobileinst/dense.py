@@ -55,6 +55,7 @@ STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
+PLACE_WIDTH = 32  # of the layer that reads a box for its embedding
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,9 @@ class DenseMobileInst(KernelModel):
         self.cell_heads = nn.ModuleList(
             CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
         )
+        self.place_embedding = nn.Sequential(
+            nn.Linear(4, PLACE_WIDTH), nn.SiLU(), nn.Linear(PLACE_WIDTH, config.embedding_dim, bias=False)
+        )
         if config.propagation is not None:
             channels = config.dim + PLACE_CHANNELS
             self.propagation = Propagation(config.propagation, channels, config.dim, MASK_STRIDE)
@@ -246,7 +250,10 @@ class DenseMobileInst(KernelModel):
         low, high = boxes[..., :2], boxes[..., 2:]
         half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * pixel_size(0, logits[0]).view(1, 1, 2))
         sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
-        place = place_kernel(sharpness, bias, 0.5 * (low + high) - 0.5, half)
+        centre = 0.5 * (low + high) - 0.5
+        place = place_kernel(sharpness, bias, centre, half)
+        # Two persons in like clothes differ in where they are, and where they are changes little from frame to frame.
+        embeddings = embeddings + self.place_embedding(torch.cat([centre, half], dim=2))
         scores = _join_levels([x.sigmoid() for x in logits]) * objectness
         return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
 

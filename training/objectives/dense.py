@@ -167,7 +167,9 @@ def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Te
     judged = same.any(1) & (compared & ~same).any(1)
     if not bool(judged.any()):
         return 0.0 * embeddings.sum()
-    logits = (CONTRAST_SCALE * unit @ unit.T).masked_fill(~compared, torch.finfo(unit.dtype).min)
+    with torch.autocast(unit.device.type, enabled=False):
+        cosines = unit @ unit.T
+    logits = (CONTRAST_SCALE * cosines).masked_fill(~compared, torch.finfo(unit.dtype).min)
     likelihood = logits.log_softmax(1).masked_fill(~same, 0.0).sum(1) / same.sum(1).clamp(min=1)
     return -likelihood[judged].mean()
 

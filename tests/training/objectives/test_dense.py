@@ -147,7 +147,7 @@ def test_masks_are_learned_and_the_detector_stays(model):
     # Stride-8 boxes of random weights are some two cells of the mask wide.
     sum(objective(frames, sized(model, frames)).values()).backward()
     learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert learned == {"mask_branch", "cell_heads"}
+    assert learned == {"mask_branch", "cell_heads", "place_embedding"}
     assert not any(p.requires_grad for part in (model.backbone, model.head) for p in part.parameters())
 
 
