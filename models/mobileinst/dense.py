@@ -252,7 +252,7 @@ class DenseMobileInst(KernelModel):
         sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
         centre = 0.5 * (low + high) - 0.5
         place = place_kernel(sharpness, bias, centre, half)
-        # Two persons in like clothes differ in where they are, and where they are changes little from frame to frame.
+        # Two persons in like clothes differ in where they are, which changes little from frame to frame.
         embeddings = embeddings + self.place_embedding(torch.cat([centre, half], dim=2))
         scores = _join_levels([x.sigmoid() for x in logits]) * objectness
         return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)

@@ -158,7 +158,7 @@ def test_identity_is_taught_without_masks(model):
     assert set(terms) == {"contrast"}
     sum(terms.values()).backward()
     learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert learned == {"cell_heads"}
+    assert learned == {"cell_heads", "place_embedding"}
 
 
 def test_the_detector_learns_where_its_loss_is_weighted(model):
@@ -167,7 +167,7 @@ def test_the_detector_learns_where_its_loss_is_weighted(model):
     assert set(terms) == {"pixel", "dice", "contrast", "class", "objectness", "box"}
     sum(terms.values()).backward()
     learned = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-    assert learned == {"backbone", "head", "mask_branch", "cell_heads"}
+    assert learned == {"backbone", "head", "mask_branch", "cell_heads", "place_embedding"}
     assert bool(model.backbone.stem.conv.weight.grad.any())
 
 
