@@ -3,15 +3,18 @@
 Instructions are not cycles and not time; they are printed as instructions, and guard against regressions.
 Debian packages no QEMU with plugins, so one is built from Debian's own source, once, in some minutes.
 
-``python -m tests.arm.instructions FOLDER ARTEFACT`` counts every entry of an artefact.
+``python -m tests.arm.instructions FOLDER ARTEFACT --cpu NAME --json FILE`` counts every entry of an artefact.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +22,8 @@ from tempfile import TemporaryDirectory
 from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
-from tests.arm.userland import Apt, Userland, build_userland, run_tool
+from mobilevis.runtime.files import atomic_path, sha256_of
+from tests.arm.userland import CPU, Apt, Userland, build_userland, run_tool
 
 TOOLS = ("gcc", "ninja", "pkg-config")
 BUILD_PACKAGES = ("meson==1.5.0", "pycotap", "setuptools")
@@ -44,7 +48,7 @@ inputs = pseudo_random_inputs(artefact.metadata, entry)
 for _ in range(1 + int(sys.argv[4])):
     artefact.run(entry, inputs)
 """
-RUNS = 10
+RUNS = 2
 ENOUGH = 600_000_000  # instructions, 200 times the difference between two starts
 MAX_RUNS = 10_000
 
@@ -100,30 +104,47 @@ def build_counter(folder: Path) -> Counter:
     return counter
 
 
-def count_entry(userland: Userland, counter: Counter, artefact: Path, entry: str) -> int:
-    """Instructions of one run of an entry: the difference between many runs and none, by their number.
+def count_entries(
+    userland: Userland, counter: Counter, artefact: Path, entries: Sequence[str], cpu: str = CPU
+) -> dict[str, int]:
+    """Instructions of one run of each entry: the difference between some runs and none, by their number.
 
     Two starts of Python differ by some millions of instructions, so that a small entry is run more often.
+
+    Args:
+        userland: with the engine.
+        counter: the emulator.
+        artefact: of that engine.
+        entries: of the artefact.
+        cpu: the core that is emulated, by QEMU's name; engines choose their kernels by what it can do.
 
     Raises:
         UserError: the emulated engine fails.
     """
-    start = _count_process(userland, counter, artefact, entry, 0)
-    estimate = (_count_process(userland, counter, artefact, entry, RUNS) - start) / RUNS
-    if estimate * RUNS >= ENOUGH:
-        return round(estimate)
-    runs = min(MAX_RUNS, round(ENOUGH / max(1.0, estimate)))
-    return round((_count_process(userland, counter, artefact, entry, runs) - start) / runs)
+    command = [*userland.command(cpu=cpu)[1:], "-c", SCRIPT]
+
+    def count(entry: str, runs: int) -> int:
+        return _count_process(counter, command, artefact, entry, runs)
+
+    start = count(entries[0], 0)
+    found = {}
+    for entry in entries:
+        runs, more = RUNS, count(entry, RUNS) - start
+        if more < ENOUGH:
+            runs = min(MAX_RUNS, round(ENOUGH * RUNS / max(1, more)))
+            more = count(entry, runs) - start
+        found[entry] = round(more / runs)
+    return found
 
 
-def _count_process(userland: Userland, counter: Counter, artefact: Path, entry: str, runs: int) -> int:
+def _count_process(counter: Counter, command: Sequence[str], artefact: Path, entry: str, runs: int) -> int:
     """Instructions of a whole process that runs an entry so many times."""
     with TemporaryDirectory() as folder:
         worker = build_worker(Path(folder, "worker.pyz"))
         out = Path(folder, "count.txt")
         plugin = ["-plugin", f"{counter.plugin},inline=on", "-d", "plugin", "-D", str(out)]
-        command = [str(counter.qemu), *userland.command(*plugin)[1:], "-c", SCRIPT]
-        run_tool([*command, str(worker), str(artefact.resolve()), entry, str(runs)])
+        asked = [str(worker), str(artefact.resolve()), entry, str(runs)]
+        run_tool([str(counter.qemu), *plugin, *command, *asked])
         return parse_total(out.read_text())
 
 
@@ -139,13 +160,26 @@ def parse_total(text: str) -> int:
     return int(found[1])
 
 
-def main(folder: Path, artefact: Path) -> None:
-    """Print the instructions of every entry of an artefact."""
-    userland = build_userland(folder / "userland")
-    counter = build_counter(folder / "counter")
-    for entry in load_artefact(artefact).metadata.entries:
-        print(f"{entry}: {count_entry(userland, counter, artefact, entry):,} instructions")
+def main() -> None:
+    """Print the instructions of every entry of an artefact, and record them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where userland and emulator are kept, or made")
+    parser.add_argument("artefact", type=Path)
+    parser.add_argument("--cpu", default=CPU, help="a core by QEMU's name")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    userland = build_userland(arguments.folder / "userland")
+    counter = build_counter(arguments.folder / "counter")
+    metadata = load_artefact(arguments.artefact).metadata
+    found = count_entries(userland, counter, arguments.artefact, list(metadata.entries), arguments.cpu)
+    for entry, count in found.items():
+        print(f"{entry}: {count:,} instructions")
+    if arguments.json:
+        artefact = {"file": arguments.artefact.name, "sha256": sha256_of(arguments.artefact)}
+        record = {"kind": "mobilevis.instructions", "cpu": arguments.cpu, "artefact": artefact}
+        with atomic_path(arguments.json) as path:
+            path.write_text(json.dumps({**record, "instructions": found}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

@@ -65,12 +65,12 @@ class Userland:
     def python(self) -> Path:
         return self.folder / "python"
 
-    def command(self, *qemu_options: str) -> list[str]:
-        """The command line that starts the emulated Python, with more options for the emulator."""
+    def command(self, *qemu_options: str, cpu: str = CPU) -> list[str]:
+        """The command line that starts the emulated Python on a core, with more options for the emulator."""
         environment = [f"PYTHONHOME={self.root}/usr", f"PYTHONPATH={self.site}", *PYTHON_SETTINGS]
         settings = [word for setting in environment for word in ("-E", setting)]
         binary = self.root / "usr" / "bin" / f"python{PYTHON_VERSION}"
-        return [str(self.qemu), "-cpu", CPU, "-L", str(self.root), *settings, *qemu_options, str(binary)]
+        return [str(self.qemu), "-cpu", cpu, "-L", str(self.root), *settings, *qemu_options, str(binary)]
 
 
 def obstacle() -> str:

@@ -38,7 +38,9 @@ def test_a_step_on_the_gpu_has_the_loss_of_the_cpu(
 
 
 def test_a_run_goes_on_from_its_state(video_set: Path, tmp_path: Path) -> None:
-    config = small_config(video_set, tmp_path / "run", "run.device=cuda", "run.precision=bf16", "run.stop_at=3")
+    config = small_config(
+        video_set, tmp_path / "run", "run.device=cuda", "run.precision=bf16", "run.stop_at=3"
+    )
     Trainer(config).run()
     reports: list[StepReport] = []
     whole = small_config(video_set, tmp_path / "run", "run.device=cuda", "run.precision=bf16")
