@@ -37,11 +37,11 @@ def routing(
         typer.Option(min=1, metavar="N", help="A fixed number of decoder layers; repeat it. By default all."),
     ] = None,
     pace: Annotated[
-        Optional[list[int]],
+        Optional[list[str]],
         typer.Option(
-            min=0,
-            metavar="N",
-            help="Take every so many-th frame, 0: the first one again and again; repeat it.",
+            metavar="N|mixed",
+            help="Take every so many-th frame, 0: the first one again and again, mixed: stand still and move "
+            "in turn; repeat it.",
         ),
     ] = None,
     json_path: JsonOption = None,
@@ -49,7 +49,7 @@ def routing(
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
     from rich.console import Console
 
-    from mobilevis.benchmarks.accuracy.routing import layer_row, paced_set, routing_record
+    from mobilevis.benchmarks.accuracy.routing import MIXED, layer_row, paced_set, parse_pace, routing_record
     from mobilevis.cli.eval import tracked, write_json
     from mobilevis.cli.measured import open_measured
 
@@ -58,7 +58,7 @@ def routing(
     fixed = layers or [loaded.metadata.options.get("decoder_layers", 1)]  # without routers any is refused
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for step in pace or [0, 1, 2]:
+        for step in [parse_pace(text) for text in pace or ("0", "1", "2", MIXED)]:
             videos = paced_set(dataset, step, Path(folder), images)
             for count in (*fixed, None):
                 what = f"pace {step}, {'routed' if count is None else f'{count} layers'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Optional, Union
@@ -22,11 +23,16 @@ from mobilevis.data.ytvis import load_ytvis, save_ytvis
 from mobilevis.runtime.arrays import Image
 from mobilevis.runtime.drivers.tar import layers_kept
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import Metadata
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import Source
 from mobilevis.runtime.versions import tool_versions
+
+# How videos are shown: every so many-th frame, 0 for the first one again and again, or ``MIXED``.
+Pace = Union[int, str]
+MIXED = "mixed"
 
 RECORD_KIND, RECORD_SCHEMA = "mobilevis.routing", 1
 GROUPS = 10  # of the record's frames, by how much they changed
@@ -50,13 +56,13 @@ class LayerRow:
     """A row of Table 5.
 
     Attributes:
-        pace: see ``at_pace``.
+        pace: see ``shown_frames``.
         fixed_layers: of every frame; None where the routers choose.
         average_precision: YouTube-VIS AP, in [0, 1].
         frames: all but the videos' first, in which the routers have nothing to compare with.
     """
 
-    pace: int
+    pace: Pace
     fixed_layers: Optional[int]
     average_precision: float
     frames: tuple[RoutedFrame, ...]
@@ -72,12 +78,12 @@ class PacedSet:
     """Videos at another pace.
 
     Attributes:
-        pace: see ``at_pace``.
+        pace: see ``shown_frames``.
         annotations: in YouTube-VIS format, in a folder for temporary files.
         images: the folder that they name files in.
     """
 
-    pace: int
+    pace: Pace
     annotations: Path
     images: Path
 
@@ -105,15 +111,44 @@ class RoutingRecorder:
             yield frame, result
 
 
-def at_pace(dataset: VideoDataset, step: int) -> VideoDataset:
-    """The same videos with every ``step``-th frame, each as long as before while frames last.
+def shown_frames(length: int, pace: Pace) -> list[int]:
+    """Which frames of a video are shown, at most as many as it has.
 
-    A step of 0 repeats the first frame: a static scene.
+    Args:
+        length: frames of the video.
+        pace: 1 for all, 2 for every second one …; 0 for the first one again and again, a static scene;
+            ``MIXED`` for a scene that stands still and moves in turn, a quarter of the video each.
+
+    Raises:
+        ValueError: there is no such pace.
     """
+    if pace == MIXED:
+        quarter = max(1, length // 4)
+        return list(accumulate((index // quarter) % 2 for index in range(length)))
+    if not isinstance(pace, int) or pace < 0:
+        raise ValueError(f"unknown pace '{pace}'; give a number from 0 on, or {MIXED}")
+    return [0] * length if pace == 0 else list(range(0, length, pace))
+
+
+def parse_pace(text: str) -> Pace:
+    """A pace as the command line has it.
+
+    Raises:
+        UserError: there is no such pace.
+    """
+    pace: Pace = int(text) if text.isascii() and text.isdigit() else text
+    try:
+        shown_frames(1, pace)
+    except ValueError as error:
+        raise UserError(str(error), fix="correct --pace") from error
+    return pace
+
+
+def at_pace(dataset: VideoDataset, pace: Pace) -> VideoDataset:
+    """The same videos with other frames; see ``shown_frames``."""
     videos, tracks = [], []
     for video in dataset.videos:
-        length = len(video.file_names)
-        chosen = [0] * length if step == 0 else list(range(0, length, step))
+        chosen = shown_frames(len(video.file_names), pace)
         videos.append(replace(video, file_names=tuple(video.file_names[i] for i in chosen)))
         for track in dataset.tracks_by_video[video.id]:
             masks = tuple(track.segmentations[i] for i in chosen)
@@ -123,12 +158,12 @@ def at_pace(dataset: VideoDataset, step: int) -> VideoDataset:
     return VideoDataset(dataset.categories, tuple(videos), tuple(tracks))
 
 
-def paced_set(gt: Path, pace: int, folder: Path, images: Optional[Path] = None) -> PacedSet:
+def paced_set(gt: Path, pace: Pace, folder: Path, images: Optional[Path] = None) -> PacedSet:
     """Write the annotations of a YouTube-VIS set at another pace.
 
     Args:
         gt: the annotations.
-        pace: see ``at_pace``.
+        pace: see ``shown_frames``.
         folder: to write into, the results too.
         images: folder that the annotations name files in; None looks where the published layouts have it.
 

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
-from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.models.minvis.tar import TemporalRouting
 from mobilevis.training.objectives.base import Objective, sum_terms
-from mobilevis.training.objectives.mask2former import Mask2FormerLoss, compute_losses, match_costs
-from mobilevis.training.objectives.matcher import Assignment, Target, assign, match_slots
+from mobilevis.training.objectives.identities import IdentityAssigner, read_identities
+from mobilevis.training.objectives.mask2former import compute_terms, join_outputs, match_costs
+from mobilevis.training.objectives.matcher import Target, match_slots, pad_targets
 from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
 
 
@@ -35,43 +35,6 @@ class DvisPlusLoss(RoutingLoss):
 
     segmenter: float = 0.0
     noise: float = 0.5
-
-
-class IdentityAssigner:
-    """Gives each object of B clips a query for good.
-
-    Args:
-        weights: of the matching cost.
-        batch: B.
-    """
-
-    def __init__(self, weights: Mask2FormerLoss, batch: int) -> None:
-        self._weights = weights
-        self._queries: list[dict[int, int]] = [{} for _ in range(batch)]
-
-    def assign(self, prediction: Prediction, targets: Sequence[Target]) -> list[Assignment]:
-        """The queries of the objects that a frame of each clip shows; new ones take free queries."""
-        return [
-            self._assign(taken, Prediction(*frame), target)
-            for taken, target, *frame in zip(self._queries, targets, *prediction)
-        ]
-
-    def _assign(self, taken: dict[int, int], frame: Prediction, target: Target) -> Assignment:
-        identities = target.identities.tolist()
-        new = [index for index, identity in enumerate(identities) if identity not in taken]
-        if new:
-            used = set(taken.values())
-            free = [query for query in range(len(frame.class_logits)) if query not in used]
-            found = assign(match_costs(frame, target, self._weights)[free][:, new])
-            for query, index in zip(found.queries.tolist(), found.instances.tolist()):
-                taken[identities[new[index]]] = free[query]
-        pairs = sorted((taken[name], i) for i, name in enumerate(identities) if name in taken)
-        queries, instances = zip(*pairs) if pairs else ((), ())
-        device = target.labels.device
-        return Assignment(
-            torch.tensor(queries, dtype=torch.long, device=device),
-            torch.tensor(instances, dtype=torch.long, device=device),
-        )
 
 
 def disturb(queries: Tensor) -> Tensor:
@@ -110,7 +73,8 @@ class DvisPlusObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Terms of the tracker, of the segmenter and of the routers, averaged over the frames of a clip."""
         batch = len(targets) // self.length
-        assigner = IdentityAssigner(self.weights, batch)
+        assigner = IdentityAssigner(batch)
+        names = read_identities(targets)
         previous: Optional[Tensor] = None
         slots, tracked, terms = None, None, []
         for index, features in enumerate(split_frames(self.model, frames, self.length)):
@@ -118,8 +82,14 @@ class DvisPlusObjective(Objective):
             steps = self.model.refine(features, previous)
             tracked, slots = self._track(steps.queries[-1], slots, tracked)
             layers = self.model.predict_tracked(tracked, features.mask_features)
-            assignments = assigner.assign(layers[-1], own)
-            found = sum_terms([compute_losses(p, own, assignments, self.weights) for p in layers])
+            instances = pad_targets(own)
+            costs = match_costs(layers[-1], instances, self.weights).cpu().numpy()
+            found = compute_terms(
+                join_outputs(layers),
+                instances,
+                [assigner.assign(costs, names[index * batch : (index + 1) * batch])] * len(layers),
+                self.weights,
+            )
             frame = {f"tracker_{name}": term for name, term in found.items()}
             routed = previous is not None and steps.kept.numel() > 0
             if self.weights.segmenter:

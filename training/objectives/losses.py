@@ -52,14 +52,14 @@ def pairwise_dice_score(probabilities: Tensor, targets: Tensor) -> Tensor:
     """Dice of every row of one with every row of the other, as one matrix product.
 
     Args:
-        probabilities: (N, P), in [0, 1].
-        targets: (M, P), in [0, 1].
+        probabilities: (…, N, P), in [0, 1].
+        targets: (…, M, P), in [0, 1].
 
     Returns:
-        (N, M)
+        (…, N, M)
     """
-    overlap = 2 * probabilities @ targets.T
-    squares = probabilities.square().sum(1)[:, None] + targets.square().sum(1)[None]
+    overlap = 2 * probabilities @ targets.transpose(-1, -2)
+    squares = probabilities.square().sum(-1)[..., None] + targets.square().sum(-1)[..., None, :]
     return overlap / (squares + _DICE_EPSILON)
 
 

@@ -16,10 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mobilevis.models.minvis.minvis import Prediction
-from mobilevis.training.objectives.base import LossWeights, sum_terms
-from mobilevis.training.objectives.criterion import gather_masks, instance_count
+from mobilevis.training.objectives.base import LossWeights
+from mobilevis.training.objectives.criterion import instance_count
 from mobilevis.training.objectives.losses import dice_loss, pairwise_dice_score, pixel_loss
-from mobilevis.training.objectives.matcher import Assignment, Target, assign
+from mobilevis.training.objectives.matcher import (
+    Assignment,
+    Instances,
+    Target,
+    join_matches,
+    pad_targets,
+    solve_frames,
+)
 
 
 @dataclass(frozen=True)
@@ -43,86 +50,99 @@ def pairwise_pixel_loss(mask_logits: Tensor, masks: Tensor) -> Tensor:
     """Binary cross-entropy of every predicted mask with every instance, averaged over the pixels.
 
     Args:
-        mask_logits: (N, P).
-        masks: (M, P), in [0, 1].
+        mask_logits: (…, N, P).
+        masks: (…, M, P), in [0, 1].
 
     Returns:
-        (N, M)
+        (…, N, M)
     """
-    as_foreground = F.softplus(-mask_logits) @ masks.T
-    as_background = F.softplus(mask_logits) @ (1 - masks).T
-    return (as_foreground + as_background) / masks.shape[1]
+    as_background = F.softplus(mask_logits).sum(-1, keepdim=True)
+    return (as_background - mask_logits @ masks.transpose(-1, -2)) / masks.shape[-1]
 
 
 @torch.no_grad()
-def match_costs(prediction: Prediction, target: Target, weights: Mask2FormerLoss) -> Tensor:
-    """The cost (N, M) of giving each query each instance of one frame, less a constant: the loss's terms.
+def match_costs(prediction: Prediction, instances: Instances, weights: Mask2FormerLoss) -> Tensor:
+    """The cost (B, N, M) of giving each query each instance of its frame, less a constant: the loss's terms.
 
     Args:
-        prediction: of one frame, (N, C + 1) and (N, h, w).
-        target: M instances.
+        prediction: (B, N, C + 1) and (B, N, h, w).
+        instances: of the B frames.
         weights: of the terms.
     """
-    probabilities = prediction.class_logits.float().softmax(-1)[:, target.labels]
-    logits, masks = prediction.mask_logits.float().flatten(1), target.masks.flatten(1)
-    return (
-        weights.mask * pairwise_pixel_loss(logits, masks)
-        - weights.dice * pairwise_dice_score(logits.sigmoid(), masks)
-        - weights.classes * probabilities
-    )
+    labels = instances.labels[:, None].expand(-1, prediction.class_logits.shape[1], -1)
+    # As in the public code, in float32 where the rest is half: the pixels' terms cancel in the difference.
+    with torch.autocast(labels.device.type, enabled=False):
+        probabilities = prediction.class_logits.float().softmax(-1).gather(2, labels)
+        logits, masks = prediction.mask_logits.float().flatten(2), instances.masks.flatten(2)
+        return (
+            weights.mask * pairwise_pixel_loss(logits, masks)
+            - weights.dice * pairwise_dice_score(logits.sigmoid(), masks)
+            - weights.classes * probabilities
+        )
 
 
-def match_frames(
-    prediction: Prediction, targets: Sequence[Target], weights: Mask2FormerLoss
-) -> list[Assignment]:
-    """Match each frame of a batch on its own.
+def match_outputs(
+    predictions: Sequence[Prediction], instances: Instances, weights: Mask2FormerLoss
+) -> list[list[Assignment]]:
+    """Match each output's predictions in each of B frames on its own: lists of B assignments, on the host.
 
     Raises:
         FloatingPointError: the predictions are not finite.
     """
-    frames = (Prediction(*frame) for frame in zip(prediction.class_logits, prediction.mask_logits))
-    return [assign(match_costs(frame, target, weights)) for frame, target in zip(frames, targets)]
+    costs = torch.stack([match_costs(output, instances, weights) for output in predictions])
+    return [solve_frames(output, instances.counts) for output in costs.cpu().numpy()]  # the one transfer
 
 
-def compute_losses(
-    prediction: Prediction,
-    targets: Sequence[Target],
-    assignments: Sequence[Assignment],
+def join_outputs(predictions: Sequence[Prediction]) -> Prediction:
+    """L outputs of N queries as one of L·N."""
+    return Prediction(*(torch.cat(tensors, dim=1) for tensors in zip(*predictions)))
+
+
+def split_outputs(joined: Prediction, outputs: int) -> list[Prediction]:
+    """One output of L·N queries as L of N."""
+    return [Prediction(*parts) for parts in zip(*(tensor.chunk(outputs, dim=1) for tensor in joined))]
+
+
+def compute_terms(
+    joined: Prediction,
+    instances: Instances,
+    matches: Sequence[Sequence[Assignment]],
     weights: Mask2FormerLoss,
 ) -> dict[str, Tensor]:
-    """The weighted terms ``classes``, ``mask`` and ``dice`` of one layer's predictions.
+    """The weighted terms ``classes``, ``mask`` and ``dice``, summed over L outputs of B frames.
 
     Mask terms are divided by the number of instances in the batch.
 
     Args:
-        prediction: (B, N, C + 1) and (B, N, h, w).
-        targets: B.
-        assignments: B; every other query shows nothing.
+        joined: (B, L·N, C + 1) and (B, L·N, h, w); see ``join_outputs``.
+        instances: of the B frames.
+        matches: of each output, B assignments; every other query shows nothing.
         weights: of the terms.
     """
-    class_logits = prediction.class_logits.float()
-    nothing = class_logits.shape[-1] - 1
-    labels = torch.full(class_logits.shape[:2], nothing, device=class_logits.device)
-    for row, target, assignment in zip(labels, targets, assignments):
-        row[assignment.queries] = target.labels[assignment.instances]
-    balance = class_logits.new_ones(nothing + 1)
-    balance[nothing] = weights.no_object
-    logits, masks = gather_masks(prediction.mask_logits, targets, assignments)
-    count = instance_count(len(masks), logits.device)
+    outputs, class_logits = len(matches), joined.class_logits.float()
+    batch, queries, classes = class_logits.shape
+    pairs = join_matches(matches, queries // outputs, class_logits.device)
+    labels = torch.full((batch, queries), classes - 1, device=class_logits.device)
+    labels[pairs.frames, pairs.queries] = instances.labels[pairs.frames, pairs.instances]
+    balance = class_logits.new_ones(classes)
+    balance[classes - 1] = weights.no_object
+    entropy = F.cross_entropy(class_logits.transpose(1, 2), labels, balance, reduction="none")
+    # Each output has its own mean: over its queries, weighed.
+    entropies, importances = (x.view(batch, outputs, -1).sum((0, 2)) for x in (entropy, balance[labels]))
+    logits = joined.mask_logits[pairs.frames, pairs.queries].flatten(1).float()
+    masks = instances.masks[pairs.frames, pairs.instances].flatten(1)
+    count = instance_count(len(masks) // outputs, logits.device)
     return {
-        "classes": weights.classes * F.cross_entropy(class_logits.transpose(1, 2), labels, balance),
+        "classes": weights.classes * (entropies / importances).sum(),
         "mask": weights.mask * pixel_loss(logits, masks).sum() / count,
         "dice": weights.dice * dice_loss(logits, masks).sum() / count,
     }
 
 
 def frame_terms(
-    predictions: Sequence[Prediction], targets: Sequence[Target], weights: Mask2FormerLoss
+    joined: Prediction, outputs: int, targets: Sequence[Target], weights: Mask2FormerLoss
 ) -> dict[str, Tensor]:
-    """The summed terms of all layers' predictions of B frames, each layer matched on its own."""
-    return sum_terms(
-        [
-            compute_losses(layer, targets, match_frames(layer, targets, weights), weights)
-            for layer in predictions
-        ]
-    )
+    """The summed terms of L outputs in B frames, each output matched on its own."""
+    instances = pad_targets(targets)
+    matches = match_outputs(split_outputs(joined, outputs), instances, weights)
+    return compute_terms(joined, instances, matches, weights)

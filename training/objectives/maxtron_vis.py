@@ -12,7 +12,7 @@ from mobilevis.models.maxtron.maxtron import ClipPrediction
 from mobilevis.models.maxtron.maxtron_vis import MaXTronVis
 from mobilevis.models.minvis.minvis import Prediction
 from mobilevis.training.objectives.clip_targets import ClipTarget
-from mobilevis.training.objectives.mask2former import Mask2FormerLoss, frame_terms
+from mobilevis.training.objectives.mask2former import Mask2FormerLoss, frame_terms, join_outputs
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.maxtron import MaXTronObjective
 
@@ -54,7 +54,8 @@ class MaXTronVisObjective(MaXTronObjective):
 
     def _terms(self, layers: Sequence[ClipPrediction], targets: Sequence[ClipTarget]) -> dict[str, Tensor]:
         stacked = [Prediction(p.class_logits, p.mask_logits.flatten(2, 3)) for p in layers]
-        return frame_terms(stacked, [stack_frames(target) for target in targets], self.weights)
+        pictures = [stack_frames(target) for target in targets]
+        return frame_terms(join_outputs(stacked), len(stacked), pictures, self.weights)
 
 
 def stack_frames(target: ClipTarget) -> Target:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from mobilevis.models.minvis.minvis import MinVIS
@@ -45,8 +46,9 @@ class MinVISObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Frames in any order; identities are not looked at."""
         features = self.model.features(frames)
-        predictions = self.model.predictions(features, self.model.refine(features))
-        terms = frame_terms(predictions, targets, self.weights)
+        queries = self.model.refine(features).queries
+        joined = self.model.predict(torch.cat(queries, dim=1), features.mask_features)
+        terms = frame_terms(joined, len(queries), targets, self.weights)
         if self.semantic_head is not None:
             terms["semantic"] = self.weights.semantic * self.semantic_head(features.memories[-1], targets)
         return terms

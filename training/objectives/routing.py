@@ -96,7 +96,7 @@ def segmenter_terms(
         weights: of the terms.
         routed: whether routers chose the layers.
     """
-    if not (routed and weights.final_only):
-        return frame_terms(model.predictions(features, steps), targets, weights)
-    final = model.predict(steps.queries[-1], features.mask_features)
-    return {name: len(steps.queries) * term for name, term in frame_terms([final], targets, weights).items()}
+    queries = steps.queries[-1:] if routed and weights.final_only else steps.queries
+    joined = model.predict(torch.cat(queries, dim=1), features.mask_features)
+    scale = len(steps.queries) / len(queries)
+    return {name: scale * term for name, term in frame_terms(joined, len(queries), targets, weights).items()}

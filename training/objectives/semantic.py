@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from mobilevis.training.distributed import mean_over_processes
 from mobilevis.training.objectives.losses import pairwise_dice_score
-from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.matcher import Instances, Target, pad_targets
 
 
 class SemanticHead(nn.Module):
@@ -43,7 +43,7 @@ class SemanticHead(nn.Module):
             mask_features: (B, D, H/8, W/8).
             targets: B targets with masks at H/4, W/4.
         """
-        labels = torch.stack([semantic_map(target) for target in targets])
+        labels = semantic_maps(pad_targets(targets))
         loss = F.cross_entropy(self.classify(mask_features).float(), labels, reduction="none")
         parts = torch.stack([labels > 0, labels == 0]).float()
         counts = mean_over_processes(parts.sum((1, 2, 3))).clamp(min=1)
@@ -100,12 +100,14 @@ def queries_on_objects(mask_logits: Tensor, target: Target) -> tuple[Tensor, Ten
     return on_object, instance[on_object]
 
 
-def semantic_map(target: Target) -> Tensor:
-    """A frame's classes at half its masks' resolution: (h/2, w/2) int64, 0 for the background, else 1 +
+def semantic_maps(instances: Instances) -> Tensor:
+    """Classes of B frames at half the masks' resolution: (B, h/2, w/2) int64, 0 for the background, else 1 +
     label.
 
     A pixel is an object's where the object covers the most of it, and at least half.
     """
-    background = target.masks.new_full((1, *target.masks.shape[1:]), 0.5)
-    coverage = F.avg_pool2d(torch.cat([background, target.masks]), 2).argmax(0)
-    return torch.cat([target.labels.new_zeros(1), target.labels + 1])[coverage]
+    masks, labels = instances.masks, instances.labels
+    background = masks.new_full((len(masks), 1, *masks.shape[2:]), 0.5)
+    coverage = F.avg_pool2d(torch.cat([background, masks], dim=1), 2).argmax(1)
+    named = torch.cat([labels.new_zeros(len(labels), 1), labels + 1], dim=1)
+    return named.gather(1, coverage.flatten(1)).view_as(coverage)

@@ -11,13 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilevis.benchmarks.accuracy.routing import (
+    MIXED,
     RoutedFrame,
     at_pace,
     by_change,
     layer_row,
     paced_set,
+    parse_pace,
     rank_correlation,
     routing_record,
+    shown_frames,
 )
 from mobilevis.data.datasets import VideoDataset
 from mobilevis.data.synth import SynthOptions, generate
@@ -64,6 +67,21 @@ def test_a_pace_of_two_leaves_out_every_other_frame(video_set):
     dataset = video_set[1]
     for before, after in zip(dataset.videos, at_pace(dataset, 2).videos):
         assert after.file_names == before.file_names[::2]
+
+
+def test_a_mixed_video_stands_still_and_moves_in_turn():
+    assert shown_frames(12, MIXED) == [0, 0, 0, 1, 2, 3, 3, 3, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("text", ["-1", "fast", "1.5", ""])
+def test_an_unknown_pace_is_refused(text):
+    with pytest.raises(UserError, match="unknown pace"):
+        parse_pace(text)
+
+
+@pytest.mark.parametrize(("text", "pace"), [("0", 0), ("2", 2), ("mixed", MIXED)])
+def test_a_pace_is_read_from_the_command_line(text, pace):
+    assert parse_pace(text) == pace
 
 
 def test_every_frame_but_a_videos_first_is_counted(video_set, artefact, tmp_path):

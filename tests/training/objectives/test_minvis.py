@@ -8,20 +8,15 @@ from torch.nn import functional as F
 
 from mobilevis.models import create_model
 from mobilevis.models.minvis.minvis import Prediction, Refinement
-from mobilevis.training.objectives.dvis_plus import (
-    DvisPlusLoss,
-    DvisPlusObjective,
-    IdentityAssigner,
-    disturb,
-)
+from mobilevis.training.objectives.dvis_plus import DvisPlusLoss, DvisPlusObjective, disturb
+from mobilevis.training.objectives.identities import IdentityAssigner
 from mobilevis.training.objectives.mask2former import (
     Mask2FormerLoss,
-    compute_losses,
+    compute_terms,
     match_costs,
-    match_frames,
-    pairwise_pixel_loss,
+    match_outputs,
 )
-from mobilevis.training.objectives.matcher import Assignment, Target
+from mobilevis.training.objectives.matcher import Assignment, Target, pad_targets
 from mobilevis.training.objectives.minvis import MinVISLoss, MinVISObjective
 from mobilevis.training.objectives.routing import RoutingLoss, draw_rollout, segmenter_terms
 from mobilevis.training.objectives.tar import TarObjective
@@ -54,29 +49,23 @@ def batch(*frames: Prediction) -> Prediction:
     return Prediction(*(torch.stack(tensors) for tensors in zip(*frames)))
 
 
-def test_the_pairwise_loss_is_pytorchs():
-    logits, masks = torch.randn(3, 20), torch.rand(2, 20)
-    expected = [[F.binary_cross_entropy_with_logits(p, m) for m in masks] for p in logits]
-    torch.testing.assert_close(pairwise_pixel_loss(logits, masks), torch.tensor(expected))
-
-
 def test_a_query_that_shows_an_instance_costs_least():
     target = squares(0, 1)
-    costs = match_costs(ideal(target, [3, 1]), target, WEIGHTS)
-    assert costs.argmin(dim=0).tolist() == [3, 1]
+    costs = match_costs(batch(ideal(target, [3, 1])), pad_targets([target]), WEIGHTS)
+    assert costs[0].argmin(dim=0).tolist() == [3, 1]
 
 
 def test_predictions_that_are_not_finite_are_refused():
     target = squares(0)
     broken = Prediction(torch.full((1, 5, 3), torch.nan), torch.zeros(1, 5, 16, 16))
     with pytest.raises(FloatingPointError, match="not finite"):
-        match_frames(broken, [target], WEIGHTS)
+        match_outputs([broken], pad_targets([target]), WEIGHTS)
 
 
 def test_an_ideal_prediction_has_next_to_no_loss():
     target = squares(0, 1)
     assignment = Assignment(torch.tensor([3, 1]), torch.tensor([0, 1]))
-    terms = compute_losses(batch(ideal(target, [3, 1])), [target], [assignment], WEIGHTS)
+    terms = compute_terms(batch(ideal(target, [3, 1])), pad_targets([target]), [[assignment]], WEIGHTS)
     assert all(float(term) < 0.02 for term in terms.values())
 
 
@@ -89,30 +78,34 @@ def test_a_query_without_an_instance_counts_a_tenth():
     losses = F.cross_entropy(logits[0], labels, reduction="none")
     importance = torch.tensor([0.1, 0.1, 1.0, 0.1, 0.1])
     expected = (losses * importance).sum() / importance.sum()
-    terms = compute_losses(prediction, [target], [assignment], weights)
+    terms = compute_terms(prediction, pad_targets([target]), [[assignment]], weights)
     torch.testing.assert_close(terms["classes"], expected)
 
 
 def test_frames_without_objects_have_a_class_loss_only():
     target = squares()
     empty = Assignment(torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.long))
-    terms = compute_losses(batch(ideal(target, [])), [target], [empty], WEIGHTS)
+    terms = compute_terms(batch(ideal(target, [])), pad_targets([target]), [[empty]], WEIGHTS)
     assert float(terms["mask"]) == float(terms["dice"]) == 0.0
 
 
+def assign(assigner: IdentityAssigner, target: Target, queries: list[int]) -> dict[int, int]:
+    """Instance → query, where an ideal prediction has the instances at the given queries."""
+    costs = match_costs(batch(ideal(target, queries)), pad_targets([target]), WEIGHTS).numpy()
+    found = assigner.assign(costs, [target.identities.tolist()])[0]
+    return dict(zip(found.instances.tolist(), found.queries.tolist()))
+
+
 def test_an_object_keeps_its_query_when_another_one_shows_it_better():
-    assigner = IdentityAssigner(WEIGHTS, batch=1)
-    first, second = squares(0), squares(0, 1, shift=4)
-    assert assigner.assign(batch(ideal(first, [3])), [first])[0].queries.tolist() == [3]
-    later = assigner.assign(batch(ideal(second, [2, 4])), [second])[0]
-    assert dict(zip(later.instances.tolist(), later.queries.tolist())) == {0: 3, 1: 4}
+    assigner = IdentityAssigner(batch=1)
+    assert assign(assigner, squares(0), [3]) == {0: 3}
+    assert assign(assigner, squares(0, 1, shift=4), [2, 4]) == {0: 3, 1: 4}
 
 
 def test_an_object_that_is_away_leaves_its_query_to_no_other():
-    assigner = IdentityAssigner(WEIGHTS, batch=1)
-    first, second = squares(0), squares(1)
-    assigner.assign(batch(ideal(first, [3])), [first])
-    assert assigner.assign(batch(ideal(second, [3])), [second])[0].queries.tolist() != [3]
+    assigner = IdentityAssigner(batch=1)
+    assign(assigner, squares(0), [3])
+    assert assign(assigner, squares(1), [3]) != {0: 3}
 
 
 def test_a_disturbed_query_lies_between_two_queries():

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import torch
 
-from mobilevis.training.objectives.matcher import Target
+from mobilevis.training.objectives.matcher import Target, pad_targets
 from mobilevis.training.objectives.semantic import (
     QueryClassHead,
     SemanticHead,
     queries_on_objects,
-    semantic_map,
+    semantic_maps,
 )
 
 
@@ -21,20 +21,20 @@ def two_halves() -> Target:
 
 def test_a_pixel_is_the_class_that_covers_it_by_half_or_more() -> None:
     expected = torch.tensor([[3, 3, 1, 1], [3, 3, 0, 0], [3, 3, 0, 0], [3, 3, 0, 0]])
-    masks = semantic_map(two_halves())
+    masks = semantic_maps(pad_targets([two_halves()]))[0]
     assert torch.equal(masks[[0, 2, 3]], expected[[0, 2, 3]])
     assert masks[1, 2:].tolist() == [0, 0]  # covered by exactly a half: the background has it
 
 
 def test_a_frame_without_instances_is_background() -> None:
     empty = Target(torch.zeros(0, dtype=torch.long), torch.zeros(0, 8, 8), torch.zeros(0, dtype=torch.long))
-    assert not semantic_map(empty).any()
+    assert not semantic_maps(pad_targets([empty])).any()
 
 
 def test_objects_and_background_weigh_the_same() -> None:
     head = SemanticHead(dim=4, num_classes=3)
     features = torch.randn(1, 4, 4, 4)
-    labels = semantic_map(two_halves())
+    labels = semantic_maps(pad_targets([two_halves()]))[0]
     log_probabilities = head.classify(features).log_softmax(1)[0]
     each = -log_probabilities.gather(0, labels[None])[0]
     expected = each[labels > 0].mean() + each[labels == 0].mean()
