@@ -6,8 +6,12 @@ Boxes are x0, y0, x1, y1 as fractions of the network's input. A kernel's last fi
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Optional
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,22 +75,28 @@ def suppress(
         clash = box_ious(boxes[block], boxes) > most_iou
         if classes is not None:
             clash &= classes[block, None] == classes
-        for index, row in enumerate(clash, start):
-            if len(kept) == most:
-                return np.array(kept, dtype=np.intp)
-            if alive[index]:
-                kept.append(index)
-                alive[row] = False
+        while len(kept) < most and (ahead := alive[block]).any():
+            index = int(ahead.argmax())
+            kept.append(start + index)
+            alive &= ~clash[index]
+            alive[start + index] = False
     return np.array(kept, dtype=np.intp)
 
 
 def box_ious(first: Array, second: Array) -> Array:
     """IoU of all pairs of boxes: (n, 4) and (m, 4) → (n, m)."""
-    (x0, y0, x1, y1), (u0, v0, u1, v1) = first.T[..., None], second.T
-    width, height = np.minimum(x1, u1) - np.maximum(x0, u0), np.minimum(y1, v1) - np.maximum(y0, v0)
-    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    own, areas = (np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=1) for boxes in (first, second))
-    return np.asarray(shared / np.maximum(areas + own[:, None] - shared, TINY), dtype=np.float32)
+    one, other = first.T[..., None], second.T
+    sides = np.minimum(one[2:], other[2:, None]) - np.maximum(one[:2], other[:2, None])
+    np.maximum(sides, 0.0, out=sides)
+    shared = sides[0] * sides[1]
+    union = _areas(other) + _areas(one) - shared
+    return np.asarray(shared / np.maximum(union, TINY), dtype=np.float32)
+
+
+def _areas(edges: Array) -> Array:
+    """Of boxes (4, …)."""
+    width, height = np.maximum(edges[2:] - edges[:2], 0.0)
+    return np.asarray(width * height)
 
 
 def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
@@ -99,23 +109,21 @@ def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
         boxes: (S, 4).
         margins: (S,) or (), what boxes are enlarged by, each side, as a fraction of their own.
     """
-    _, height, width = logits.shape
-    room = np.reshape(margins, (-1, 1)) * (boxes[:, 2:] - boxes[:, :2])
-    low, high = boxes[:, :2] - room, boxes[:, 2:] + room
-    x, y = (np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height
-    columns = (x >= low[:, :1]) & (x <= high[:, :1])
-    rows = (y >= low[:, 1:]) & (y <= high[:, 1:])
+    columns, rows = _cell_centres(logits.shape[2]), _cell_centres(logits.shape[1])
+    room = (np.reshape(margins, (-1, 1)) * (boxes[:, 2:] - boxes[:, :2])).tolist()
     cut = np.copysign(logits, np.float32(-1.0))
-    for mask, whole, down, across in zip(cut, logits, rows, columns):
-        inside = _span(down), _span(across)
-        mask[inside] = whole[inside]
+    for mask, whole, (x0, y0, x1, y1), (beside, above) in zip(cut, logits, boxes.tolist(), room):
+        across = slice(bisect_left(columns, x0 - beside), bisect_right(columns, x1 + beside))
+        down = slice(bisect_left(rows, y0 - above), bisect_right(rows, y1 + above))
+        mask[down, across] = whole[down, across]
     return cut
 
 
-def _span(inside: NDArray[np.bool_]) -> slice:
-    """Where a line's only run of True is."""
-    start = int(inside.argmax())
-    return slice(start, start + np.count_nonzero(inside))
+@lru_cache(maxsize=8)
+def _cell_centres(count: int) -> list[float]:
+    """As fractions of the input."""
+    centres: list[float] = ((np.arange(count) + 0.5) / count).tolist()
+    return centres
 
 
 def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
@@ -128,14 +136,22 @@ def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -
 
 def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
     """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
-    columns, rows = np.asarray(masks.any(axis=1)), np.asarray(masks.any(axis=2))
-    held = np.asarray(rows.any(axis=1))
-    spans = []
-    for line in (columns, rows):
-        length = line.shape[1]
-        spans.append((line.argmax(axis=1) / length, 1.0 - line[:, ::-1].argmax(axis=1) / length))
-    (x0, x1), (y0, y1) = spans
-    return np.stack([x0, y0, x1, y1], axis=1).astype(np.float32), held
+    return as_fractions([cv2.boundingRect(mask.view(np.uint8)) for mask in masks], masks.shape[1:])
+
+
+def as_fractions(
+    boxes: Sequence[tuple[int, int, int, int]], grid: tuple[int, ...]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """S boxes in cells (column, row, width, height) as fractions of a grid (rows, columns): (S, 4), and (S,)
+    whether a box has any cell."""
+    rows, columns = grid
+    edges = [
+        (x / columns, y / rows, 1.0 - (columns - x - width) / columns, 1.0 - (rows - y - height) / rows)
+        for x, y, width, height in boxes
+    ]
+    return np.array(edges, dtype=np.float32).reshape(-1, 4), np.array(
+        [box[2] > 0 for box in boxes], dtype=np.bool_
+    )
 
 
 def move_boxes(boxes: Array, start: Array, end: Array) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.results import Instance, Mask
+from mobilevis.runtime.upsampling import Line, frame_line, interpolate, make_line
 
 Box = tuple[int, int, int, int]
 # From this score on an instance takes cells from others of its class. A fainter one is often a second look at
@@ -70,6 +71,7 @@ def part_masks(
     classes: NDArray[np.integer],
     scores: NDArray[np.float32],
     threshold: float,
+    boxes: Optional[Sequence[Box]] = None,
 ) -> NDArray[np.float32]:
     """Give each cell that several instances of a class claim to the one whose logit is highest.
 
@@ -83,15 +85,15 @@ def part_masks(
         scores: (S,) in [0, 1]; instances below ``PARTED_SCORE`` neither take nor lose cells, and of a pair
             whose IoU is ``PARTED_IOU`` or more neither takes the other's.
         threshold: logit above which a cell is foreground.
+        boxes: S, column, row, width and height of cells that hold each mask; None finds them.
 
     Returns:
         (S, h, w) float32; equal logits stay.
     """
-    parted = logits.copy()
-    sure = np.flatnonzero(scores >= PARTED_SCORE).tolist()
-    masks = {row: logits[row] > threshold for row in sure}
-    boxes = {row: _tight_box(mask) for row, mask in masks.items()}
-    for pair in combinations(sure, 2):
+    parted, masks = logits.copy(), logits > threshold
+    if boxes is None:
+        boxes = [_tight_box(mask) for mask in masks]
+    for pair in combinations(np.flatnonzero(scores >= PARTED_SCORE).tolist(), 2):
         one, other = pair
         shared = _border(boxes[one], boxes[other]) if classes[one] == classes[other] else None
         if shared is None or _overlap_much(masks[one], masks[other]):
@@ -115,7 +117,11 @@ def _border(first: Box, second: Box) -> Optional[tuple[slice, slice]]:
 
 
 def to_frame(
-    logits: NDArray[np.float32], letterbox: Letterbox, stride: int, threshold: float
+    logits: NDArray[np.float32],
+    letterbox: Letterbox,
+    stride: int,
+    threshold: float,
+    cells: Optional[Box] = None,
 ) -> Optional[tuple[Box, Mask]]:
     """Undo the letterbox for one mask: bilinear interpolation of the logits, then the threshold.
 
@@ -127,17 +133,19 @@ def to_frame(
         letterbox: where the source frame lies in the input.
         stride: input pixels for each cell.
         threshold: logit above which a pixel is foreground.
+        cells: column, row, width and height of cells that hold the foreground; None finds them.
 
     Returns:
         The tight box (x0, y0, x1, y1) and the mask inside it; None if no pixel is foreground.
     """
-    left, top, columns, rows = _tight_box(logits > threshold)
+    left, top, columns, rows = cells or _tight_box(logits > threshold)
     if rows == 0:
         return None
-    scale_y, scale_x = letterbox.cells_per_pixel(stride)
-    y0, y1 = _reach(top, top + rows - 1, scale_y, letterbox.frame_size[0])
-    x0, x1 = _reach(left, left + columns - 1, scale_x, letterbox.frame_size[1])
-    return _above((x0, y0, x1, y1), logits, (scale_y, scale_x), (0.0, 0.0), threshold)
+    (height, width), (scale_y, scale_x) = letterbox.frame_size, letterbox.cells_per_pixel(stride)
+    y0, y1 = _reach(top, top + rows - 1, scale_y, height)
+    x0, x1 = _reach(left, left + columns - 1, scale_x, width)
+    down, across = frame_line(height, logits.shape[0], scale_y), frame_line(width, logits.shape[1], scale_x)
+    return _above((x0, y0, x1, y1), logits, down, across, threshold)
 
 
 def box_to_frame(
@@ -162,48 +170,26 @@ def box_to_frame(
     y0, y1 = (int(np.clip(np.ceil(edge - 0.5), 0, letterbox.frame_size[0])) for edge in (top, bottom))
     if x0 >= x1 or y0 >= y1:
         return None
-    scale = (logits.shape[0] / (bottom - top), logits.shape[1] / (right - left))
-    return _above((x0, y0, x1, y1), logits, scale, (top, left), threshold)
+    cells_down, cells_across = logits.shape
+    rows = make_line(y1 - y0, cells_down, cells_down / (bottom - top), top - y0)
+    columns = make_line(x1 - x0, cells_across, cells_across / (right - left), left - x0)
+    placed = _above((0, 0, x1 - x0, y1 - y0), logits, rows, columns, threshold)
+    if placed is None:
+        return None
+    (left_edge, top_edge, right_edge, bottom_edge), mask = placed
+    return (x0 + left_edge, y0 + top_edge, x0 + right_edge, y0 + bottom_edge), mask
 
 
 def _above(
-    region: Box,
-    logits: NDArray[np.float32],
-    scale: tuple[float, float],
-    origin: tuple[float, float],
-    threshold: float,
+    region: Box, logits: NDArray[np.float32], rows: Line, columns: Line, threshold: float
 ) -> Optional[tuple[Box, Mask]]:
-    """The pixels of a region whose interpolated logit is above the threshold, in their tight box.
-
-    Args:
-        region: pixels to look at, not empty.
-        logits: (h, w).
-        scale: cells for each pixel, down and across.
-        origin: pixel coordinates, down and across, of the upper left corner of the cells.
-        threshold: logit above which a pixel is foreground.
-    """
-    x0, y0, x1, y1 = region
-    (scale_y, scale_x), (top, left) = scale, origin
-    # Pixel centres map to cell centres: cell = (pixel + 0.5 - origin) * scale - 0.5.
-    inverse = np.array(
-        [
-            [scale_x, 0.0, (x0 + 0.5 - left) * scale_x - 0.5],
-            [0.0, scale_y, (y0 + 0.5 - top) * scale_y - 0.5],
-        ]
-    )
-    reached = cv2.warpAffine(
-        logits,
-        inverse,
-        (x1 - x0, y1 - y0),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    mask = reached > threshold
-    x, y, columns, rows = _tight_box(mask)
-    if rows == 0:
+    """The pixels of a region whose interpolated logit is above the threshold, in their tight box."""
+    mask = interpolate(logits, rows, columns, region) > threshold
+    x, y, width, height = _tight_box(mask)
+    if height == 0:
         return None
-    inside = mask[y : y + rows, x : x + columns]
-    return (x0 + x, y0 + y, x0 + x + columns, y0 + y + rows), inside
+    x0, y0 = region[0] + x, region[1] + y
+    return (x0, y0, x0 + width, y0 + height), mask[y : y + height, x : x + width]
 
 
 def _tight_box(mask: Mask) -> Box:
@@ -221,6 +207,7 @@ def instances_in_frame(
     stride: int,
     threshold: float,
     least_score: float = 0.0,
+    boxes: Optional[Sequence[Box]] = None,
 ) -> tuple[Instance, ...]:
     """The instances of a frame, by falling score; those whose masks are empty there are left out.
 
@@ -233,13 +220,15 @@ def instances_in_frame(
         stride: input pixels for each cell.
         threshold: logit above which a pixel is foreground.
         least_score: instances below it are left out.
+        boxes: S, see ``to_frame``; None finds them.
     """
     instances = []
     for index in np.argsort(-scores, kind="stable"):
         score = float(scores[index])
         if score < least_score:
             break
-        placed = to_frame(logits[index], letterbox, stride, threshold)
+        cells = None if boxes is None else boxes[index]
+        placed = to_frame(logits[index], letterbox, stride, threshold, cells)
         if placed is not None:
             box, mask = placed
             identity, category = int(ids[index]), int(classes[index])

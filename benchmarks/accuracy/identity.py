@@ -141,11 +141,11 @@ class ClipMeasure:
     def _reuse(self, first: Objects, later: Sequence[Objects]) -> Iterator[tuple[int, Array]]:
         """The masks of the first frame's kernels on the later ones, as the driver moves them: (δ, masks)."""
         objects = PlacedKernels(first.kernels, first.boxes)
-        objects.see(self._foreground(first.masks, first.content))
+        objects.see(*cells.tight_boxes(self._foreground(first.masks, first.content)))
         for gap, frame in enumerate(later, start=1):
             objects.go_on(frame.features)
             masks = objects.cut(self._segment(objects.kernels, frame.features["mask_features"]))
-            objects.see(self._foreground(masks, frame.content))
+            objects.see(*cells.tight_boxes(self._foreground(masks, frame.content)))
             if gap in GAPS:
                 yield gap, masks
 
@@ -176,7 +176,6 @@ class ClipMeasure:
         setting = Setting(
             self._selection,
             self._options.score_threshold,
-            self._mask_logit,
             DenseDriver.same_object_iou,
             DenseDriver.class_weight,
         )
@@ -190,7 +189,8 @@ class ClipMeasure:
             return {}
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
-        tracked = follower.on_masks(FrameMasks(frame.masks[order], frame.content, learned), Stages())
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit)
+        tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.
         shared = mask_iou(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
-from mobilevis.runtime.association.appearance import AppearanceAssociation, appearance
+from mobilevis.runtime.association.appearance import AppearanceAssociation
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.fusion import fusion_weights
-from mobilevis.runtime.masks import maskness
+from mobilevis.runtime.association.regions import pool_features
 from mobilevis.runtime.stages import Stages
 
 
@@ -34,34 +36,33 @@ class AppearanceFollower:
     def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
         """See ``Follower``; fuses the masks on each object."""
         with stages("association"):
-            fused, class_scores = self._fuse(masks)
-            foreground = fused.logits > self._setting.mask_logit
-            is_held = foreground.any(axis=(1, 2))
-            held = slice(None) if is_held.all() else is_held  # a slice copies no masks
-            class_scores = class_scores[held]
-            looks = appearance(fused.mask_features[0], fused.whole[held], self._setting.mask_logit)
-            ids, classes = self._association.update(looks, class_scores, foreground[held])
-            wanted = (ids > 0) & self._setting.choice.keep_classes(classes)
+            masks, rows, class_scores = self._fuse(masks)
+            shown = [masks.foregrounds[row] for row in rows]
+            looks = pool_features(masks.mask_features[0], shown, masks.whole.shape[1:])
+            ids, classes = self._association.update(looks, class_scores, shown, masks.content)
+            wanted = np.flatnonzero((ids > 0) & self._setting.choice.keep_classes(classes))
             scores = class_scores[wanted].max(axis=1, initial=0.0)
-            return Tracked(ids[wanted], classes[wanted], scores, fused.logits[held][wanted])
+            boxes = [shown[k].region.box for k in wanted]
+            return Tracked(ids[wanted], classes[wanted], scores, masks.logits[rows[wanted]], boxes)
 
     def on_no_masks(self) -> None:
         """See ``Follower``."""
         self._association.update_without_detections()
 
-    def _fuse(self, masks: FrameMasks) -> tuple[FrameMasks, Array]:
-        """One mask for each object, and its class scores (objects, L)."""
-        mask_logit = self._setting.mask_logit
-        class_scores = self._class_scores * maskness(masks.logits, mask_logit)[:, None]
+    def _fuse(self, masks: FrameMasks) -> tuple[FrameMasks, NDArray[np.intp], Array]:
+        """Masks, the rows of those that are objects, and the objects' class scores (objects, L)."""
+        quality = np.array([shown.maskness for shown in masks.foregrounds], dtype=np.float32)
+        class_scores = self._class_scores * quality[:, None]
         scores = class_scores.max(axis=1)
         seen = np.flatnonzero((scores > 0.0) & (scores >= self._setting.score_threshold))
-        weights = fusion_weights(scores[seen], masks.logits[seen] > mask_logit, self._setting.same_object_iou)
+        regions = [masks.foregrounds[row].region for row in seen]
+        weights = fusion_weights(scores[seen], regions, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
-        if len(weights) == len(seen):  # nothing to fuse: each object's only weight is 1
-            whole = masks.whole[seen[weights.nonzero()[1]]]
-        else:
-            whole = np.tensordot(weights, masks.whole[seen], axes=1)
-        return FrameMasks(whole, masks.content, masks.mask_features), class_scores
+        if len(weights) == len(seen):  # nothing to fuse: each object is one mask
+            return masks, seen[weights.nonzero()[1]], class_scores
+        fused = replace(masks, whole=np.tensordot(weights, masks.whole[seen], axes=1))
+        rows = np.flatnonzero([shown.region.area for shown in fused.foregrounds])
+        return fused, rows, class_scores[rows]
 
 
 def follow_appearances(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Optional, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.association.regions import Foreground
+from mobilevis.runtime.masks import Box
 from mobilevis.runtime.stages import Stages
 
 
@@ -31,14 +34,12 @@ class Setting:
     Attributes:
         choice: what may be shown.
         score_threshold: least score of what is shown, in [0, 1].
-        mask_logit: logit above which a cell is foreground.
         same_object_iou: masks that overlap by so much are one object's, where the association fuses them.
         class_weight: what an appearance loses where the classes are not alike at all.
     """
 
     choice: Choice
     score_threshold: float
-    mask_logit: float
     same_object_iou: float
     class_weight: float
 
@@ -51,17 +52,25 @@ class FrameMasks:
         whole: (S, r·h, r·w) float32 logits, r a whole number; the input's padding among them.
         content: rows and columns of ``whole`` without the padding.
         mask_features: (1, C, h, w) float32 that they were made from.
+        threshold: logit above which a cell is foreground.
     """
 
     whole: Array
     content: tuple[int, int]
     mask_features: Array
+    threshold: float
 
     @property
     def logits(self) -> Array:
         """(S, *content) float32, without the padding."""
         rows, columns = self.content
         return self.whole[:, :rows, :columns]
+
+    @cached_property
+    def foregrounds(self) -> list[Foreground]:
+        """What each of the S masks shows; looked for once."""
+        above = self.whole > self.threshold
+        return [Foreground(*pair, self.content) for pair in zip(self.whole, above)]
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,15 @@ class Tracked:
         classes: (R,) int64, class indices.
         scores: (R,) float32 in [0, 1].
         logits: (R, *content) float32 mask logits.
+        boxes: R, column, row, width and height of cells that hold each mask's foreground; None where they
+            are still to be found.
     """
 
     ids: NDArray[np.int64]
     classes: NDArray[np.int64]
     scores: Array
     logits: Array
+    boxes: Optional[list[Box]] = None
 
 
 class Follower(Protocol):

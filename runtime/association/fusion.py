@@ -6,16 +6,15 @@ lie on each. Masks are linear in their kernels, so the mean of mask logits is th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 
-from mobilevis.runtime.arrays import TINY
-from mobilevis.runtime.masks import mask_iou
+from mobilevis.runtime.arrays import TINY, Array
+from mobilevis.runtime.association.regions import Region
 
 
-def fusion_weights(
-    scores: NDArray[np.float32], masks: NDArray[np.bool_], least_iou: float
-) -> NDArray[np.float32]:
+def fusion_weights(scores: Array, regions: Sequence[Region], least_iou: float) -> Array:
     """Which detections make up an object, and with which weight.
 
     By falling score, a detection joins the first-found object whose best detection it overlaps most, or is a
@@ -23,20 +22,20 @@ def fusion_weights(
 
     Args:
         scores: (S,) float32 in [0, 1].
-        masks: (S, h, w) of one frame.
-        least_iou: of a detection with an object's best one.
+        regions: S, of one frame.
+        least_iou: of a detection with an object's best one, more than 0.
 
     Returns:
         (D, S) float32: row d holds the weights of object d's detections, in proportion to their scores; rows
         sum to 1, no column has two entries, and rows come by falling best score.
     """
-    overlap = mask_iou(masks, masks)
     best: list[int] = []
     members: list[list[int]] = []
     for detection in np.argsort(-scores, kind="stable").tolist():
-        overlaps = overlap[detection, best]
-        if best and overlaps.max() >= least_iou:
-            members[int(overlaps.argmax())].append(detection)
+        overlaps = [regions[detection].iou(regions[other], least_iou) for other in best]
+        highest = max(overlaps, default=0.0)
+        if highest >= least_iou:
+            members[overlaps.index(highest)].append(detection)
         else:
             best.append(detection)
             members.append([detection])

@@ -34,7 +34,7 @@ class KernelFollower:
         if not self._is_rescored:
             # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
             with stages("masks"):
-                quality = maskness(masks.logits, self._setting.mask_logit)
+                quality = maskness(masks.logits, masks.threshold)
                 self._class_scores = self._class_scores * quality[:, None]
             self._is_rescored = True
         classes, scores = self._class_scores.argmax(axis=1), self._class_scores.max(axis=1)

@@ -1,6 +1,8 @@
-"""Where masks go from frame to frame: each at its own speed, and all of them with the camera."""
+"""How the camera moves what masks show."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +15,11 @@ LEAST_PAIRS = 3
 MOST_SCATTER = 8.0
 
 
-def find_centres(masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The mean place (y, x) of each mask's cells: (K, h, w), none empty → (K, 2)."""
-    rows, columns = masks.sum(axis=2), masks.sum(axis=1)
-    moments = [counts @ np.arange(counts.shape[1]) for counts in (rows, columns)]
-    return np.stack(moments, axis=1) / rows.sum(axis=1, keepdims=True)
-
-
 def find_common_step(
-    likeness: NDArray[np.float32], expected: NDArray[np.float64], found: NDArray[np.float64]
-) -> NDArray[np.float64]:
+    likeness: NDArray[np.float32],
+    expected: Sequence[Sequence[float]],
+    found: Sequence[Sequence[float]],
+) -> tuple[float, float]:
     """How much further than expected everything moved: the camera, or nothing where too few pairs tell.
 
     A camera that turns moves a crowd by more than a person's width in a few frames, so that each is where
@@ -30,31 +27,26 @@ def find_common_step(
 
     Args:
         likeness: (n, m), of tracks that the last frame showed with this frame's detections.
-        expected: (n, 2), the tracks' centres (y, x) in cells.
-        found: (m, 2), the detections'.
+        expected: n tracks' centres (y, x) in cells.
+        found: m detections'.
 
     Returns:
-        (2,) cells (y, x).
+        Cells (y, x).
     """
     if min(likeness.shape) < LEAST_PAIRS:
-        return np.zeros(2)
-    best, back = likeness.argmax(axis=1), likeness.argmax(axis=0)
-    tracks = np.arange(len(best))
-    sure = (back[best] == tracks) & (likeness[tracks, best] >= SURE_LIKENESS)
-    if not sure.any():
-        return np.zeros(2)
-    steps = found[best[sure]] - expected[sure]
-    ranked = np.sort(steps, axis=0)
-    common = np.asarray((ranked[(len(steps) - 1) // 2] + ranked[len(steps) // 2]) / 2.0)  # the median
-    agreed = np.count_nonzero(np.abs(steps - common).max(axis=1) <= MOST_SCATTER)
-    return common if agreed >= max(LEAST_PAIRS, len(steps) / 2) else np.zeros(2)
+        return 0.0, 0.0
+    rows = likeness.tolist()
+    back = [column.index(max(column)) for column in zip(*rows)]
+    best = [(max(row), row.index(max(row))) for row in rows]
+    pairs = [(n, k) for n, (sure, k) in enumerate(best) if sure >= SURE_LIKENESS and back[k] == n]
+    if len(pairs) < LEAST_PAIRS:
+        return 0.0, 0.0
+    steps = [(found[k][0] - expected[n][0], found[k][1] - expected[n][1]) for n, k in pairs]
+    down, right = (_median(step) for step in zip(*steps))
+    agreed = sum(max(abs(y - down), abs(x - right)) <= MOST_SCATTER for y, x in steps)
+    return (down, right) if agreed >= max(LEAST_PAIRS, len(steps) / 2) else (0.0, 0.0)
 
 
-def move_mask(mask: NDArray[np.bool_], step: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Move a mask (h, w) by a step (y, x) in cells, rounded; what leaves the frame is gone."""
-    height, width = mask.shape
-    y, x = (min(max(round(s), -size), size) for s, size in zip(step.tolist(), mask.shape))
-    result = np.zeros_like(mask)
-    source = mask[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)]
-    result[max(y, 0) : height - max(-y, 0), max(x, 0) : width - max(-x, 0)] = source
-    return result
+def _median(values: Sequence[float]) -> float:
+    ranked, count = sorted(values), len(values)
+    return (ranked[(count - 1) // 2] + ranked[count // 2]) / 2.0

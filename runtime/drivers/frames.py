@@ -125,6 +125,8 @@ class Selection:
 
     def pad(self, rows: Array, axis: int = 0) -> Array:
         """Fill an axis up with zeros to ``max_instances``, the fixed shape that ``segment`` takes."""
-        missing = [(0, 0)] * rows.ndim
-        missing[axis] = (0, self.max_instances - rows.shape[axis])
-        return np.pad(rows, missing)
+        shape = list(rows.shape)
+        shape[axis] = self.max_instances
+        padded = np.zeros(shape, dtype=rows.dtype)
+        np.moveaxis(padded, axis, 0)[: rows.shape[axis]] = np.moveaxis(rows, axis, 0)
+        return padded

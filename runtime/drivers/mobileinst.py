@@ -88,7 +88,6 @@ class MobileInstDriver:
         setting = Setting(
             self._selection,
             self.options.score_threshold,
-            self._mask_logit,
             self.same_object_iou,
             self.class_weight,
         )
@@ -140,15 +139,15 @@ class MobileInstDriver:
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": self._kernels, "mask_features": mask_features})
         whole, content = output["mask_logits"][0, : self._shown], letterbox.content_cells(self._stride)
-        return self._follow(FrameMasks(whole, content, mask_features), letterbox, stages)
+        return self._follow(FrameMasks(whole, content, mask_features, self._mask_logit), letterbox, stages)
 
     def _follow(self, masks: FrameMasks, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         """Who is who among a frame's masks, and each in the frame's own pixels."""
         tracked = self._follower.on_masks(masks, stages)
         with stages("masks"):
-            logits = tracked.logits
+            logits, boxes = tracked.logits, tracked.boxes
             if self.options.part_masks:
-                logits = part_masks(logits, tracked.classes, tracked.scores, self._mask_logit)
+                logits = part_masks(logits, tracked.classes, tracked.scores, self._mask_logit, boxes)
             return instances_in_frame(
                 tracked.ids.tolist(),
                 tracked.classes.tolist(),
@@ -158,4 +157,5 @@ class MobileInstDriver:
                 self._stride,
                 self._mask_logit,
                 self.options.score_threshold,
+                boxes,
             )

@@ -160,7 +160,8 @@ def query_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: 
 def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int) -> dict[str, Array]:
     """A detector's cells: three an object, whose boxes overlap, and some that are nothing.
 
-    Every fifth frame is one that blurs: no box is sure enough to say where a reused kernel's object went.
+    Some frames blur: no cell is sure of anything, so that nobody knows where a reused kernel's object went.
+    They are keyframes for an interval of 1 alone. No cell scores more than its objectness.
     """
     scene = Scene(paths, radii, WIDTH - PLACE, seed)
     frames, rng = len(paths), scene.rng
@@ -181,8 +182,8 @@ def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: 
                 every["kernels"][frame, place] = _place_kernel(scene, frame, index)
                 every["boxes"][frame, place] = _box(scene, frame, index) + rng.normal(0, 0.005, 4)
                 every["embeddings"][frame, place] = looks[index] + rng.normal(0, 0.15, EMBEDDING)
+    every["scores"][[frame for frame in range(4, frames, 5) if frame % 3]] *= 0.1
     every["objectness"] = every["scores"].max(axis=2, keepdims=True)
-    every["objectness"][4::5] *= 0.1
     y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
     grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
     place_features = np.broadcast_to(grid, (frames, PLACE, *CELLS)).astype(np.float32)

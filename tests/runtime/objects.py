@@ -1,10 +1,13 @@
-"""Objects whose identities are known: orthogonal vectors, and squares for masks."""
+"""Objects whose identities are known: orthogonal vectors, and squares for what masks show."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from mobilevis.runtime.association.regions import Foreground
+
 DIM = 32
+GRID = (20, 40)
 
 
 def objects(count: int, seed: int) -> np.ndarray:
@@ -19,9 +22,9 @@ def seen(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return ((vectors + noise) * rng.uniform(0.5, 2.0, size=(len(vectors), 1))).astype(np.float32)
 
 
-def boxes(*places: tuple[int, int]) -> np.ndarray:
-    """Masks (K, 20, 40): squares of 8 by 8 at the rows and columns given."""
-    masks = np.zeros((len(places), 20, 40), dtype=np.bool_)
+def shown_boxes(*places: tuple[int, int]) -> list[Foreground]:
+    """What K masks show on ``GRID``: squares of 8 by 8 at the rows and columns given."""
+    masks = np.zeros((len(places), *GRID), dtype=np.bool_)
     for mask, (y, x) in zip(masks, places):
         mask[y : y + 8, x : x + 8] = True
-    return masks
+    return [Foreground(np.where(mask, 9.0, -9.0).astype(np.float32), mask, GRID) for mask in masks]

@@ -104,7 +104,7 @@ def test_interpolating_a_part_is_interpolating_the_whole(seed, size):
     if placed is not None:
         (x0, y0, x1, y1), inside = placed
         mask[y0:y1, x0:x1] = inside
-    clear = np.abs(whole) > 0.1  # OpenCV interpolates in 1/32 of a cell
+    clear = np.abs(whole) > 1e-4  # what is nearer to the threshold may be rounded to either side
     assert np.array_equal(mask[clear], (whole > 0)[clear])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mobilevis.runtime.cells import tight_boxes
 from mobilevis.runtime.places import PlacedKernels, find_boxes
 
 HERE = (0.2, 0.2, 0.4, 0.6)
@@ -55,12 +56,12 @@ def frame(*boxes: tuple[float, ...]) -> dict[str, np.ndarray]:
     return {"boxes": rows(*boxes)[None], "objectness": np.full((1, len(boxes), 1), 0.9, np.float32)}
 
 
-def mask(box: tuple[float, ...]) -> np.ndarray:
-    """(1, 20, 20), foreground in the box."""
+def mask(box: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """What is seen of a mask of 20 x 20 cells with foreground in the box."""
     x0, y0, x1, y1 = (round(20 * edge) for edge in box)
     cells = np.zeros((1, 20, 20), bool)
     cells[0, y0:y1, x0:x1] = True
-    return cells
+    return tight_boxes(cells)
 
 
 def peak(objects: PlacedKernels) -> list[float]:
@@ -76,7 +77,7 @@ def objects() -> PlacedKernels:
     squares = 1 / half**2
     kernel = [1.0, *-squares, *(2 * squares * centre), 1 - (squares * centre**2).sum()]
     placed = PlacedKernels(np.array([kernel], np.float32), rows(HERE))
-    placed.see(mask(HERE))
+    placed.see(*mask(HERE))
     return placed
 
 
@@ -87,23 +88,23 @@ def test_a_kernel_s_place_is_its_object_s_box_of_the_frame(objects):
 
 def test_an_object_that_is_missed_goes_on_with_its_last_mask(objects):
     objects.go_on(frame(NEAR))
-    objects.see(mask((0.25, 0.2, 0.45, 0.6)))
+    objects.see(*mask((0.25, 0.2, 0.45, 0.6)))
     objects.go_on(frame(FAR))
-    objects.see(mask((0.35, 0.2, 0.55, 0.6)))
+    objects.see(*mask((0.35, 0.2, 0.55, 0.6)))
     objects.go_on(frame(FAR))
     assert peak(objects) == pytest.approx([0.45, 0.42], abs=1e-5)
 
 
 def test_without_boxes_of_frames_masks_are_followed(objects):
     objects.go_on({})
-    objects.see(mask((0.3, 0.2, 0.5, 0.6)))
+    objects.see(*mask((0.3, 0.2, 0.5, 0.6)))
     objects.go_on({})
     assert peak(objects) == pytest.approx([0.4, 0.4], abs=1e-5)
 
 
 def test_an_empty_mask_leaves_its_object_where_it_was(objects):
     objects.go_on({})
-    objects.see(np.zeros((1, 20, 20), bool))
+    objects.see(*mask((0.5, 0.5, 0.5, 0.5)))
     objects.go_on({})
     assert peak(objects) == pytest.approx([0.3, 0.4], abs=1e-5)
 
@@ -112,6 +113,6 @@ def test_a_box_of_the_frame_cuts_closer_than_one_of_the_last(objects):
     full = np.full((1, 20, 20), 3.0, np.float32)
     objects.go_on(frame(HERE))
     close = (objects.cut(full) > 0).sum()
-    objects.see(mask(HERE))
+    objects.see(*mask(HERE))
     objects.go_on({})
     assert (objects.cut(full) > 0).sum() > close

@@ -146,3 +146,17 @@ def test_neighbours_of_a_class_part_what_both_claim_unless_asked_not_to(
     result = VideoSegmenter(Wide(), association=association, part_masks=part_masks).process(frame)
     assert len(result.instances) == 2
     assert result.masks.sum(axis=0).max() == most
+
+
+@pytest.mark.parametrize("score_threshold", [0.3, 0.85, 0.95])
+def test_what_encode_says_of_cells_changes_nothing(frames, score_threshold):
+    """Objectness only says which cells need no look: the same is shown, and the same best score is known."""
+    shown, best = [], []
+    for locates in (False, True):
+        artefact = SquaresArtefact(locates)
+        segmenter = VideoSegmenter(artefact, keyframe_interval=1, score_threshold=score_threshold)
+        results = [segmenter.process(frame) for frame in frames]
+        shown.append([[(i.track_id, i.score, i.box) for i in result.instances] for result in results])
+        best.append(segmenter.best_score)
+    assert shown[0] == shown[1]
+    assert best == pytest.approx([0.9, 0.9])
