@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from mobilevis.training.logging import VALIDATION_FILE, RunLog
 from mobilevis.training.config import TrainConfig
+from mobilevis.training.logging import VALIDATION_FILE, RunLog
 from mobilevis.training.plots import CURVES_FILE, plot_curves, smooth
 from mobilevis.training.trainer import Trainer
 
