@@ -36,6 +36,9 @@ CONFIGURATION = (
     "--disable-tools",
     "--disable-docs",
     "--disable-werror",
+    # Compiles in 0.45 of the time of -O2 -g; the emulated programs run 5 to 25 % longer.
+    "--disable-debug-info",
+    "-Doptimization=1",
 )
 # Runs an entry so many times, after once to let the engine allocate; nothing else differs between two counts.
 SCRIPT = """\

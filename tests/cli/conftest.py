@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Callable
 
 import pytest
+
+from mobilevis.cli.main import main
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -29,9 +32,31 @@ def refused(mobilevis) -> Callable[..., str]:
     def run(*arguments: object) -> str:
         done = mobilevis(*arguments)
         assert done.returncode == 2, done.stdout + done.stderr
-        lines = done.stderr.splitlines()
-        assert len(lines) == 1, done.stderr
-        assert lines[0].startswith("mobilevis: ")
-        return lines[0]
+        return only_line(done.stderr)
 
     return run
+
+
+@pytest.fixture
+def refused_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """As ``refused``, in this process: to load PyTorch and the exporters takes a core 3 to 7 s."""
+
+    def run(*arguments: object) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["mobilevis", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 2
+        return only_line(capfd.readouterr().err)
+
+    return run
+
+
+def only_line(stderr: str) -> str:
+    """The one line of an error."""
+    lines = stderr.splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("mobilevis: ")
+    return lines[0]

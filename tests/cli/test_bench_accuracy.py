@@ -92,12 +92,12 @@ def test_the_record_says_what_was_measured(mobilevis, tmp_path, trained, dataset
     assert record["tools"]["mobilevis"]
 
 
-def test_nothing_to_evaluate_is_refused(refused, dataset):
-    assert "--checkpoint" in refused("bench", "accuracy", "--dataset", dataset, "--metric", "ytvis")
+def test_nothing_to_evaluate_is_refused(refused_here, dataset):
+    assert "--checkpoint" in refused_here("bench", "accuracy", "--dataset", dataset, "--metric", "ytvis")
 
 
-def test_classes_of_another_data_set_are_refused(refused, trained, dataset):
+def test_classes_of_another_data_set_are_refused(refused_here, trained, dataset):
     dataset.write_text(dataset.read_text().replace('"dog"', '"wolf"'))
-    line = refused("bench", "accuracy", trained[1], "--dataset", dataset, "--metric", "ytvis")
+    line = refused_here("bench", "accuracy", trained[1], "--dataset", dataset, "--metric", "ytvis")
     assert "class 4 is dog" in line
     assert "wolf" in line

@@ -50,9 +50,9 @@ def test_a_row_for_each_pace_with_all_layers_and_with_routers(mobilevis, tmp_pat
     assert record["rows"][0]["mean_layers"] == 3.0
 
 
-def test_a_model_without_routers_is_refused(refused, video_set):
+def test_a_model_without_routers_is_refused(refused_here, video_set):
     weights = checkpoint("minvis-tiny", video_set)
-    line = refused(
+    line = refused_here(
         *("bench", "routing", "--checkpoint", weights, "--input-size", "64x64"),
         *("--dataset", video_set[0] / "instances.json"),
     )

@@ -77,13 +77,15 @@ def test_a_name_takes_the_weights_that_ship_and_their_size():
     assert _load("mobileinst-topformer-small", None, False, {}).sha256 is None
 
 
-def test_a_checkpoint_is_not_random(checkpoint, tmp_path, refused):
-    assert "leave out --random" in refused("export", checkpoint, "--random", "--output", tmp_path / "out")
+def test_a_checkpoint_is_not_random(checkpoint, tmp_path, refused_here):
+    assert "leave out --random" in refused_here(
+        "export", checkpoint, "--random", "--output", tmp_path / "out"
+    )
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
+def test_a_file_that_is_no_checkpoint_is_refused(refused_here, tmp_path):
     (tmp_path / "notes.txt").write_text("notes")
-    line = refused("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
+    line = refused_here("export", MODEL, "--checkpoint", tmp_path / "notes.txt", "--output", tmp_path / "out")
     assert "not a safetensors file" in line
     assert "notes.txt" in line
 
@@ -97,8 +99,8 @@ def test_a_file_that_is_no_checkpoint_is_refused(refused, tmp_path):
         (("--config", "pooling=max7"), "pooling 'max7' is not known"),
     ],
 )
-def test_a_request_that_cannot_be_met_is_refused(refused, tmp_path, arguments, message):
-    assert message in refused("export", MODEL, "--random", *arguments, "--output", tmp_path / "out")
+def test_a_request_that_cannot_be_met_is_refused(refused_here, tmp_path, arguments, message):
+    assert message in refused_here("export", MODEL, "--random", *arguments, "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -108,27 +110,29 @@ def test_an_unknown_model_lists_the_known_ones(refused, tmp_path):
     assert MODEL in message
 
 
-def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused, tmp_path):
+def test_a_gate_video_of_fewer_than_ten_frames_is_refused(refused_here, tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
     for index in range(3):
         cv2.imwrite(str(frames / f"{index}.png"), np.zeros((36, 64, 3), dtype=np.uint8))
     arguments = ("--input-size", "64x64", "--calibration", frames, "--output", tmp_path / "out")
-    assert "the parity gate has 3 frames, it needs 10" in refused("export", MODEL, *arguments)
+    assert "the parity gate has 3 frames, it needs 10" in refused_here("export", MODEL, *arguments)
 
 
-def test_int8_without_frames_is_refused(refused, tmp_path):
-    line = refused("export", MODEL, "--precision", "int8", "--output", tmp_path / "out")
+def test_int8_without_frames_is_refused(refused_here, tmp_path):
+    line = refused_here("export", MODEL, "--precision", "int8", "--output", tmp_path / "out")
     assert "int8 needs frames to round weights for: give --calibrate" in line
 
 
-def test_an_unknown_precision_is_refused(refused, tmp_path):
-    line = refused("export", MODEL, "--precision", "fp8", "--output", tmp_path / "out")
+def test_an_unknown_precision_is_refused(refused_here, tmp_path):
+    line = refused_here("export", MODEL, "--precision", "fp8", "--output", tmp_path / "out")
     assert "unknown precision fp8: known are fp32, fp16, int8" in line
 
 
-def test_a_precision_that_a_format_does_not_have_is_refused(refused, tmp_path):
-    line = refused("export", MODEL, "--precision", "fp16", "--format", "pte", "--output", tmp_path / "out")
+def test_a_precision_that_a_format_does_not_have_is_refused(refused_here, tmp_path):
+    line = refused_here(
+        "export", MODEL, "--precision", "fp16", "--format", "pte", "--output", tmp_path / "out"
+    )
     assert "ExecuTorch stores the weights of convolutions as float32: choose from onnx, tflite" in line
 
 

@@ -57,8 +57,8 @@ def test_the_papers_tables_show_every_row_beside_ours(mobilevis):
         (["mobileinst-topformer-tiny", "--config", "num_queries"], ["num_queries", "KEY=VALUE"]),
     ],
 )
-def test_what_cannot_be_profiled_is_refused_with_the_known_ones(refused, arguments, words):
-    line = refused("profile", *arguments)
+def test_what_cannot_be_profiled_is_refused_with_the_known_ones(refused_here, arguments, words):
+    line = refused_here("profile", *arguments)
     assert all(word in line for word in words), line
 
 

@@ -62,11 +62,11 @@ def test_labels_in_yolos_format_validate_a_run(mobilevis, yolo, tmp_path):
     assert (tmp_path / "runs/starter/validation.csv").read_text().count("\n") == 2
 
 
-def test_an_option_is_stronger_than_the_folder(refused, yolo):
+def test_an_option_is_stronger_than_the_folder(refused_here, yolo):
     options = ("--set", "data.annotations=other.yaml", "--set", "model.checkpoint=")
-    line = refused("train", "starter", "--data", yolo, *options)
+    line = refused_here("train", "starter", "--data", yolo, *options)
     assert "other.yaml" in line
 
 
-def test_a_folder_without_a_set_is_refused(refused, tmp_path):
-    assert "no annotations of COCO's or YOLO's format" in refused("train", "starter", "--data", tmp_path)
+def test_a_folder_without_a_set_is_refused(refused_here, tmp_path):
+    assert "no annotations of COCO's or YOLO's format" in refused_here("train", "starter", "--data", tmp_path)

@@ -76,8 +76,8 @@ def test_a_header_that_claims_too_much_is_refused(suffix):
 
 
 def test_a_small_file_of_many_pixels_takes_little_memory(tmp_path):
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(bytes(30001 * 64)) for _ in range(1500))
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(30001 * 64)) for _ in range(500))
     (tmp_path / "bomb.png").write_bytes(png(10000, 32000, chunk(b"IDAT", rows + packer.flush())))
     script = (
         "import sys\nfrom pathlib import Path\nfrom mobilevis.runtime.images import read_rgb\n"

@@ -97,6 +97,12 @@ checkpoint_every = 2
 
 
 @pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that draw none: to draw them takes as long as the six steps."""
+    monkeypatch.setattr("mobilevis.training.trainer.plot_curves", lambda folder: None)
+
+
+@pytest.fixture
 def model() -> MobileInst:
     torch.manual_seed(0)
     network = create_model("mobileinst-topformer-tiny", num_classes=2, num_queries=6, dim=32, heads=4)

@@ -5,8 +5,10 @@ from pathlib import Path
 import cv2
 import pytest
 
+from mobilevis.training.config import TrainConfig
 from mobilevis.training.logging import VALIDATION_FILE, RunLog
-from mobilevis.training.plots import plot_curves, smooth
+from mobilevis.training.plots import CURVES_FILE, plot_curves, smooth
+from mobilevis.training.trainer import Trainer
 
 
 def test_smoothing_is_the_mean_of_the_neighbours() -> None:
@@ -33,3 +35,8 @@ def test_a_validation_before_the_first_row_of_the_log_is_drawn(tmp_path: Path) -
     with RunLog(tmp_path) as log:
         log.write(2, {"AP": 0.1}, VALIDATION_FILE)
     assert plot_curves(tmp_path).stat().st_size > 1000
+
+
+def test_a_run_draws_its_curves(config: TrainConfig) -> None:
+    Trainer(config).run()
+    assert Path(config.run.output, CURVES_FILE).stat().st_size > 1000

@@ -22,6 +22,8 @@ from mobilevis.training.trainer import MODEL_FILE, Trainer
 from mobilevis.training.validation import BEST_FILE, ProgressBar, ValidationReport
 from tests.training.conftest import small_config
 
+pytestmark = pytest.mark.usefixtures("no_curves")
+
 
 class FakeSet:
     """Gives the figures it was told, and keeps the weights that it was shown."""

@@ -25,7 +25,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 CPU = "cortex-a76"
-PATIENCE = 180  # seconds; an emulated Java takes three to start on an idle core
+PATIENCE = 300  # seconds; an emulated Java takes three to start on an idle core
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def run_bench(board: Board) -> dict[str, object]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell's background job, such as CI's, ignores Ctrl-C and hands that on to its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     if wait_until(lambda: bench.poll() is not None or _has_samples(scratch)) and bench.poll() is None:
         SCENARIOS[board.scenario](data, bench)

@@ -46,7 +46,7 @@ class Phone:
         }
         script = ["-m", "tests.benchmarks.latency.adbd_phone", json.dumps(board)]
         command = ["unshare", *NAMESPACES, sys.executable, *script]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1200)
         assert done.returncode == 0, done.stderr
         outcome = json.loads(done.stdout.splitlines()[-1])
         assert (outcome["left"], outcome["workers"]) == ([], 0), outcome["output"]
@@ -125,7 +125,7 @@ def test_an_engine_that_the_worker_has_not_is_told(phone, artefact):
 
 def test_ctrl_c_ends_the_worker_and_leaves_nothing(phone, toy_artefacts):
     outcome = phone.bench("interrupted", toy_artefacts["tflite"])
-    assert outcome["status"] == 130
+    assert outcome["status"] == 130, outcome["output"]
     assert "interrupted (adb:127.0.0.1:6555)" in _line(outcome)
 
 
