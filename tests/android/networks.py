@@ -70,16 +70,19 @@ def load_toy() -> StreamingModel:
 MODELS = {"mobileinst": load_toy, "mobileinst-dense": ColourDetector}
 
 
-def write_network(folder: Path, driver: str, form: str) -> None:
-    """One artefact, and what its engine makes of each clip."""
+def write_network(folder: Path, driver: str) -> None:
+    """A driver's artefacts, traced once, and what the engine of each makes of each clip."""
     clips = {name: list(draw_clip(name)) for name in CLIPS}
     frames = next(iter(clips.values()))[GATE_FRAMES]
-    report = export_model(MODELS[driver](), folder, [form], INPUT, name=driver, frames=frames)
-    artefact = folder / FORMATS[form].artefact_name("artefact")
-    (folder / report.artefacts[0].path).rename(artefact)
-    for clip, pictures in clips.items():
-        (folder / clip).mkdir()
-        write_clip(folder / clip, artefact, driver, pictures)
+    report = export_model(MODELS[driver](), folder, list(FORMATS), INPUT, name=driver, frames=frames)
+    for written in report.artefacts:
+        home = folder / written.format
+        home.mkdir()
+        artefact = home / FORMATS[written.format].artefact_name("artefact")
+        (folder / written.path).rename(artefact)
+        for clip, pictures in clips.items():
+            (home / clip).mkdir()
+            write_clip(home / clip, artefact, driver, pictures)
 
 
 def write_clip(folder: Path, artefact: Path, driver: str, pictures: Sequence[Image]) -> None:
@@ -129,11 +132,10 @@ def write_pte(file: Path) -> None:
 def write_networks(folder: Path) -> None:
     """``pictures/CLIP/``, ``real/DRIVER/FORMAT/`` with artefact and results, and two files of metadata."""
     write_pictures(folder / "pictures")
-    # An export is a minute of one core: as many at once as there are cores.
+    # The exports of a driver are minutes of one core.
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        jobs = [(driver, form) for driver in ASSOCIATIONS for form in FORMATS]
-        written = [pool.submit(write_network, folder / "real" / d / f, d, f) for d, f in jobs]
+        jobs = [pool.submit(write_network, folder / "real" / driver, driver) for driver in ASSOCIATIONS]
         write_tflite(folder / "metadata.tflite")
         write_pte(folder / "metadata.pte")
-        for job in written:
+        for job in jobs:
             job.result()
