@@ -24,6 +24,7 @@ from .card import (
     starter_tracks,
 )
 from .exports import export_table
+from .keyframes import keyframe_table
 from .own_data import own_data_table
 from .precision import precision_ap_table, precision_table
 from .records import DOCS, ROOT, SYSTEMS
@@ -38,6 +39,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "accuracy-engines": engine_table,
     "configuration": configuration_tables,
     "exports": export_table,
+    "keyframes": keyframe_table,
     "own-data": own_data_table,
     "precision": precision_table,
     "precision-ap": precision_ap_table,
