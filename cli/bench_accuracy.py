@@ -22,6 +22,7 @@ from mobilevis.cli.options import (
     InputSizeOption,
     JsonOption,
     KeyframeOption,
+    PolicyOption,
     StrictOption,
     ThreadsOption,
     default_association,
@@ -46,6 +47,7 @@ def accuracy(
     engine: EngineOption = None,
     threads: ThreadsOption = 1,
     keyframe_interval: KeyframeOption = None,
+    keyframe_policy: PolicyOption = None,
     association: AssociationOption = None,
     score_threshold: Annotated[
         Optional[float],
@@ -73,6 +75,7 @@ def accuracy(
     loaded, facts = open_measured(artefact, checkpoint, input_size, max_instances, engine, threads)
     named = {
         "keyframe_interval": keyframe_interval,
+        "keyframe_policy": keyframe_policy,
         "association": association,
         "score_threshold": score_threshold,
     }

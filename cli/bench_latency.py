@@ -18,6 +18,7 @@ from mobilevis.cli.options import (
     EngineOption,
     JsonOption,
     KeyframeOption,
+    PolicyOption,
     ProtocolOption,
     PythonOption,
     ScratchOption,
@@ -49,6 +50,7 @@ def latency(
     threads: ThreadsOption = 1,
     protocol: ProtocolOption = "standard",
     keyframe_interval: KeyframeOption = None,
+    keyframe_policy: PolicyOption = None,
     score_threshold: Annotated[
         Optional[float],
         typer.Option(min=0, max=1, metavar="P", help="Of instances; 0 fills every slot (random weights)."),
@@ -103,7 +105,8 @@ def latency(
     if html_path is not None:  # its plots need SciPy, of the extra `data`: said before the measurement
         from mobilevis.benchmarks.latency.report.page import to_html
     outputs = {"--json": json_path, "--csv": csv_path, "--html": html_path}
-    named = {"keyframe_interval": keyframe_interval, "score_threshold": score_threshold}
+    named: dict[str, Any] = {"keyframe_interval": keyframe_interval, "keyframe_policy": keyframe_policy}
+    named["score_threshold"] = score_threshold
     plan = Plan(
         artefacts=tuple(artefacts or ()),
         baselines=(*(baseline or ()), *(against or ())),

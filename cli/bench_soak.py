@@ -16,6 +16,7 @@ from mobilevis.cli.options import (
     EngineOption,
     JsonOption,
     KeyframeOption,
+    PolicyOption,
     PythonOption,
     ScratchOption,
     SourceOption,
@@ -43,6 +44,7 @@ def soak(
     cpus: CpusOption = "all",
     threads: ThreadsOption = 1,
     keyframe_interval: KeyframeOption = None,
+    keyframe_policy: PolicyOption = None,
     option: DriverOption = None,
     source: SourceOption = None,
     engine: EngineOption = None,
@@ -75,7 +77,9 @@ def soak(
         cpus=cpus,
         threads=threads,
         source=source or bundled_clip(),
-        driver_options=driver_options({"keyframe_interval": keyframe_interval}, option),
+        driver_options=driver_options(
+            {"keyframe_interval": keyframe_interval, "keyframe_policy": keyframe_policy}, option
+        ),
         verify=verify,
         command=["mobilevis", *sys.argv[1:]],
     )

@@ -26,6 +26,13 @@ def synth(
         str,
         choice(names=("video", "pseudo"), help="Objects move, or a crop moves over stills of --sprites."),
     ] = "video",
+    pace: Annotated[
+        str,
+        choice(
+            names=("moving", "mixed", "still"),
+            help="Scenes move all the time, by turns with standing still, or never.",
+        ),
+    ] = "moving",
     sprites: Annotated[
         Optional[Path],
         typer.Option(metavar="FILE", help="COCO annotations: cut-outs of its objects, or its stills."),
@@ -41,7 +48,7 @@ def synth(
     from mobilevis.cli.stream import progress_bar
     from mobilevis.data.synth import SynthOptions, generate
 
-    options = SynthOptions(videos, frames, parse_size(size), seed, textures, mode, sprites, images, mp4)
+    options = SynthOptions(videos, frames, parse_size(size), seed, textures, mode, sprites, images, mp4, pace)
     console = Console()
     with progress_bar(console) as progress:
         task = progress.add_task("drawing videos", total=videos)

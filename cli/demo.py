@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mobilevis.cli.options import default_association
+from mobilevis.cli.options import PolicyOption, default_association, driver_options
 from mobilevis.cli.tables import make_table
 
 if TYPE_CHECKING:
@@ -29,8 +29,11 @@ def demo(
     ] = Path("mobilevis-demo"),
     keyframe_interval: Annotated[
         int,
-        typer.Option("--keyframe-interval", "-T", min=1, metavar="T", help="Compute kernels every T frames."),
+        typer.Option(
+            "--keyframe-interval", "-T", min=1, metavar="T", help="Compute kernels on one of T frames."
+        ),
     ] = 3,
+    keyframe_policy: PolicyOption = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each engine.")] = 1,
 ) -> None:
     """Export the bundled model to every format, stream the bundled clip on their engines, compare them."""
@@ -47,6 +50,7 @@ def demo(
 
     check_threads(threads)
     cv2.setNumThreads(threads)
+    named = {"keyframe_interval": keyframe_interval, "keyframe_policy": keyframe_policy}
     console = Console()
     report = _export(console, output)
     written = [output / artefact.path for artefact in report.artefacts]
@@ -54,7 +58,7 @@ def demo(
     for artefact in report.artefacts:
         loaded = load_artefact(output / artefact.path, threads=threads)
         options = {
-            "keyframe_interval": keyframe_interval,
+            **driver_options(named, None),
             "score_threshold": SCORE_THRESHOLD,
             **default_association(loaded.metadata),
         }
@@ -101,4 +105,5 @@ def _stage_table(summaries: Mapping[str, StreamSummary], threads: int, interval:
     table.add_section()
     table.add_row("tracks", *(str(len(summary.track_ids)) for summary in summaries.values()))
     table.add_row("frames", *(str(summary.frames) for summary in summaries.values()))
+    table.add_row("keyframes", *(str(summary.keyframes) for summary in summaries.values()))
     return table

@@ -17,6 +17,7 @@ from mobilevis.cli.choices import choice, complete
 from mobilevis.runtime.association import ASSOCIATIONS, describe_associations
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, describe_formats
+from mobilevis.runtime.keyframes import FIXED, KEYFRAME_POLICIES, describe_policies
 
 if TYPE_CHECKING:
     from mobilevis.runtime.metadata import Metadata
@@ -38,7 +39,15 @@ KeyframeOption = Annotated[
         "-T",
         min=1,
         metavar="T",
-        help="Compute kernels every T frames; by default the artefact's own.",
+        help="Compute kernels on one of T frames; by default the artefact's own.",
+    ),
+]
+PolicyOption = Annotated[
+    Optional[str],
+    choice(
+        "--keyframe-policy",
+        names=KEYFRAME_POLICIES,
+        help=f"Which frames these are: {describe_policies()}; by default {FIXED}.",
     ),
 ]
 AssociationOption = Annotated[

@@ -18,6 +18,7 @@ from mobilevis.cli.options import (
     EngineOption,
     InputSizeOption,
     KeyframeOption,
+    PolicyOption,
     default_association,
     driver_options,
 )
@@ -74,6 +75,7 @@ def run(
     ] = 1,
     input_size: InputSizeOption = None,
     keyframe_interval: KeyframeOption = None,
+    keyframe_policy: PolicyOption = None,
     association: AssociationOption = None,
     mode: Annotated[
         Optional[str],
@@ -122,6 +124,7 @@ def run(
     check_outputs(outputs, inputs, folders={"--panoptic"})
     named: dict[str, Any] = {
         "keyframe_interval": keyframe_interval,
+        "keyframe_policy": keyframe_policy,
         "association": association,
         "mode": mode,
         "score_threshold": score_threshold,

@@ -57,6 +57,12 @@ def test_the_plot_is_that_of_the_recorded_results(tables):
     assert drawn == json.dumps(tables.accuracy.curves()), "run `python -m docs.tables`"
 
 
+def test_the_plot_of_keyframes_is_that_of_the_recorded_result(tables):
+    with Image.open(tables.keyframes.PLOT) as picture:
+        drawn = picture.text["Description"]
+    assert drawn == json.dumps(tables.keyframes.plotted()), "run `python -m docs.tables`"
+
+
 def test_the_plot_of_routing_is_that_of_the_recorded_result(tables):
     with Image.open(tables.routing.PLOT) as picture:
         drawn = picture.text["Description"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import pytest
@@ -34,12 +34,14 @@ from mobilevis.export import export_model
 from mobilevis.export.converters import CONVERTERS, Converter
 from mobilevis.models import registry
 from mobilevis.runtime.artefact import load_artefact
-from mobilevis.runtime.association import ASSOCIATIONS, Association, Option, describe_associations
+from mobilevis.runtime.association import ASSOCIATIONS, Association, describe_associations
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, Engine, Format
+from mobilevis.runtime.keyframes import KEYFRAME_POLICIES, KeyframePolicy, describe_policies
 from mobilevis.runtime.metadata import parse_metadata
+from mobilevis.runtime.option import Option
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.stages import Stages
 from mobilevis.runtime.versions import tool_versions
@@ -243,6 +245,34 @@ def test_an_association_is_run_with_its_own_options_and_described(fake_associati
 def test_an_associations_options_are_its_own(fake_association, options, message):
     with pytest.raises(UserError, match=message):
         VideoSegmenter(ColorArtefact(), **options)
+
+
+class FakeKeyframes:
+    """Keyframes are the first frames, ``first`` times T."""
+
+    reads_features = False
+
+    def __init__(self, interval: int, first: int) -> None:
+        self._left = first * interval
+
+    def watch(self, features: np.ndarray) -> None:
+        """Nothing is looked at."""
+
+    def decide(self, features: Optional[np.ndarray] = None) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+def test_a_keyframe_policy_is_run_with_its_own_options_and_described(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fake_policy", SimpleNamespace(Keyframes=FakeKeyframes))
+    entry = KeyframePolicy("early", "fake_policy:Keyframes", (Option("first", 2, 1),))
+    monkeypatch.setitem(KEYFRAME_POLICIES, "fake", entry)
+    frame = np.zeros((90, 150, 3), dtype=np.uint8)
+    for own, keyframes in (({}, 4), ({"first": 3}, 6)):
+        segmenter = VideoSegmenter(ColorArtefact(), keyframe_policy="fake", keyframe_interval=2, **own)
+        assert sum(segmenter.process(frame).is_keyframe for _ in range(10)) == keyframes
+    assert segmenter.options["first"] == 3
+    assert "fake (early)" in describe_policies()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mobilevis.data.images import read_image
 from mobilevis.runtime.files import atomic_path
+from mobilevis.runtime.keyframes import FIXED, KEYFRAME_POLICIES
 from mobilevis.runtime.masks import mask_iou
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import open_source
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("artefact", type=Path)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("-T", "--keyframe-interval", type=int, action="append")
+    parser.add_argument("--keyframe-policy", choices=KEYFRAME_POLICIES, default=FIXED)
     parser.add_argument("--association", default="appearance")
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
@@ -80,7 +82,10 @@ def main() -> None:
     for interval in arguments.keyframe_interval or [1, 3]:
         segmenters = {
             clip: VideoSegmenter(
-                arguments.artefact, keyframe_interval=interval, association=arguments.association
+                arguments.artefact,
+                keyframe_interval=interval,
+                keyframe_policy=arguments.keyframe_policy,
+                association=arguments.association,
             )
             for clip in arguments.clips
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Protocol, Union
 
@@ -40,6 +41,25 @@ class Segmenter(Protocol):
         ...
 
 
+class CountingSegmenter:
+    """Counts the keyframes of what it streams: AP is worth what it costs.
+
+    Args:
+        segmenter: streams.
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.metadata = segmenter.metadata
+        self.keyframes = 0
+
+    def stream(self, source: Source) -> Iterator[tuple[Image, FrameResult]]:
+        """See ``Segmenter``."""
+        for frame, result in self._segmenter.stream(source):
+            self.keyframes += result.is_keyframe
+            yield frame, result
+
+
 def run_accuracy(
     segmenter: Segmenter,
     metric: str,
@@ -71,8 +91,10 @@ def run_accuracy(
         refuse_foreign_folder(results.parent / SUBMISSION_FOLDER)
     with disk_errors(results):
         results.parent.mkdir(parents=True, exist_ok=True)
-    chosen.predict(segmenter, gt, images, results, progress)
-    return evaluate(metric, gt, results, progress, strict)
+    counting = CountingSegmenter(segmenter)
+    chosen.predict(counting, gt, images, results, progress)
+    result = evaluate(metric, gt, results, progress, strict)
+    return replace(result, counts={**result.counts, "keyframes": counting.keyframes})
 
 
 def refuse_foreign_folder(folder: Path) -> None:

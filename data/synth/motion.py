@@ -16,6 +16,8 @@ Curve = NDArray[np.float64]
 
 FRAMES_BETWEEN_WAYPOINTS = 20
 WAYPOINT_DISTANCE = (0.25, 0.75)
+PACES = ("moving", "mixed", "still")
+HELD_FRAMES = (6, 15)  # how long a mixed video moves, or stands still, at a time
 OUTSIDE_MARGIN = 0.12  # how far beyond its own radius an object that leaves goes past the frame's border
 
 
@@ -134,3 +136,24 @@ def random_path(
         diameter=diameter * np.exp(smooth_curve(rng, frames, rng.uniform(0.05, 0.3), 50)),
         phase=2 * np.pi * (rng.random() + t * rng.uniform(0.06, 0.13)),
     )
+
+
+def draw_moments(rng: np.random.Generator, frames: int, pace: str) -> NDArray[np.int64]:
+    """Which moment of a scene each frame shows, (T,) in [0, T).
+
+    Args:
+        rng: source of randomness.
+        frames: T.
+        pace: ``moving``: each its own; ``still``: all the middle one; ``mixed``: the scene moves and stands
+            still by turns.
+    """
+    if pace == "moving":
+        return np.arange(frames)
+    if pace == "still":
+        return np.full(frames, frames // 2)
+    steps: list[int] = []
+    moves = bool(rng.random() < 0.5)
+    while len(steps) < frames:
+        steps += [int(moves)] * int(rng.integers(*HELD_FRAMES))
+        moves = not moves
+    return np.cumsum([0, *steps[: frames - 1]])

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mobilevis.data.synth.backgrounds import draw_background
 from mobilevis.data.synth.cast import Cast, Character
-from mobilevis.data.synth.motion import Camera, random_camera, random_path, smooth_curve
+from mobilevis.data.synth.motion import (
+    Camera,
+    ObjectPath,
+    draw_moments,
+    random_camera,
+    random_path,
+    smooth_curve,
+)
 from mobilevis.data.synth.render import Actor, Light, Scene
 from mobilevis.data.synth.textures import TextureFamily
+
+T = TypeVar("T", Camera, Light, ObjectPath)
 
 # How an object uses the frame, and how often: half of them stay, three in ten leave and come back.
 VISITS = {"stay": 0.5, "enter": 0.1, "leave": 0.1, "return": 0.3}
@@ -20,7 +33,12 @@ GRAIN_ROOM = 32  # pixels by which the noise is larger than a frame
 
 
 def random_scene(
-    seed: tuple[int, ...], size: tuple[int, int], frames: int, cast: Cast, family: TextureFamily
+    seed: tuple[int, ...],
+    size: tuple[int, int],
+    frames: int,
+    cast: Cast,
+    family: TextureFamily,
+    pace: str = "moving",
 ) -> Scene:
     """A scene of a few moving objects.
 
@@ -30,6 +48,7 @@ def random_scene(
         frames: length of the video.
         cast: where the objects come from.
         family: the backgrounds to draw from.
+        pace: one of ``motion.PACES``.
     """
     rng = np.random.default_rng(seed)
     height, width = size
@@ -40,7 +59,7 @@ def random_scene(
     ]
     ground = draw_background((int(GROUND_SCALE * height), int(GROUND_SCALE * width)), rng, family)
     grain = rng.standard_normal((height + GRAIN_ROOM, width + GRAIN_ROOM, 3), dtype=np.float32)
-    return Scene(
+    scene = Scene(
         size=size,
         ground=ground,
         actors=tuple(actors),
@@ -49,6 +68,17 @@ def random_scene(
         grain=grain * np.float32(rng.uniform(1.0, 5.0)),
         seed=int(rng.integers(2**31)),
     )
+    return hold(scene, draw_moments(rng, frames, pace))
+
+
+def hold(scene: Scene, moments: NDArray[np.int64]) -> Scene:
+    """A scene whose frame t shows another's moment ``moments[t]``, (T,); only the sensor's noise goes on."""
+
+    def take(curves: T) -> T:
+        return replace(curves, **{name: curve[moments] for name, curve in vars(curves).items()})
+
+    actors = tuple(Actor(actor.character, take(actor.path)) for actor in scene.actors)
+    return replace(scene, actors=actors, camera=take(scene.camera), light=take(scene.light))
 
 
 def _characters(rng: np.random.Generator, cast: Cast, side: int) -> list[Character]:

@@ -11,6 +11,7 @@ from mobilevis.data.coco import load_coco
 from mobilevis.data.datasets import MAX_VIDEO_LENGTH, Annotation, Image, ImageDataset
 from mobilevis.data.images import read_image
 from mobilevis.data.synth.cast import Cast, ShapeCast, cutout_cast
+from mobilevis.data.synth.motion import PACES
 from mobilevis.data.synth.pseudo import random_pseudo_video
 from mobilevis.data.synth.render import Frame, Mask
 from mobilevis.data.synth.scene import random_scene
@@ -37,6 +38,7 @@ class SynthOptions:
             built-in shapes.
         images: that set's folder of images.
         mp4: also write each video as a file.
+        pace: one of ``motion.PACES``; pseudo-videos always move.
     """
 
     videos: int = 200
@@ -48,12 +50,17 @@ class SynthOptions:
     sprites: Optional[Path] = None
     images: Optional[Path] = None
     mp4: bool = False
+    pace: str = "moving"
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UserError(f"unknown mode {self.mode}", fix=f"choose one of {', '.join(MODES)}")
         if self.textures not in FAMILIES:
             raise UserError(f"unknown textures {self.textures}", fix=f"choose one of {', '.join(FAMILIES)}")
+        if self.pace not in PACES:
+            raise UserError(f"unknown pace {self.pace}", fix=f"choose one of {', '.join(PACES)}")
+        if self.mode == "pseudo" and self.pace != "moving":
+            raise UserError(f"pseudo-videos cannot be {self.pace}", fix="leave --pace out")
         if self.mode == "pseudo" and self.sprites is None:
             raise UserError("pseudo-videos need stills", fix="give --sprites COCO.json and --images DIR")
         if (self.sprites is None) != (self.images is None):
@@ -108,7 +115,8 @@ class SceneSource:
         """A random scene."""
         options = self.options
         seed = (options.seed, index)
-        return random_scene(seed, options.size, options.frames, self.cast, FAMILIES[options.textures])
+        family = FAMILIES[options.textures]
+        return random_scene(seed, options.size, options.frames, self.cast, family, options.pace)
 
 
 @dataclass(frozen=True)

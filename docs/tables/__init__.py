@@ -25,6 +25,7 @@ from .card import (
 )
 from .exports import export_table
 from .instructions import instruction_table
+from .keyframes import keyframe_table
 from .own_data import own_data_table
 from .precision import precision_ap_table, precision_table
 from .records import DOCS, ROOT, SYSTEMS
@@ -40,6 +41,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "configuration": configuration_tables,
     "exports": export_table,
     "instructions": instruction_table,
+    "keyframes": keyframe_table,
     "own-data": own_data_table,
     "precision": precision_table,
     "precision-ap": precision_ap_table,

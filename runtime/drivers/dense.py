@@ -27,10 +27,10 @@ from mobilevis.runtime.stages import Stages
 
 @dataclass(frozen=True)
 class DenseOptions(MobileInstOptions):
-    """How a MobileInst artefact with dense kernels is run; the association's own options come beside these.
+    """How a MobileInst artefact with dense kernels is run; see ``MobileInstOptions``.
 
     Attributes:
-        keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
+        keyframe_interval, keyframe_policy: as ``MobileInstOptions`` has them.
         association: as ``MobileInstOptions`` has it, but for ``slots``, which needs queries; ``online``
             compares embeddings.
         mask_threshold: foreground probability of a mask pixel; masks learned from few pictures are too small
@@ -65,6 +65,7 @@ class DenseDriver(MobileInstDriver):
     same_object_iou = 0.7
     # Of 80 classes a detector takes one for the next: a dog is a sheep, a cat, a bear and a cow in one clip.
     class_weight = 0.2
+    place_channels = cells.PLACE_CHANNELS
 
     def _decode(self, features: Features, stages: Stages) -> None:
         with stages("decode"):
@@ -114,7 +115,7 @@ class DenseDriver(MobileInstDriver):
         with stages("segment"):
             logits = segment_kernels(self._artefact, self._selection, self._objects.kernels, mask_features)
         with stages("masks"):
-            learned = mask_features[:, : -cells.PLACE_CHANNELS]
+            learned = mask_features[:, : -self.place_channels]
             return FrameMasks(self._objects.cut(logits), content, learned, self._mask_logit)
 
 

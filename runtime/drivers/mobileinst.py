@@ -12,18 +12,21 @@ from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.keyframes import FIXED, Keyframes, find_policy
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, part_masks
+from mobilevis.runtime.option import Option
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 
 
 @dataclass(frozen=True)
 class MobileInstOptions(InstanceOptions):
-    """How a MobileInst artefact is run; the association's own options come beside these.
+    """How a MobileInst artefact is run; the policy's and the association's own options come beside these.
 
     Attributes:
-        keyframe_interval: T ≥ 1; kernels are computed on every T-th frame. None takes the artefact's own.
+        keyframe_interval: T ≥ 1; kernels are computed on one of T frames. None takes the artefact's own.
+        keyframe_policy: a name in ``mobilevis.runtime.keyframes.KEYFRAME_POLICIES``: which frame that is.
         association: a name in ``mobilevis.runtime.association.ASSOCIATIONS``.
         mask_threshold: foreground probability of a mask pixel; 0.45 is SparseInst's.
         part_masks: whether what several instances of a class claim goes to one of them, see
@@ -31,6 +34,7 @@ class MobileInstOptions(InstanceOptions):
     """
 
     keyframe_interval: Optional[int] = None
+    keyframe_policy: str = FIXED
     association: str = "slots"
     mask_threshold: float = 0.45
     part_masks: bool = False
@@ -39,19 +43,23 @@ class MobileInstOptions(InstanceOptions):
         super().__post_init__()
         if self.keyframe_interval is not None and self.keyframe_interval < 1:
             raise ValueError(f"the keyframe interval is {self.keyframe_interval}, it must be 1 or more")
-        for option in find_association(self.association).options:
+        for option in _chosen_options(self.association, self.keyframe_policy):
             option.check(getattr(self, option.name))
 
     @classmethod
     def extend(cls, given: Mapping[str, Any]) -> type[InstanceOptions]:
-        """Add the options of the association that is given, or of the default one."""
-        name = given.get("association", cls.association)
-        if not isinstance(name, str):
+        """Add the options of the association and the policy that are given, or of the default ones."""
+        association = given.get("association", cls.association)
+        policy = given.get("keyframe_policy", cls.keyframe_policy)
+        if not isinstance(association, str) or not isinstance(policy, str):
             return cls
-        own = [
-            (option.name, type(option.default), option.default) for option in find_association(name).options
-        ]
+        chosen = _chosen_options(association, policy)
+        own = [(option.name, type(option.default), option.default) for option in chosen]
         return make_dataclass(cls.__name__, own, bases=(cls,), frozen=True)
+
+
+def _chosen_options(association: str, policy: str) -> tuple[Option, ...]:
+    return (*find_association(association).options, *find_policy(policy).options)
 
 
 class MobileInstDriver:
@@ -63,6 +71,7 @@ class MobileInstDriver:
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
     class_weight = 0.8
+    place_channels = 0  # of the mask features that say where, not what; the last ones
     _keyframe_features: Array  # of the last keyframe
 
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
@@ -93,6 +102,8 @@ class MobileInstDriver:
         )
         association = find_association(self.options.association)
         self._follower: Follower = association.make_follower(setting, self.options)
+        policy = find_policy(self.options.keyframe_policy)
+        self._keyframes: Keyframes = policy.start(self._interval, self.options)
 
     def flush(self) -> list[FrameResult]:
         """Nothing is owed: every frame was answered at once."""
@@ -101,12 +112,8 @@ class MobileInstDriver:
     def push(self, frame: Image) -> list[FrameResult]:
         """Segment and track one frame, (H, W, 3) uint8 RGB."""
         stages = Stages()
-        is_keyframe = self._frame_index % self._interval == 0
         with stages("frame"):
-            if is_keyframe or not self._propagates:
-                features, letterbox = self._encoder.encode(frame, stages)
-            else:
-                features, letterbox = self._encoder.propagate(frame, self._keyframe_features, stages)
+            is_keyframe, features, letterbox = self._look(frame, stages)
             if is_keyframe:
                 self._keyframe_features = features["mask_features"]
                 self._decode(features, stages)
@@ -118,6 +125,31 @@ class MobileInstDriver:
         )
         self._frame_index += 1
         return [result]
+
+    def _look(self, frame: Image, stages: Stages) -> tuple[bool, Features, Letterbox]:
+        """Whether a frame is a keyframe, what the network sees in it, and where it lies in the input."""
+        keyframes = self._keyframes
+        if not self._propagates:
+            features, letterbox = self._encoder.encode(frame, stages)
+            if not keyframes.reads_features:
+                return keyframes.decide(), features, letterbox
+            with stages("policy"):
+                return keyframes.decide(self._learned(features, letterbox)), features, letterbox
+        # Which entry reads the frame hangs on what the frames before it showed.
+        if keyframes.decide():
+            return True, *self._encoder.encode(frame, stages)
+        features, letterbox = self._encoder.propagate(frame, self._keyframe_features, stages)
+        if keyframes.reads_features:
+            with stages("policy"):
+                keyframes.watch(self._learned(features, letterbox))
+        return False, features, letterbox
+
+    def _learned(self, features: Features, letterbox: Letterbox) -> Array:
+        """A frame's mask features (D, h, w), without the padding and the channels that say where."""
+        mask_features = features["mask_features"][0]
+        channels = len(mask_features) - self.place_channels
+        rows, columns = letterbox.content_cells(letterbox.input_size[0] // mask_features.shape[1])
+        return mask_features[:channels, :rows, :columns]
 
     def _decode(self, features: Features, stages: Stages) -> None:
         with stages("decode"):

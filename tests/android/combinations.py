@@ -26,6 +26,14 @@ def combinations(driver: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{association}-{interval}", {"association": association, "keyframe_interval": interval}
 
 
+def drifting() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and driver options of each combination whose keyframes come when features drift; of scripted clips
+    alone, as a real network's rounding could tip a cell."""
+    for interval in INTERVALS:
+        options = {"association": "appearance", "keyframe_interval": interval, "keyframe_policy": "drift"}
+        yield f"appearance-{interval}-drift", options
+
+
 def write_results(file: Path, segmenter: VideoSegmenter, frames: Iterable[Image]) -> None:
     """What the runtime makes of the frames, as its own JSON lines."""
     sink = JsonLines(file, segmenter.metadata.classes)

@@ -4,7 +4,7 @@
 
 - ``clips/DRIVER/NAME/``, and ``clips/DRIVER-propagate/NAME/`` with the entry ``propagate``: a network that is
   a script (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's
-  results with each association and keyframe interval as JSON lines;
+  results with each association, keyframe interval and policy as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from combinations import combinations, write_results
+from combinations import combinations, drifting, write_results
 from scripted import (
     CELLS,
     CLASSES,
@@ -43,7 +43,7 @@ PROPAGATED = "exits"  # the clip that is propagated between keyframes too
 
 
 def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
-    """One clip with its results of every association and interval."""
+    """One clip with its results of every association, interval and policy."""
     make, frame_size, radius = CLIPS[name]
     paths = make()
     outputs = OUTPUTS[driver](paths, np.tile(radius, (paths.shape[1], 1)), len(name))
@@ -54,7 +54,7 @@ def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
     for output, values in outputs.items():
         values.astype("<f4").tofile(folder / f"{output}.f32")
     frame = np.zeros((*frame_size, 3), dtype=np.uint8)
-    for file, options in combinations(driver):
+    for file, options in (*combinations(driver), *drifting()):
         segmenter = VideoSegmenter(ScriptedArtefact(outputs, metadata), **options)
         write_results(folder / f"{file}.jsonl", segmenter, [frame] * FRAMES)
 

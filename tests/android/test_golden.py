@@ -30,6 +30,11 @@ def instances(file: Path) -> list[list[dict[str, Any]]]:
     return [json.loads(line)["instances"] for line in file.read_text().splitlines()]
 
 
+def keyframes(file: Path) -> list[int]:
+    frames = [json.loads(line) for line in file.read_text().splitlines()]
+    return [frame["frame"] for frame in frames if frame["is_keyframe"]]
+
+
 @pytest.mark.parametrize("clip", ["crossings", "exits", "counts"])
 @pytest.mark.parametrize(
     ("driver", "association"),
@@ -72,6 +77,20 @@ def test_frames_between_keyframes_are_propagated(golden: Path, driver: str) -> N
     assert ["propagate" in frame for frame in stages] == [index % 3 > 0 for index in range(len(stages))]
     assert all(("propagate" in frame) != ("encode" in frame) for frame in stages)
     assert any(instances(file))
+
+
+@pytest.mark.parametrize("driver", ["mobileinst", "mobileinst-dense"])
+@pytest.mark.parametrize(
+    ("clip", "interval", "is_fixed"),
+    [("crossings", 3, True), ("exits", 3, False), ("counts", 3, False), ("counts", 5, False)],
+)
+def test_keyframes_come_when_features_drift(
+    golden: Path, driver: str, clip: str, interval: int, is_fixed: bool
+) -> None:
+    folder = golden / "clips" / driver / clip
+    fixed, drift = (keyframes(folder / f"appearance-{interval}{end}.jsonl") for end in ("", "-drift"))
+    assert (drift == fixed) == is_fixed
+    assert 4 <= len(drift) <= len(fixed)
 
 
 @pytest.mark.parametrize(("driver", "most"), [("mobileinst", 8), ("mobileinst-dense", 7)])

@@ -15,8 +15,10 @@ from mobilevis.benchmarks.accuracy.metrics import METRICS
 from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 from mobilevis.cli.choices import complete, complete_list, names_at
 from mobilevis.cli.main import app
+from mobilevis.data.synth.motion import PACES
 from mobilevis.runtime.association import ASSOCIATIONS
 from mobilevis.runtime.formats import ENGINES, FORMATS
+from mobilevis.runtime.keyframes import KEYFRAME_POLICIES
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -61,6 +63,11 @@ def test_every_command_shows_examples_that_its_parser_takes(path):
         (("eval",), METRICS),
         (("bench", "latency"), PROTOCOLS),
         (("run",), ASSOCIATIONS),
+        (("run",), KEYFRAME_POLICIES),
+        (("demo",), KEYFRAME_POLICIES),
+        (("bench", "accuracy"), KEYFRAME_POLICIES),
+        (("bench", "latency"), KEYFRAME_POLICIES),
+        (("data", "synth"), PACES),
     ],
 )
 def test_choices_are_listed(path, names):

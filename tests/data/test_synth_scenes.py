@@ -10,11 +10,12 @@ import pytest
 
 from mobilevis.data.synth.canvas import make_sprite
 from mobilevis.data.synth.cast import Character
-from mobilevis.data.synth.motion import Camera, ObjectPath
+from mobilevis.data.synth.motion import Camera, ObjectPath, draw_moments
 from mobilevis.data.synth.render import Actor, Light, Scene, render_frame
 from mobilevis.data.synth.shapes import SHAPES, draw_sprite
 from mobilevis.data.synth.sources import SynthOptions, video_source
 from mobilevis.data.synth.textures import FAMILIES
+from mobilevis.runtime.errors import UserError
 
 SIZE = (64, 128)
 FRAMES = 36
@@ -167,3 +168,37 @@ def test_two_texture_families_share_no_hue():
         hues[name] = {int(360 * family.hue(rng)) // 30 for _ in range(300)}
     assert hues["a"].isdisjoint(hues["b"])
     assert len(hues["a"]) == len(hues["b"]) == 6
+
+
+def frames_of(pace: str) -> list[np.ndarray]:
+    video = video_source(SynthOptions(videos=1, frames=FRAMES, size=SIZE, seed=3, pace=pace)).video(0)
+    return [video.draw(t) for t in range(FRAMES)]
+
+
+def test_a_still_video_shows_one_moment_under_a_noise_that_changes():
+    frames, masks = zip(*frames_of("still"))
+    for t in (1, FRAMES - 1):
+        assert all(np.array_equal(a, b) for a, b in zip(masks[0], masks[t]))
+        assert 0 < np.abs(frames[0].astype(int) - frames[t]).mean() < 10
+
+
+def test_a_mixed_video_moves_and_stands_still_by_turns():
+    moments = draw_moments(np.random.default_rng(0), 60, "mixed")
+    steps = np.diff(moments)
+    assert set(steps) == {0, 1}
+    runs = np.diff(np.flatnonzero(np.diff(steps)))
+    assert all(6 <= run < 15 for run in runs)
+    assert moments[0] == 0
+
+
+def test_a_moving_video_shows_each_moment_once():
+    assert draw_moments(np.random.default_rng(0), 9, "moving").tolist() == list(range(9))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"pace": "fast"}, "moving, mixed, still"), ({"pace": "still", "mode": "pseudo"}, "leave --pace out")],
+)
+def test_a_pace_that_does_not_fit_is_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        SynthOptions(**options)

@@ -23,6 +23,7 @@ from mobilevis.benchmarks.latency.report.svg import (
 )
 from mobilevis.benchmarks.latency.report.tables import frame_groups
 from mobilevis.benchmarks.latency.worker.job import TOTAL
+from mobilevis.runtime.keyframes import FIXED
 
 WIDTH = 860
 LEFT, RIGHT = 60, 830
@@ -31,6 +32,7 @@ STAGE_COLORS = {
     "resize": "#9ecae1",
     "encode": "#4269d0",
     "propagate": "#8fa6ea",
+    "policy": "#6c8b1f",
     "decode": "#7a5bd0",
     "association": "#d0385c",
     "segment": "#1b9e77",
@@ -171,6 +173,14 @@ def _bar(scale: Scale, y: float, words: str, stages: Mapping[str, float]) -> str
     return "".join(parts)
 
 
+def _mean_interval(report: LatencyReport, artefact: ArtefactResult) -> float:
+    """T as it was asked for; the frames for each keyframe where these come when they are needed."""
+    options, series = report.setup.driver_options, artefact.workloads["frames"]
+    if options.get("keyframe_policy", FIXED) != FIXED:
+        return len(series.is_keyframe) / sum(map(bool, series.is_keyframe))
+    return float(options.get("keyframe_interval") or artefact.facts["keyframe_interval"])
+
+
 def interval_plot(report: LatencyReport) -> Optional[str]:
     """Amortised frame against the keyframe interval T: the measured T, and an estimate for the others."""
     curves = []
@@ -180,9 +190,8 @@ def interval_plot(report: LatencyReport) -> Optional[str]:
         series, total = artefact.workloads["frames"], TOTAL["frames"]
         key, others = series.stage(total, True), series.stage(total, False)
         if key.size and others.size:
-            asked = report.setup.driver_options.get("keyframe_interval")
-            interval = asked or artefact.facts["keyframe_interval"]
-            curves.append((artefact.name, color, float(key.mean()), float(others.mean()), int(interval)))
+            interval = _mean_interval(report, artefact)
+            curves.append((artefact.name, color, float(key.mean()), float(others.mean()), interval))
     if not curves:
         return None
     top, bottom = 46, 270
@@ -197,6 +206,6 @@ def interval_plot(report: LatencyReport) -> Optional[str]:
         line = [(x(t), y(amortised(key_ms, other_ms, t))) for t in range(1, int(x.high) + 1)]
         parts.append(polyline(line, stroke=color, stroke_width=2, stroke_dasharray="5 4"))
         here = amortised(key_ms, other_ms, interval)
-        figures = tip(f"{name}: {here:.2f} ms at T = {interval}")
+        figures = tip(f"{name}: {here:.2f} ms at T = {interval:g}")
         parts.append(element("circle", figures, cx=x(interval), cy=y(here), r=5.5, fill=color))
     return picture(WIDTH, bottom + 44, "Latency against the keyframe interval", *parts)

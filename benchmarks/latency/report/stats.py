@@ -191,7 +191,7 @@ def unpaired_ratio(a: ArrayLike, b: ArrayLike, runs: Runs = (None, None)) -> Rat
     return Ratio(float(np.median(first) / np.median(second)), low, high, pairs=0)
 
 
-def amortised(key: float, other: float, interval: int) -> float:
+def amortised(key: float, other: float, interval: float) -> float:
     """The mean cost of a frame when one frame in ``interval`` is a keyframe."""
     return (key + (interval - 1) * other) / interval
 

@@ -106,10 +106,17 @@ def vipseg(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("interval", "keyframes"), [(1, 6), (3, 2), (4, 2)])
+def test_keyframes_are_counted(interval: int, keyframes: int, ytvis: Path, tmp_path: Path) -> None:
+    segmenter = VideoSegmenter(ColorArtefact(), keyframe_interval=interval)
+    result = run_accuracy(segmenter, "ytvis", ytvis, tmp_path / "results.json")
+    assert result.counts["keyframes"] == keyframes
+
+
 def test_ytvis(segmenter: VideoSegmenter, ytvis: Path, tmp_path: Path) -> None:
     result = run_accuracy(segmenter, "ytvis", ytvis, tmp_path / "results.json")
     assert result.metrics["AP50"] == pytest.approx(1.0)
-    assert result.counts == {"videos": 1, "frames": LENGTH, "annotations": 2, "results": 2}
+    assert result.counts == {"videos": 1, "frames": LENGTH, "annotations": 2, "results": 2, "keyframes": 2}
     records = json.loads((tmp_path / "results.json").read_text())
     assert {record["category_id"] for record in records} == {3, 5}
 

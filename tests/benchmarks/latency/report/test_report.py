@@ -227,6 +227,22 @@ def test_plots_that_are_compared_have_one_scale():
     assert ticks(first) == ticks(second) != []
 
 
+@pytest.mark.parametrize(
+    ("options", "interval"),
+    [
+        ({"keyframe_interval": 3}, "3"),
+        ({}, "3"),
+        ({"keyframe_interval": 3, "keyframe_policy": "fixed"}, "3"),
+        ({"keyframe_interval": 3, "keyframe_policy": "drift"}, "7.5"),
+    ],
+)
+def test_the_interval_plot_has_its_point_at_the_interval_that_was_run(options, interval):
+    seen = frames(count=60, interval=8)  # what a policy made of one in three
+    plot = interval_plot(report(result(workloads={"frames": seen}), driver_options=options))
+    assert plot is not None
+    assert f"ms at T = {interval}<" in plot
+
+
 def test_equal_samples_have_a_narrow_peak():
     still = replace(entries(), milliseconds={"total": [5.0] * 60})
     assert "polygon" in distribution_plot(report(result(workloads={"entries": still})))

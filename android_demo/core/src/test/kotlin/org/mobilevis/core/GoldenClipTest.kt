@@ -7,6 +7,7 @@ import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.Arguments
 import org.junit.jupiter.params.provider.MethodSource
 import org.mobilevis.core.driver.AssociationKind
+import org.mobilevis.core.driver.KeyframePolicy
 import org.mobilevis.core.driver.MobileInstDriver
 import org.mobilevis.core.driver.MobileInstOptions
 import org.mobilevis.core.driver.makeDriver
@@ -21,17 +22,16 @@ import kotlin.math.ln
 
 /** With the same network outputs, both runtimes say the same of every frame. */
 class GoldenClipTest {
-    @ParameterizedTest(name = "{0}, {1}, {2}, every {3}")
+    @ParameterizedTest(name = "{0}, {1}, {2}, {3}")
     @MethodSource("combinations")
     fun `a scripted clip has Python's results`(
         driver: String,
         clip: String,
-        association: String,
-        interval: Int,
+        name: String,
+        options: MobileInstOptions,
     ) {
         val folder = File(Golden.folder, "clips/$driver/$clip")
-        val expected = Golden.lines(File(folder, "$association-$interval.jsonl").readText())
-        val options = MobileInstOptions(association = AssociationKind.of(association), keyframeInterval = interval)
+        val expected = Golden.lines(File(folder, "$name.jsonl").readText())
         val engine = ScriptedEngine.of(folder)
         val running = makeDriver(engine, options) as MobileInstDriver
         val frame = frame(folder)
@@ -78,7 +78,7 @@ class GoldenClipTest {
         /** Of the drivers, with `propagate` or without. */
         private val MASK_LOGITS = mapOf("mobileinst" to ln(0.45 / 0.55), "mobileinst-dense" to 0.0)
 
-        /** Driver, clip, association and keyframe interval of each file of results. */
+        /** Driver, clip, name and options of each file of results. */
         @JvmStatic
         fun combinations(): List<Arguments> =
             File(Golden.folder, "clips")
@@ -86,11 +86,21 @@ class GoldenClipTest {
                 .filter { it.extension == "jsonl" }
                 .sorted()
                 .map {
-                    val (association, interval) = it.nameWithoutExtension.split("-")
+                    val name = it.nameWithoutExtension
                     val (driver, clip) = it.parentFile.parentFile.name to it.parentFile.name
-                    Arguments.of(driver, clip, association, interval.toInt())
+                    Arguments.of(driver, clip, name, options(name))
                 }.toList()
-                .also { check(it.size == 60) { "${it.size} combinations" } }
+                .also { check(it.size == 84) { "${it.size} combinations" } }
+
+        /** Of such as `appearance-3` and `appearance-3-drift`. */
+        private fun options(name: String): MobileInstOptions {
+            val (association, interval) = name.split("-")
+            return MobileInstOptions(
+                association = AssociationKind.of(association),
+                keyframeInterval = interval.toInt(),
+                keyframePolicy = KeyframePolicy.of(name.split("-").getOrElse(2) { "fixed" }),
+            )
+        }
     }
 }
 

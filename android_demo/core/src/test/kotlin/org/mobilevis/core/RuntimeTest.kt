@@ -5,6 +5,7 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.mobilevis.core.driver.AssociationKind
+import org.mobilevis.core.driver.KeyframePolicy
 import org.mobilevis.core.driver.MobileInstOptions
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.engine.hashUniform
@@ -67,10 +68,19 @@ class RuntimeTest {
             { MobileInstOptions(matchCosine = -2.0) },
             { MobileInstOptions(birthScore = 2.0) },
             { MobileInstOptions(keepLost = -1) },
+            { MobileInstOptions(longestInterval = 0) },
             { AssociationKind.of("overlap") },
+            { KeyframePolicy.of("learned") },
         )) {
             assertThrows<IllegalArgumentException> { make() }
         }
+    }
+
+    @Test
+    fun `a shortest interval beyond the longest one is refused`() {
+        val options = MobileInstOptions(keyframePolicy = KeyframePolicy.DRIFT, shortestInterval = 13)
+        val error = assertThrows<UserError> { VideoSegmenter(engine(), options) }
+        assertTrue("shortest_interval is 13, the longest interval 12" in error.message!!, error.message)
     }
 
     @Test

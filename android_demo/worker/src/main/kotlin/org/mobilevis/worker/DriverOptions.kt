@@ -2,6 +2,7 @@ package org.mobilevis.worker
 
 import org.mobilevis.core.UserError
 import org.mobilevis.core.driver.AssociationKind
+import org.mobilevis.core.driver.KeyframePolicy
 import org.mobilevis.core.driver.MobileInstOptions
 
 private val KNOWN =
@@ -10,6 +11,9 @@ private val KNOWN =
         "mask_threshold",
         "classes",
         "keyframe_interval",
+        "keyframe_policy",
+        "longest_interval",
+        "shortest_interval",
         "association",
         "match_cosine",
         "match_similarity",
@@ -36,19 +40,33 @@ internal fun driverOptions(given: Map<String, Any?>): MobileInstOptions {
 
     fun number(name: String) = given[name]?.let { requireNotNull(it as? Number) { "$name is $it, not a number" } }
 
+    fun real(
+        name: String,
+        otherwise: Double,
+    ) = number(name)?.toDouble() ?: otherwise
+
+    fun whole(
+        name: String,
+        otherwise: Int,
+    ) = number(name)?.toInt() ?: otherwise
+
     fun flag(name: String) = given[name]?.let { requireNotNull(it as? Boolean) { "$name is $it, not true or false" } }
     return try {
         MobileInstOptions(
-            scoreThreshold = number("score_threshold")?.toDouble() ?: base.scoreThreshold,
+            scoreThreshold = real("score_threshold", base.scoreThreshold),
             maskThreshold = number("mask_threshold")?.toDouble(),
             classes = (given["classes"] as? List<*>)?.map { it.toString() },
             keyframeInterval = number("keyframe_interval")?.toInt(),
+            keyframePolicy =
+                given["keyframe_policy"]?.let { KeyframePolicy.of(it.toString()) } ?: base.keyframePolicy,
+            longestInterval = whole("longest_interval", base.longestInterval),
+            shortestInterval = whole("shortest_interval", base.shortestInterval),
             association = given["association"]?.let { AssociationKind.of(it.toString()) },
-            matchCosine = number("match_cosine")?.toDouble() ?: base.matchCosine,
-            matchSimilarity = number("match_similarity")?.toDouble() ?: base.matchSimilarity,
-            birthScore = number("birth_score")?.toDouble() ?: base.birthScore,
+            matchCosine = real("match_cosine", base.matchCosine),
+            matchSimilarity = real("match_similarity", base.matchSimilarity),
+            birthScore = real("birth_score", base.birthScore),
             keepLost = number("keep_lost")?.toInt(),
-            nmsIou = number("nms_iou")?.toDouble() ?: base.nmsIou,
+            nmsIou = real("nms_iou", base.nmsIou),
             partMasks = flag("part_masks"),
         )
     } catch (error: IllegalArgumentException) {

@@ -34,6 +34,11 @@ class MobileInstDriver internal constructor(
 ) : Driver {
     private val facts = MobileInstFacts(engine.metadata)
     private val interval = options.keyframeInterval ?: facts.keyframeInterval
+    private val budget =
+        when (options.keyframePolicy) {
+            KeyframePolicy.FIXED -> null
+            KeyframePolicy.DRIFT -> KeyframeBudget(interval, options.longestInterval, options.shortestInterval)
+        }
     private val scoreThreshold = options.scoreThreshold.toFloat()
     private val association = family.choose(options.association)
     private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
@@ -68,26 +73,37 @@ class MobileInstDriver internal constructor(
 
     override fun push(frame: Frame): FrameResult {
         val size = Size(frame.height, frame.width)
-        val isKeyframe = frameIndex % interval == 0
+        var isKeyframe = false
         stages.clear()
         val instances =
             stages.time("frame") {
                 val place = stages.time("resize") { resize(frame, size) }
-                val encoded = encode(isKeyframe)
+                val (encoded, decodes) = look(place.keyframes)
+                isKeyframe = decodes
                 if (isKeyframe) decode(encoded) else source.reuse(encoded, live, stages)
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
     }
 
-    /** What is known of the frame that was resized; of one that is propagated, its mask features alone. */
-    private fun encode(isKeyframe: Boolean): Map<String, Tensor> {
-        if (facts.propagates && !isKeyframe) {
-            return stages.time("propagate") { engine.run("propagate", propagateInputs) }
+    /** What the network sees in the frame that was resized, and whether it is a keyframe. */
+    private fun look(keyframes: Keyframes): Pair<Map<String, Tensor>, Boolean> {
+        if (!facts.propagates) {
+            val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+            if (!keyframes.readsFeatures) return encoded to keyframes.decide(null)
+            return encoded to stages.time("policy") { keyframes.decide(encoded.getValue("mask_features")) }
         }
-        val encoded = stages.time("encode") { engine.run("encode", frameInput) }
-        if (isKeyframe) propagateInputs = frameInput + ("keyframe_features" to encoded.getValue("mask_features"))
-        return encoded
+        // Which entry reads the frame hangs on what the frames before it showed.
+        if (keyframes.decide(null)) {
+            val encoded = stages.time("encode") { engine.run("encode", frameInput) }
+            propagateInputs = frameInput + ("keyframe_features" to encoded.getValue("mask_features"))
+            return encoded to true
+        }
+        val propagated = stages.time("propagate") { engine.run("propagate", propagateInputs) }
+        if (keyframes.readsFeatures) {
+            stages.time("policy") { keyframes.watch(propagated.getValue("mask_features")) }
+        }
+        return propagated to false
     }
 
     private fun resize(
@@ -216,6 +232,16 @@ class MobileInstDriver internal constructor(
             } else {
                 null
             }
+
+        val keyframes = makeKeyframes()
+
+        private fun makeKeyframes(): Keyframes {
+            if (budget == null) return EveryTthFrame(interval)
+            val shape = facts.features.shape
+            val seen = letterbox.contentCells(letterbox.input.height / shape[2])
+            val grid = CellGrid(shape, shape[1] - placeChannels, seen)
+            return DriftKeyframes(budget, grid)
+        }
 
         private fun tracks() =
             AppearanceAssociation(

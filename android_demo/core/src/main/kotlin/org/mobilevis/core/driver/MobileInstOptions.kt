@@ -26,7 +26,10 @@ enum class AssociationKind(
  * @property scoreThreshold instances below it are not returned.
  * @property maskThreshold foreground probability of a mask pixel; null for the driver's own, see [Family].
  * @property classes names of the categories to keep; null keeps all.
- * @property keyframeInterval T ≥ 1; kernels are computed on every T-th frame. Null takes the artefact's own.
+ * @property keyframeInterval T ≥ 1; kernels are computed on one of T frames. Null takes the artefact's own.
+ * @property keyframePolicy which frame that is.
+ * @property longestInterval drift policy: frames after which a keyframe comes in any case, or 2T if that is more.
+ * @property shortestInterval drift policy: frames from a keyframe to the next at least.
  * @property association how identities are kept; null for the driver's own.
  * @property matchCosine online association: least cosine of a detection's kernel with its track's.
  * @property matchSimilarity appearance association: least similarity of a detection with its track.
@@ -48,6 +51,9 @@ data class MobileInstOptions(
     val keepLost: Int? = null,
     val nmsIou: Double = 0.65,
     val partMasks: Boolean? = null,
+    val keyframePolicy: KeyframePolicy = KeyframePolicy.FIXED,
+    val longestInterval: Int = 12,
+    val shortestInterval: Int = 1,
 ) {
     init {
         require(scoreThreshold in 0.0..1.0 && (maskThreshold == null || maskThreshold > 0.0 && maskThreshold < 1.0)) {
@@ -61,6 +67,9 @@ data class MobileInstOptions(
         }
         require(birthScore in 0.0..1.0) { "birth_score is $birthScore, scores lie in [0, 1]" }
         require(nmsIou > 0.0 && nmsIou <= 1.0) { "nms_iou is $nmsIou, it lies in (0, 1]" }
+        require(longestInterval >= 1 && shortestInterval >= 1) {
+            "longest_interval and shortest_interval are 1 or more"
+        }
         require(keepLost == null || keepLost >= 0) { "keep_lost is 0 or more" }
     }
 }

@@ -1,0 +1,70 @@
+"""Keyframes when they are needed, beside keyframes every T frames, from docs/results/keyframes.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Optional
+
+from .records import DOCS, RESULTS, format_header, format_row, read_record
+
+RECORD = RESULTS / "keyframes.json"
+PLOT = DOCS / "keyframes.png"
+POLICIES = ("fixed", "drift")
+
+Points = list[dict[str, float]]
+Curves = dict[str, dict[str, Points]]
+
+
+def curves(model: str) -> Curves:
+    """Set → policy → a point for each T, by falling rate: ``interval``, ``rate`` and figures in percent."""
+    found: Curves = read_record(RECORD)["models"][model]["sets"]
+    return found
+
+
+def keyframe_table(model: str, figure: str, *names: str) -> str:
+    """A figure of the sets at each T, with the keyframes' share of the frames."""
+    lines = [format_header("set", "policy", *(f"T = {t}" for t in _intervals(model, names)))]
+    for name in names:
+        for policy in POLICIES:
+            points = {int(point["interval"]): point for point in curves(model)[name][policy]}
+            cells = [_cell(points.get(t), figure) for t in _intervals(model, names)]
+            lines.append(format_row(name, f"`{policy}`", *cells))
+    return "".join(lines)
+
+
+def _intervals(model: str, names: tuple[str, ...]) -> list[int]:
+    points = [point for name in names for policy in POLICIES for point in curves(model)[name][policy]]
+    return sorted({int(point["interval"]) for point in points})
+
+
+def _cell(point: Optional[dict[str, float]], figure: str) -> str:
+    return "–" if point is None else f"{point[figure]:.1f} at {point['rate']:.3f}"
+
+
+def draw_keyframes(path: Path) -> None:
+    """Plot the mixed sets' figures against the keyframes' share; the picture carries its data as text."""
+    from matplotlib.figure import Figure
+
+    drawn = plotted()
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    for axes, (title, policies) in zip(figure.subplots(1, len(drawn)), drawn.items()):
+        for policy, points in policies.items():
+            axes.plot(*zip(*points), marker="o", label=policy)
+        axes.set(xlabel="keyframes / frames", ylabel=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=120, metadata={"Description": json.dumps(drawn)})
+
+
+def plotted() -> dict[str, dict[str, list[list[float]]]]:
+    """What the plot shows: title → policy → (rate, figure), by rising rate."""
+    shown = {"AP of the mixed set, kernels": ("mobileinst-topformer-tiny-synth", "AP")}
+    shown["J of the mixed set, dense kernels"] = ("mobileinst-yolox-nano", "J")
+    return {
+        title: {
+            policy: sorted([point["rate"], point[figure]] for point in points)
+            for policy, points in curves(model)["mixed"].items()
+        }
+        for title, (model, figure) in shown.items()
+    }
