@@ -51,7 +51,7 @@ inputs = pseudo_random_inputs(artefact.metadata, entry)
 for _ in range(1 + int(sys.argv[4])):
     artefact.run(entry, inputs)
 """
-RUNS = 2
+RUNS = (2, 20)  # a large entry needs few, and so few say nothing of a small one
 ENOUGH = 600_000_000  # instructions, 200 times the difference between two starts
 MAX_RUNS = 10_000
 
@@ -129,12 +129,15 @@ def count_entries(
     def count(entry: str, runs: int) -> int:
         return _count_process(counter, command, artefact, entry, runs)
 
-    start = count(entries[0], 0)
     found = {}
     for entry in entries:
-        runs, more = RUNS, count(entry, RUNS) - start
-        if more < ENOUGH:
-            runs = min(MAX_RUNS, round(ENOUGH * RUNS / max(1, more)))
+        start = count(entry, 0)
+        for runs in RUNS:
+            more = count(entry, runs) - start
+            if more >= ENOUGH:
+                break
+        else:
+            runs = min(MAX_RUNS, round(ENOUGH * runs / max(1, more)))
             more = count(entry, runs) - start
         found[entry] = round(more / runs)
     return found
