@@ -24,7 +24,6 @@ from .card import (
     starter_tracks,
 )
 from .exports import export_table
-from .instructions import instruction_table
 from .keyframes import keyframe_table
 from .own_data import own_data_table
 from .precision import precision_ap_table, precision_table
@@ -40,7 +39,6 @@ TABLES: dict[str, Callable[..., str]] = {
     "accuracy-engines": engine_table,
     "configuration": configuration_tables,
     "exports": export_table,
-    "instructions": instruction_table,
     "keyframes": keyframe_table,
     "own-data": own_data_table,
     "precision": precision_table,
