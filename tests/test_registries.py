@@ -11,12 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Optional
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from mobilevis.benchmarks.accuracy.evaluate import evaluate
 from mobilevis.benchmarks.accuracy.metrics import METRICS, Metric
+from mobilevis.benchmarks.accuracy.result import AccuracyResult
 from mobilevis.benchmarks.accuracy.run import run_accuracy
 from mobilevis.benchmarks.latency.devices import PythonFacts
 from mobilevis.benchmarks.latency.transports.base import Access
@@ -43,6 +45,7 @@ from mobilevis.runtime.keyframes import KEYFRAME_POLICIES, KeyframePolicy, descr
 from mobilevis.runtime.metadata import parse_metadata
 from mobilevis.runtime.option import Option
 from mobilevis.runtime.segmenter import VideoSegmenter
+from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
 from mobilevis.runtime.versions import tool_versions
 
@@ -160,16 +163,21 @@ def test_every_engine_has_a_pip_extra_of_its_name():
 
 def test_a_metric_is_predicted_and_evaluated(monkeypatch, toy_artefacts, toy_driver, tmp_path):
     def predict(segmenter, gt, images, results, progress):
-        result = segmenter.process(np.zeros((*TOY_SIZE, 3), dtype=np.uint8))
+        with open_source(images) as source:
+            ((_, result),) = segmenter.stream(source)
         results.write_text(json.dumps(len(result.instances)))
 
     def count(gt, results, progress, strict):
-        return json.loads(results.read_text())
+        return AccuracyResult("count", {}, (), {"instances": json.loads(results.read_text())})
 
     monkeypatch.setitem(sys.modules, "fake_metric", SimpleNamespace(predict=predict, count=count))
     monkeypatch.setitem(METRICS, "count", Metric("none", "fake_metric:count", "fake_metric:predict"))
     segmenter = VideoSegmenter(load_artefact(toy_artefacts["onnx"]))
-    assert run_accuracy(segmenter, "count", tmp_path / "gt", tmp_path / "results") >= 0
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "0.png"), np.zeros((*TOY_SIZE, 3), dtype=np.uint8))
+    counted = run_accuracy(segmenter, "count", tmp_path / "gt", tmp_path / "results", tmp_path / "frames")
+    assert counted.counts["instances"] >= 0
+    assert counted.counts["keyframes"] == 1
     with pytest.raises(UserError, match="did you mean count"):
         evaluate("cound", tmp_path / "gt", tmp_path / "results")
 

@@ -88,14 +88,7 @@ class DenseMobileInstConfig:
         object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
         check_known("backbone", self.backbone, DENSE_BACKBONES)
         check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
-        for key in (
-            "num_classes",
-            "dim",
-            "mask_width",
-            "mask_depth",
-            "embedding_dim",
-            "cell_width",
-        ):
+        for key in ("num_classes", "dim", "mask_width", "mask_depth", "embedding_dim", "cell_width"):
             check_positive(key, getattr(self, key))
 
 
