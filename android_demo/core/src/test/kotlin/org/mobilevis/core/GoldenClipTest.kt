@@ -51,7 +51,7 @@ class GoldenClipTest {
             assertSameFrame(theirs, Golden.lines(line.toString()).single(), isEdge)
         }
         assertEquals(48, expected.size)
-        assertTrue(expected.sumOf { (it["instances"] as List<*>).size } > 30, "the clip shows objects")
+        assertTrue(expected.sumOf { (it["instances"] as List<*>).size } > 25, "the clip shows objects")
     }
 
     @Test
