@@ -126,14 +126,6 @@ def _cell_centres(count: int) -> list[float]:
     return centres
 
 
-def find_foreground(logits: Array, content: tuple[int, int], threshold: float) -> NDArray[np.bool_]:
-    """Masks (S, h, w) of logits over the whole input; the padding, beyond ``content``'s rows and columns,
-    shows nothing."""
-    masks = logits > threshold
-    masks[:, content[0] :], masks[:, :, content[1] :] = False, False
-    return np.asarray(masks, dtype=np.bool_)
-
-
 def tight_boxes(masks: NDArray[np.bool_]) -> tuple[Array, NDArray[np.bool_]]:
     """Boxes (S, 4) of masks (S, h, w) over the whole input, and (S,) whether a mask has any cell."""
     return as_fractions([cv2.boundingRect(mask.view(np.uint8)) for mask in masks], masks.shape[1:])

@@ -1,17 +1,11 @@
-"""Which frames are keyframes: the policies that a MobileInst's user chooses from.
-
-Choices, help, options and error lists are made from the table. Implementations are named, not imported, so
-that the command line can list them without NumPy.
-"""
+"""Which frames are keyframes: the policies that a MobileInst's user chooses from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Optional, Protocol
 
-from mobilevis.runtime.errors import suggest
-from mobilevis.runtime.option import Option
+from mobilevis.runtime.choices import Choice, Option, describe_choices, find_choice
 
 if TYPE_CHECKING:
     from mobilevis.runtime.arrays import Array
@@ -47,31 +41,16 @@ class Keyframes(Protocol):
 
 
 @dataclass(frozen=True)
-class KeyframePolicy:
-    """One way to choose keyframes.
-
-    Attributes:
-        description: in words, without an article.
-        implementation: ``module:name``, (T, its options by name) → ``Keyframes``.
-        options: its own.
-    """
-
-    description: str
-    implementation: str
-    options: tuple[Option, ...] = ()
+class KeyframePolicy(Choice):
+    """One way to choose keyframes: (T, its options by name) → ``Keyframes``."""
 
     def start(self, interval: int, options: Any) -> Keyframes:
-        """The keyframes of one video.
-
-        Args:
-            interval: T ≥ 1, frames for each keyframe.
-            options: has the policy's own options as attributes; others are left alone.
+        """The keyframes of one video with T = ``interval`` ≥ 1; see ``Choice.create``.
 
         Raises:
             ValueError: the options contradict each other.
         """
-        own = {option.name: getattr(options, option.name) for option in self.options}
-        keyframes: Keyframes = resolve_name(self.implementation)(interval, **own)
+        keyframes: Keyframes = self.create(interval, options)
         return keyframes
 
 
@@ -109,8 +88,8 @@ KEYFRAME_POLICIES = {
 
 
 def describe_policies() -> str:
-    """Every policy in words, for help: ``fixed (the paper's, …), …``."""
-    return ", ".join(f"{name} ({policy.description})" for name, policy in KEYFRAME_POLICIES.items())
+    """Every policy in words, for help."""
+    return describe_choices(KEYFRAME_POLICIES)
 
 
 def find_policy(name: str) -> KeyframePolicy:
@@ -119,6 +98,4 @@ def find_policy(name: str) -> KeyframePolicy:
     Raises:
         ValueError: there is none of this name; lists those there are.
     """
-    if name not in KEYFRAME_POLICIES:
-        raise ValueError(f"unknown keyframe policy {name}; {suggest(name, KEYFRAME_POLICIES)}")
-    return KEYFRAME_POLICIES[name]
+    return find_choice("keyframe policy", name, KEYFRAME_POLICIES)

@@ -38,12 +38,12 @@ from mobilevis.models import registry
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import ASSOCIATIONS, Association, describe_associations
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
+from mobilevis.runtime.choices import Option
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.formats import ENGINES, FORMATS, Engine, Format
 from mobilevis.runtime.keyframes import KEYFRAME_POLICIES, KeyframePolicy, describe_policies
 from mobilevis.runtime.metadata import parse_metadata
-from mobilevis.runtime.option import Option
 from mobilevis.runtime.segmenter import VideoSegmenter
 from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages

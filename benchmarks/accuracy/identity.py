@@ -150,7 +150,10 @@ class ClipMeasure:
                 yield gap, masks
 
     def _foreground(self, masks: Array, content: tuple[int, int]) -> NDArray[np.bool_]:
-        return cells.find_foreground(masks, content, self._mask_logit)
+        """Masks (S, h, w) of logits over the whole input; its padding shows nothing."""
+        shown = masks > self._mask_logit
+        shown[:, content[0] :], shown[:, :, content[1] :] = False, False
+        return shown
 
     def _compare(
         self,

@@ -1,43 +1,23 @@
 """Which object of a frame is which of the frames before: by kernels, by appearance, by overlap.
 
-The associations that a MobileInst's user chooses from are registered here; choices, help, options and error
-lists are made from the table. Implementations are named, not imported, so that the command line can list them
-without NumPy.
+The associations that a MobileInst's user chooses from are registered here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Any
 
-from mobilevis.runtime.errors import suggest
-from mobilevis.runtime.option import Option
+from mobilevis.runtime.choices import Choice, Option, describe_choices, find_choice
 
 
 @dataclass(frozen=True)
-class Association:
-    """One way to give identities.
-
-    Attributes:
-        description: in words, without an article.
-        implementation: ``module:name``, (``follower.Setting``, its options by name) → ``follower.Follower``.
-        options: its own.
-    """
-
-    description: str
-    implementation: str
-    options: tuple[Option, ...] = ()
+class Association(Choice):
+    """One way to give identities: (``follower.Setting``, its options by name) → ``follower.Follower``."""
 
     def make_follower(self, setting: Any, options: Any) -> Any:
-        """A follower for one video.
-
-        Args:
-            setting: a ``follower.Setting``.
-            options: has the association's own options as attributes; others are left alone.
-        """
-        own = {option.name: getattr(options, option.name) for option in self.options}
-        return resolve_name(self.implementation)(setting, **own)
+        """A follower for one video; see ``Choice.create``."""
+        return self.create(setting, options)
 
 
 # Least cosine of a detection's kernel with its track's.
@@ -68,8 +48,8 @@ ASSOCIATIONS = {
 
 
 def describe_associations() -> str:
-    """Every association in words, for help: ``slots (the paper's, …), …``."""
-    return ", ".join(f"{name} ({association.description})" for name, association in ASSOCIATIONS.items())
+    """Every association in words, for help."""
+    return describe_choices(ASSOCIATIONS)
 
 
 def find_association(name: str) -> Association:
@@ -78,6 +58,4 @@ def find_association(name: str) -> Association:
     Raises:
         ValueError: there is none of this name; lists those there are.
     """
-    if name not in ASSOCIATIONS:
-        raise ValueError(f"unknown association {name}; {suggest(name, ASSOCIATIONS)}")
-    return ASSOCIATIONS[name]
+    return find_choice("association", name, ASSOCIATIONS)

@@ -9,13 +9,13 @@ from typing import Any, Optional
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
+from mobilevis.runtime.choices import Option
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.keyframes import FIXED, Keyframes, find_policy
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, part_masks
-from mobilevis.runtime.option import Option
 from mobilevis.runtime.results import FrameResult, Instance
 from mobilevis.runtime.stages import Stages
 

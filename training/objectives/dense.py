@@ -129,11 +129,8 @@ def choose_cells(cells: Cells, targets: Sequence[Target], most_objects: int) -> 
         targets: B.
         most_objects: of a frame; more are drawn from at random.
     """
-    counts = [len(target.labels) for target in targets]
     objects = pad_objects(targets)
-    wanted = objects.exist.clone()
-    areas = torch.cat([target.masks for target in targets]).flatten(1).sum(1).split(counts)
-    wanted[:, :-1] &= pad_sequence(areas, batch_first=True) >= LEAST_CELLS
+    wanted = objects.exist & (objects.areas >= LEAST_CELLS)
     lot = torch.rand(wanted.shape, device=wanted.device).masked_fill(~wanted, -1.0)
     wanted &= lot.argsort(1, descending=True).argsort(1) < most_objects
     iou = box_iou(cells.boxes, objects.boxes)
@@ -142,7 +139,7 @@ def choose_cells(cells: Cells, targets: Sequence[Target], most_objects: int) -> 
     quality = iou * (scores + LEAST_SCORE).sqrt() * (iou > LEAST_IOU) * wanted[:, None]
     best = quality.topk(min(CELLS_PER_OBJECT, quality.shape[1]), dim=1)
     frames, rank, column = torch.nonzero(best.values > 0, as_tuple=True)
-    ends = torch.tensor(counts, device=frames.device).cumsum(0)
+    ends = torch.tensor([len(target.labels) for target in targets], device=frames.device).cumsum(0)
     first = torch.cat([ends.new_zeros(1), ends])[frames]
     return Positives(frames, best.indices[frames, rank, column], first + column)
 

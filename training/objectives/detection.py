@@ -52,10 +52,12 @@ class Grid(NamedTuple):
 
 
 class Objects(NamedTuple):
-    """Objects of B frames, padded to M a frame: labels (B, M), boxes (B, M, 4), and which exist (B, M)."""
+    """Objects of B frames, padded to M a frame: labels (B, M), boxes (B, M, 4), areas in cells of the masks
+    (B, M), and which exist (B, M)."""
 
     labels: Tensor
     boxes: Tensor
+    areas: Tensor
     exist: Tensor
 
 
@@ -112,13 +114,13 @@ def cell_grid(levels: Sequence[CellFeatures]) -> Grid:
 
 def pad_objects(targets: Sequence[Target]) -> Objects:
     """The targets' objects with their tight boxes; those of which nothing is in view do not exist."""
-    boxes = mask_boxes(torch.cat([target.masks for target in targets])).split(
-        [len(target.labels) for target in targets]
-    )
+    masks, counts = torch.cat([target.masks for target in targets]), [len(t.labels) for t in targets]
+    boxes, areas = mask_boxes(masks).split(counts), masks.flatten(1).sum(1).split(counts)
     # One that does not exist in each frame keeps M positive.
     labels = pad_sequence([F.pad(target.labels, (0, 1)) for target in targets], batch_first=True)
     padded = pad_sequence([F.pad(box, (0, 0, 0, 1)) for box in boxes], batch_first=True)
-    return Objects(labels, padded, padded[..., 2] > padded[..., 0])
+    covered = pad_sequence([F.pad(area, (0, 1)) for area in areas], batch_first=True)
+    return Objects(labels, padded, covered, padded[..., 2] > padded[..., 0])
 
 
 @torch.no_grad()

@@ -32,16 +32,6 @@ class Target:
     labelled: Optional[Tensor] = None
     crowd: Optional[Tensor] = None
 
-    def to(self, device: torch.device) -> Target:
-        """The same instances on another device."""
-        return Target(
-            self.labels.to(device),
-            self.masks.to(device),
-            self.identities.to(device),
-            None if self.labelled is None else self.labelled.to(device),
-            None if self.crowd is None else self.crowd.to(device),
-        )
-
 
 @dataclass(frozen=True)
 class Assignment:

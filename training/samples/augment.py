@@ -49,12 +49,13 @@ class View:
         quarter = np.zeros([side // MASK_STRIDE for side in self.canvas], dtype=np.uint8)
         # Only where the mask lies: warping it over all of the canvas took three times as long.
         box = cv2.boundingRect(mask.view(np.uint8))
-        rows, columns = self._window(box, mask.shape)
+        there = self._matrix(mask.shape)
+        rows, columns = self._window(box, there)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return quarter
         x, y = max(0, box[0] - 1), max(0, box[1] - 1)
         part = mask[y : box[1] + box[3] + 1, x : box[0] + box[2] + 1].astype(np.uint8) * np.uint8(255)
-        there = self._matrix(mask.shape) @ [[1, 0, x], [0, 1, y], [0, 0, 1]]
+        there = there @ [[1, 0, x], [0, 1, y], [0, 0, 1]]
         there[:, 2] -= (MASK_STRIDE * columns.start, MASK_STRIDE * rows.start)
         size = (columns.stop - columns.start, rows.stop - rows.start)
         fine = cv2.warpAffine(part, there, (MASK_STRIDE * size[0], MASK_STRIDE * size[1]))
@@ -71,12 +72,12 @@ class View:
         matrix[:2, 2] -= self.offset[::-1]
         return matrix[:2] if self.motion is None else self.motion @ matrix
 
-    def _window(self, box: Sequence[int], source: Size) -> tuple[slice, slice]:
+    def _window(self, box: Sequence[int], matrix: NDArray[np.float64]) -> tuple[slice, slice]:
         """Rows and columns of the quarter-resolution canvas that a source box, x, y, width and height in
-        pixels, can touch."""
+        pixels, can touch where ``matrix`` puts it."""
         left, top, right, bottom = box[0] - 1, box[1] - 1, box[0] + box[2], box[1] + box[3]
         corners = np.array([[left, top, 1], [right, top, 1], [left, bottom, 1], [right, bottom, 1]])
-        places = corners @ self._matrix(source).T / MASK_STRIDE
+        places = corners @ matrix.T / MASK_STRIDE
         low, high = np.floor(places.min(0)).astype(int), np.ceil(places.max(0)).astype(int) + 1
         limits = (self.canvas[1] // MASK_STRIDE, self.canvas[0] // MASK_STRIDE)
         columns, rows = (slice(max(0, a), min(b, limit)) for a, b, limit in zip(low, high, limits))
