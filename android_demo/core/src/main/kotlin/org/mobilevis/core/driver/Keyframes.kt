@@ -12,10 +12,7 @@ enum class KeyframePolicy(
 
     companion object {
         /** @throws IllegalArgumentException no policy is called so; the message names those that are. */
-        fun of(word: String): KeyframePolicy =
-            requireNotNull(entries.firstOrNull { it.word == word }) {
-                "keyframe policy $word is not one of ${entries.joinToString(", ") { it.word }}"
-            }
+        fun of(word: String): KeyframePolicy = entries.called(word, "keyframe policy") { it.word }
     }
 }
 

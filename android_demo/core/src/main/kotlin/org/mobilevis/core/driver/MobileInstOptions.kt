@@ -13,10 +13,7 @@ enum class AssociationKind(
 
     companion object {
         /** @throws IllegalArgumentException no association is called so; the message names those that are. */
-        fun of(word: String): AssociationKind =
-            requireNotNull(entries.firstOrNull { it.word == word }) {
-                "association $word is not one of ${entries.joinToString(", ") { it.word }}"
-            }
+        fun of(word: String): AssociationKind = entries.called(word, "association") { it.word }
     }
 }
 
