@@ -1,10 +1,6 @@
 """What a model with dense kernels carries from frame to frame of real clips: kernels, and who is who.
 
-Clips need no annotation of tracks. An object of a frame is taken to be the object of the next frame whose box
-overlaps its own most, and the other way round, with the same class and an IoU of 0.3 or more, and so on to
-frame t + δ: right for what moves less than its size in a frame, and the same yardstick for every way of
-telling objects apart. Boxes of t and t + δ compared at once call a neighbour the same object where the camera
-pans: in a clip of a dancer before a crowd, most of the pairs eight frames apart.
+Clips need no annotation of tracks: see ``box_pairs`` for what tells the objects of one frame in another.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.benchmarks.accuracy.box_pairs import CLEAR_RATIO, join_steps, same_objects
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.artefact import load_artefact
@@ -39,7 +36,6 @@ GAPS = (1, 2, 4, 8)
 SCORE = 0.35  # an object that a viewer would expect to be shown
 LEAST_SCORE = 0.2  # of what the association is shown: all that is judged, whatever its mask scores
 NMS_IOU = 0.6
-LEAST_IOU = 0.3  # of an object's boxes in both frames
 STEP = 4  # frames from one t to the next
 
 
@@ -51,11 +47,13 @@ class Counts:
         reused: IoU of each kernel of t, its place moved as the driver does, with the mask of t + δ.
         by_cosine: for each object with a rival of its class in t + δ, whether its embedding is likest.
         by_association: for the same objects, whether the default association gave it the same identity.
+        is_clear: for the same objects, whether boxes leave no doubt which is which.
     """
 
     reused: list[float] = field(default_factory=list)
     by_cosine: list[bool] = field(default_factory=list)
     by_association: list[bool] = field(default_factory=list)
+    is_clear: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,13 @@ class ClipMeasure:
     def measure(self, frames: Sequence[Image]) -> dict[int, Counts]:
         """Gap δ → what a clip, (H, W, 3) uint8 RGB frames, adds."""
         seen = [self._look(frame) for frame in frames]
-        steps = [same_objects(first, second) for first, second in zip(seen, seen[1:])]
+        steps, clear_steps = (
+            [
+                same_objects((first.boxes, second.boxes), (first.classes, second.classes), ratio)
+                for first, second in zip(seen, seen[1:])
+            ]
+            for ratio in (1.0, CLEAR_RATIO)
+        )
         found = {gap: Counts() for gap in GAPS}
         for start in range(0, len(seen) - max(GAPS), STEP):
             first = seen[start]
@@ -111,7 +115,8 @@ class ClipMeasure:
                 continue
             for gap, masks in self._reuse(first, seen[start + 1 : start + 1 + max(GAPS)]):
                 partners = join_steps(steps[start : start + gap])
-                self._compare(first, seen[start + gap], partners, masks, found[gap])
+                clear = join_steps(clear_steps[start : start + gap])
+                self._compare(first, seen[start + gap], partners, clear, masks, found[gap])
         return found
 
     def _look(self, frame: Image) -> Objects:
@@ -160,6 +165,7 @@ class ClipMeasure:
         first: Objects,
         later: Objects,
         partners: Mapping[int, int],
+        clear: Mapping[int, int],
         reused: Array,
         counts: Counts,
     ) -> None:
@@ -173,6 +179,7 @@ class ClipMeasure:
             if len(rivals) > 1:
                 counts.by_cosine.append(bool(rivals[alike[own, rivals].argmax()] == other))
                 counts.by_association.append(ids[0].get(own, -1) == ids[1].get(other, -2))
+                counts.is_clear.append(own in clear)
 
     def _identities(self, *frames: Objects) -> list[dict[int, int]]:
         """The identity that the association gives each object, by its place, if frames follow directly."""
@@ -181,6 +188,7 @@ class ClipMeasure:
             self._options.score_threshold,
             DenseDriver.same_object_iou,
             DenseDriver.class_weight,
+            DenseDriver.embedding_weight,
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
@@ -202,29 +210,6 @@ class ClipMeasure:
         return {int(shared[row].argmax()): int(identity) for row, identity in enumerate(tracked.ids)}
 
 
-def same_objects(first: Objects, later: Objects) -> dict[int, int]:
-    """Which object of one frame is which of the next, by place; see the module's text."""
-    if not len(first.boxes) or not len(later.boxes):
-        return {}
-    overlap = cells.box_ious(first.boxes, later.boxes)
-    best, back = overlap.argmax(axis=1), overlap.argmax(axis=0)
-    return {
-        own: int(other)
-        for own, other in enumerate(best)
-        if back[other] == own
-        and overlap[own, other] >= LEAST_IOU
-        and first.classes[own] == later.classes[other]
-    }
-
-
-def join_steps(steps: Sequence[Mapping[int, int]]) -> dict[int, int]:
-    """Which object of the first frame is which of the last: those that every step finds again."""
-    joined = dict(steps[0])
-    for step in steps[1:]:
-        joined = {own: step[other] for own, other in joined.items() if other in step}
-    return joined
-
-
 def join_counts(clips: Sequence[dict[int, Counts]]) -> dict[int, Counts]:
     """What several clips add up to."""
     joined = {gap: Counts() for gap in GAPS}
@@ -236,7 +221,7 @@ def join_counts(clips: Sequence[dict[int, Counts]]) -> dict[int, Counts]:
 
 
 def summarise(found: dict[int, Counts]) -> dict[str, dict[str, float]]:
-    """Gap δ → the means, and how many objects had a rival of their class."""
+    """Gap δ → the means, how many objects had a rival of their class, and the same of the clear ones."""
     return {
         str(gap): {
             "reused": float(np.mean(counts.reused)),
@@ -244,6 +229,9 @@ def summarise(found: dict[int, Counts]) -> dict[str, dict[str, float]]:
             "by_association": float(np.mean(counts.by_association)),
             "objects": len(counts.reused),
             "rivals": len(counts.by_cosine),
+            "clear_by_cosine": float(np.mean(np.compress(counts.is_clear, counts.by_cosine))),
+            "clear_by_association": float(np.mean(np.compress(counts.is_clear, counts.by_association))),
+            "clear_rivals": sum(counts.is_clear),
         }
         for gap, counts in found.items()
     }

@@ -102,11 +102,15 @@ def starter_identity() -> str:
         "by cosine alone",
         "by the association",
         "objects with a rival",
+        "clear ones: by cosine alone",
+        "by the association",
+        "objects",
     )
     lines = [format_header(*head)]
     for gap, row in record["gaps"].items():
-        figures = (f"{row[name]:.3f}" for name in ("reused", "by_cosine", "by_association"))
-        lines.append(format_row(gap, *figures, str(row["rivals"])))
+        every = (f"{row[name]:.3f}" for name in ("reused", "by_cosine", "by_association"))
+        clear = (f"{row[name]:.3f}" for name in ("clear_by_cosine", "clear_by_association"))
+        lines.append(format_row(gap, *every, str(row["rivals"]), *clear, str(row["clear_rivals"])))
     return "".join(lines)
 
 

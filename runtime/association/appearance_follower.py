@@ -1,4 +1,5 @@
-"""A follower that gives identities to masks, on every frame, by what the features show under them."""
+"""A follower that gives identities to masks, on every frame, by what the features show under them, and by the
+embeddings of the kernels that they are of, where a network teaches these."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.appearance import AppearanceAssociation
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.fusion import fusion_weights
+from mobilevis.runtime.association.kernels import unit
 from mobilevis.runtime.association.regions import pool_features
 from mobilevis.runtime.stages import Stages
 
@@ -31,14 +33,18 @@ class AppearanceFollower:
         any_class = np.ones(len(kernels), dtype=np.bool_)
         chosen = self._setting.choice.choose(class_scores.max(axis=1), any_class)
         self._class_scores = class_scores[chosen]
+        self._embeddings = kernels[chosen]
         return chosen
 
     def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
         """See ``Follower``; fuses the masks on each object."""
         with stages("association"):
-            masks, rows, class_scores = self._fuse(masks)
+            masks, rows, kernels, class_scores = self._fuse(masks)
             shown = [masks.foregrounds[row] for row in rows]
             looks = pool_features(masks.mask_features[0], shown, masks.whole.shape[1:])
+            weight = self._setting.embedding_weight
+            if weight:
+                looks = np.concatenate([unit(looks), weight * unit(self._embeddings[kernels])], axis=1)
             ids, classes = self._association.update(looks, class_scores, shown, masks.content)
             wanted = np.flatnonzero((ids > 0) & self._setting.choice.keep_classes(classes))
             scores = class_scores[wanted].max(axis=1, initial=0.0)
@@ -49,8 +55,9 @@ class AppearanceFollower:
         """See ``Follower``."""
         self._association.update_without_detections()
 
-    def _fuse(self, masks: FrameMasks) -> tuple[FrameMasks, NDArray[np.intp], Array]:
-        """Masks, the rows of those that are objects, and the objects' class scores (objects, L)."""
+    def _fuse(self, masks: FrameMasks) -> tuple[FrameMasks, NDArray[np.intp], NDArray[np.intp], Array]:
+        """Masks, the rows of those that are objects, and of each object its best kernel and its class scores
+        (objects, L)."""
         quality = np.array([shown.maskness for shown in masks.foregrounds], dtype=np.float32)
         class_scores = self._class_scores * quality[:, None]
         scores = class_scores.max(axis=1)
@@ -58,11 +65,12 @@ class AppearanceFollower:
         regions = [masks.foregrounds[row].region for row in seen]
         weights = fusion_weights(scores[seen], regions, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
+        best = seen[weights.argmax(axis=1)] if len(seen) else seen
         if len(weights) == len(seen):  # nothing to fuse: each object is one mask
-            return masks, seen[weights.nonzero()[1]], class_scores
+            return masks, best, best, class_scores
         fused = replace(masks, whole=np.tensordot(weights, masks.whole[seen], axes=1))
         rows = np.flatnonzero([shown.region.area for shown in fused.foregrounds])
-        return fused, rows, class_scores[rows]
+        return fused, rows, best[rows], class_scores[rows]
 
 
 def follow_appearances(

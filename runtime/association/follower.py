@@ -36,12 +36,15 @@ class Setting:
         score_threshold: least score of what is shown, in [0, 1].
         same_object_iou: masks that overlap by so much are one object's, where the association fuses them.
         class_weight: what an appearance loses where the classes are not alike at all.
+        embedding_weight: length of a kernel's embedding beside its mask's appearance, which has length 1; 0
+            where kernels do not say who is who.
     """
 
     choice: Choice
     score_threshold: float
     same_object_iou: float
     class_weight: float
+    embedding_weight: float
 
 
 @dataclass(frozen=True)

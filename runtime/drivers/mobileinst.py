@@ -71,6 +71,7 @@ class MobileInstDriver:
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
     class_weight = 0.8
+    embedding_weight = 0.0  # kernels keep much of their query, whatever it shows
     place_channels = 0  # of the mask features that say where, not what; the last ones
     _keyframe_features: Array  # of the last keyframe
 
@@ -99,6 +100,7 @@ class MobileInstDriver:
             self.options.score_threshold,
             self.same_object_iou,
             self.class_weight,
+            self.embedding_weight,
         )
         association = find_association(self.options.association)
         self._follower: Follower = association.make_follower(setting, self.options)

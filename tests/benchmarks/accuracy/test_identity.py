@@ -58,5 +58,5 @@ def test_a_neighbour_that_comes_to_an_object_s_place_is_not_taken_for_it():
 
 
 def test_counts_of_clips_add_up():
-    one = {gap: Counts([0.5], [True], [False]) for gap in GAPS}
-    assert join_counts([one, one])[4] == Counts([0.5, 0.5], [True, True], [False, False])
+    one = {gap: Counts([0.5], [True], [False], [True]) for gap in GAPS}
+    assert join_counts([one, one])[4] == Counts([0.5, 0.5], [True, True], [False, False], [True, True])

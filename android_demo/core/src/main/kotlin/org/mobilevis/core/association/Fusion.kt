@@ -25,7 +25,9 @@ class Fusion(
 
     /** The weight of each detection in its object's mean, in proportion to its score; an object's sum to 1. */
     val weight = FloatArray(capacity)
-    private val best = IntArray(capacity)
+
+    /** The best detection of each object. */
+    val best = IntArray(capacity)
     private val total = FloatArray(capacity)
     private val order = IntArray(capacity)
 

@@ -31,11 +31,18 @@ class Rows(
     }
 
     /** Scales row [row] to length 1; a zero row stays. */
-    fun normalise(row: Int) {
-        val from = row * width
-        val length = maxOf(sqrt(dot(values, from, values, from, width)), TINY)
-        for (i in from until from + width) values[i] /= length
-    }
+    fun normalise(row: Int) = scale(values, row * width, width, 1f)
+}
+
+/** Scales [count] values from [from] on to this length; zeros stay. */
+internal fun scale(
+    values: FloatArray,
+    from: Int,
+    count: Int,
+    length: Float,
+) {
+    val norm = maxOf(sqrt(dot(values, from, values, from, count)), TINY)
+    for (i in from until from + count) values[i] = length * (values[i] / norm)
 }
 
 /** Scalar product of [count] values of each array; four sums side by side, which a CPU adds at once. */

@@ -6,6 +6,7 @@ import org.mobilevis.core.association.Detections
 import org.mobilevis.core.association.Fusion
 import org.mobilevis.core.association.Rows
 import org.mobilevis.core.association.argmax
+import org.mobilevis.core.association.scale
 import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.LogitPlane
 import org.mobilevis.core.metadata.Size
@@ -16,17 +17,17 @@ import org.mobilevis.core.metadata.Size
  * On every frame, as a kernel that is reused may lose its object to another kernel.
  *
  * @param facts of the artefact.
- * @param channels of the mask features that an appearance is made of, the first ones.
+ * @param family says what an appearance is made of, and which masks are one object's.
+ * @param lookWidth values of a kernel's embedding.
  * @param scoreThreshold kernels that score less show nothing.
- * @param sameObjectIou masks that overlap by so much are one object's.
  * @param content rows and columns of a mask that see the frame.
  * @param maskLogit logit above which a cell is foreground.
  */
 internal class AppearanceTracking(
     private val facts: MobileInstFacts,
-    channels: Int,
+    private val family: Family,
+    lookWidth: Int,
     private val scoreThreshold: Float,
-    sameObjectIou: Float,
     content: Size,
     private val maskLogit: Float,
     private val keptClasses: BooleanArray?,
@@ -34,9 +35,13 @@ internal class AppearanceTracking(
 ) {
     private val capacity = facts.maxInstances
     private val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
+    private val channels = facts.features.shape[1] - family.placeChannels
+
+    /** Values of an embedding that stand beside an appearance's. */
+    private val embeddingWidth = if (family.embeddingWeight > 0f) lookWidth else 0
     private val pooling =
         AppearancePooling(channels, facts.features.shape[2], facts.features.shape[3], facts.ratio)
-    private val fusion = Fusion(capacity, sameObjectIou)
+    private val fusion = Fusion(capacity, family.sameObjectIou)
     private val seenScores = FloatArray(capacity)
     private val seenClassScores = FloatArray(capacity * facts.classes)
     private val seenSlots = IntArray(capacity)
@@ -44,7 +49,7 @@ internal class AppearanceTracking(
     private val seenAreas = IntArray(capacity)
     private val found =
         Detections(
-            Rows(channels, capacity),
+            Rows(channels + embeddingWidth, capacity),
             FloatArray(capacity * facts.classes),
             List(capacity) { BitMask(content.height, content.width) },
             IntArray(capacity),
@@ -78,7 +83,7 @@ internal class AppearanceTracking(
         fusion.find(seenScores, seenMasks, seenAreas, seen)
         fuse(logits, seen)
         pooling.begin(features)
-        hold(features)
+        hold(features, live.looks)
         tracks.update(found, ids, classIndices)
         for (detection in 0 until found.count) {
             val isKept = keptClasses == null || keptClasses[classIndices[detection]]
@@ -138,7 +143,10 @@ internal class AppearanceTracking(
     }
 
     /** Keeps the objects whose fused masks are not empty, with their appearances. */
-    private fun hold(features: FloatArray) {
+    private fun hold(
+        features: FloatArray,
+        embeddings: Rows,
+    ) {
         val classes = facts.classes
         found.count = 0
         found.looks.resize(fusion.objects)
@@ -149,10 +157,24 @@ internal class AppearanceTracking(
             if (found.areas[row] == 0) continue
             foundOffsets[row] = fusedPlane.offset
             found.classScores.copyInto(found.classScores, row * classes, target * classes, (target + 1) * classes)
-            val channels = found.looks.width
-            pooling.pool(features, fused, fusedPlane.offset, maskLogit, found.looks.values, row * channels)
+            val from = row * found.looks.width
+            pooling.pool(features, fused, fusedPlane.offset, maskLogit, found.looks.values, from)
+            if (embeddingWidth > 0) embed(embeddings.values, seenSlots[fusion.best[target]], from)
             found.count++
         }
+    }
+
+    /** Puts a kernel's embedding, of the family's length, beside an appearance, of length 1. */
+    private fun embed(
+        embeddings: FloatArray,
+        slot: Int,
+        from: Int,
+    ) {
+        val looks = found.looks.values
+        val to = from + channels
+        scale(looks, from, channels, 1f)
+        embeddings.copyInto(looks, to, slot * embeddingWidth, (slot + 1) * embeddingWidth)
+        scale(looks, to, embeddingWidth, family.embeddingWeight)
     }
 
     private fun score(detection: Int): Float {

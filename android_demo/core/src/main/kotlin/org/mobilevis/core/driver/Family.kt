@@ -6,6 +6,8 @@ package org.mobilevis.core.driver
  * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
  * @property sameObjectIou masks that overlap by so much are one object's, where the association fuses them.
  * @property classWeight what an appearance loses where the classes are not alike at all.
+ * @property embeddingWeight length of a kernel's embedding beside its mask's appearance, which has length 1; 0 where
+ *   kernels do not say who is who.
  * @property partMasks whether what several instances of a class claim goes to one of them, unless asked for otherwise.
  * @property placeChannels of the mask features that say where, not what; the last ones.
  */
@@ -15,6 +17,7 @@ internal class Family(
     val maskThreshold: Double,
     val sameObjectIou: Float,
     val classWeight: Float,
+    val embeddingWeight: Float,
     val partMasks: Boolean,
     val placeChannels: Int,
     val makeSource: (MobileInstFacts, MobileInstOptions, keptClasses: BooleanArray?, maskLogit: Float) -> KernelSource,
@@ -39,6 +42,7 @@ internal val LEARNED_QUERIES =
         maskThreshold = 0.45,
         sameObjectIou = 0.4f,
         classWeight = 0.8f,
+        embeddingWeight = 0f,
         partMasks = false,
         placeChannels = 0,
     ) { facts, _, _, _ ->
@@ -53,6 +57,7 @@ internal val DENSE_KERNELS =
         maskThreshold = 0.4,
         sameObjectIou = 0.7f,
         classWeight = 0.2f,
+        embeddingWeight = 0.5f,
         partMasks = true,
         placeChannels = PLACE_CHANNELS,
     ) { facts, options, keptClasses, maskLogit ->

@@ -1,6 +1,7 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.association.KernelAssociation
+import org.mobilevis.core.association.Rows
 import org.mobilevis.core.association.argmax
 import org.mobilevis.core.association.orderByScore
 import org.mobilevis.core.engine.Tensor
@@ -8,13 +9,18 @@ import org.mobilevis.core.engine.Tensor
 /**
  * The kernels of the last keyframe that are shown until the next one, by falling score.
  *
+ * @param lookWidth values that an association compares of each.
  * @property kernels (1, S, D), zeros beyond the live ones: the entry's shape is fixed.
  */
 internal class LiveKernels(
     facts: MobileInstFacts,
+    lookWidth: Int,
 ) {
     val kernels = Tensor(facts.slots.shape)
     val ids = IntArray(facts.maxInstances)
+
+    /** What an association compares of each. */
+    val looks = Rows(lookWidth, facts.maxInstances)
 
     /** (S, L). */
     val classScores = FloatArray(facts.maxInstances * facts.classes)
@@ -55,7 +61,7 @@ internal class KeyframeSelection(
      * @param count number of candidates.
      * @param looks (count, D) that the association compares.
      * @param classScores (count, L) in [0, 1].
-     * @param live takes identities, class scores and which candidates they are of.
+     * @param live takes identities, looks, class scores and which candidates they are of.
      */
     fun select(
         count: Int,
@@ -73,7 +79,7 @@ internal class KeyframeSelection(
         live.count = 0
         for (place in 0 until count) {
             if (live.count == facts.maxInstances) break
-            if (isKept(order[place])) add(order[place], classScores, live)
+            if (isKept(order[place])) add(order[place], looks, classScores, live)
         }
     }
 
@@ -84,6 +90,7 @@ internal class KeyframeSelection(
 
     private fun add(
         candidate: Int,
+        looks: FloatArray,
         classScores: FloatArray,
         live: LiveKernels,
     ) {
@@ -91,6 +98,7 @@ internal class KeyframeSelection(
         val slot = live.count++
         live.candidates[slot] = candidate
         live.ids[slot] = identities[candidate]
+        live.looks.copyRow(looks, candidate, slot)
         classScores.copyInto(live.classScores, slot * classes, candidate * classes, (candidate + 1) * classes)
     }
 }

@@ -30,7 +30,7 @@ import org.mobilevis.core.metadata.Size
 class MobileInstDriver internal constructor(
     private val engine: Engine,
     private val options: MobileInstOptions,
-    family: Family,
+    private val family: Family,
 ) : Driver {
     private val facts = MobileInstFacts(engine.metadata)
     private val interval = options.keyframeInterval ?: facts.keyframeInterval
@@ -44,9 +44,6 @@ class MobileInstDriver internal constructor(
     private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
     private val keptClasses = classFilter(engine.metadata.classes, options.classes)
     private val partMasks = options.partMasks ?: family.partMasks
-    private val placeChannels = family.placeChannels
-    private val sameObjectIou = family.sameObjectIou
-    private val classWeight = family.classWeight
     private val source = family.makeSource(facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
@@ -55,7 +52,7 @@ class MobileInstDriver internal constructor(
     private var propagateInputs = frameInput
     private val logits = FloatArray(facts.masks.elements)
     private val features = FloatArray(facts.features.elements)
-    private val live = LiveKernels(facts)
+    private val live = LiveKernels(facts, source.lookWidth)
     private val shown = Shown(facts.maxInstances)
     private var frameIndex = 0
     private var geometry: Geometry? = null
@@ -218,12 +215,11 @@ class MobileInstDriver internal constructor(
         val plane = LogitPlane(logits, facts.masks.shape[3], content)
         val tracking =
             if (association == AssociationKind.APPEARANCE) {
-                val channels = facts.features.shape[1] - placeChannels
                 AppearanceTracking(
                     facts,
-                    channels,
+                    family,
+                    source.lookWidth,
                     scoreThreshold,
-                    sameObjectIou,
                     content,
                     maskLogit,
                     keptClasses,
@@ -239,7 +235,7 @@ class MobileInstDriver internal constructor(
             if (budget == null) return EveryTthFrame(interval)
             val shape = facts.features.shape
             val seen = letterbox.contentCells(letterbox.input.height / shape[2])
-            val grid = CellGrid(shape, shape[1] - placeChannels, seen)
+            val grid = CellGrid(shape, shape[1] - family.placeChannels, seen)
             return DriftKeyframes(budget, grid)
         }
 
@@ -249,7 +245,7 @@ class MobileInstDriver internal constructor(
                 options.matchSimilarity.toFloat(),
                 options.birthScore.toFloat(),
                 options.keepLost ?: APPEARANCE_KEEP_LOST,
-                classWeight,
+                family.classWeight,
             )
     }
 
