@@ -13,7 +13,7 @@ from mobilevis.runtime.association.appearance import AppearanceAssociation
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import unit
-from mobilevis.runtime.association.regions import pool_features
+from mobilevis.runtime.association.regions import Foreground, pool_features
 from mobilevis.runtime.stages import Stages
 
 
@@ -39,8 +39,7 @@ class AppearanceFollower:
     def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
         """See ``Follower``; fuses the masks on each object."""
         with stages("association"):
-            masks, rows, kernels, class_scores = self._fuse(masks)
-            shown = [masks.foregrounds[row] for row in rows]
+            logits, shown, kernels, class_scores = self._fuse(masks)
             looks = pool_features(masks.mask_features[0], shown, masks.whole.shape[1:])
             weight = self._setting.embedding_weight
             if weight:
@@ -49,15 +48,15 @@ class AppearanceFollower:
             wanted = np.flatnonzero((ids > 0) & self._setting.choice.keep_classes(classes))
             scores = class_scores[wanted].max(axis=1, initial=0.0)
             boxes = [shown[k].region.box for k in wanted]
-            return Tracked(ids[wanted], classes[wanted], scores, masks.logits[rows[wanted]], boxes)
+            return Tracked(ids[wanted], classes[wanted], scores, logits[wanted], boxes)
 
     def on_no_masks(self) -> None:
         """See ``Follower``."""
         self._association.update_without_detections()
 
-    def _fuse(self, masks: FrameMasks) -> tuple[FrameMasks, NDArray[np.intp], NDArray[np.intp], Array]:
-        """Masks, the rows of those that are objects, and of each object its best kernel and its class scores
-        (objects, L)."""
+    def _fuse(self, masks: FrameMasks) -> tuple[Array, list[Foreground], NDArray[np.intp], Array]:
+        """The K objects of a frame: logits (K, *content), what they show, the best kernel of each, and class
+        scores (K, L)."""
         quality = np.array([shown.maskness for shown in masks.foregrounds], dtype=np.float32)
         class_scores = self._class_scores * quality[:, None]
         scores = class_scores.max(axis=1)
@@ -66,11 +65,16 @@ class AppearanceFollower:
         weights = fusion_weights(scores[seen], regions, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         best = seen[weights.argmax(axis=1)] if len(seen) else seen
-        if len(weights) == len(seen):  # nothing to fuse: each object is one mask
-            return masks, best, best, class_scores
-        fused = replace(masks, whole=np.tensordot(weights, masks.whole[seen], axes=1))
-        rows = np.flatnonzero([shown.region.area for shown in fused.foregrounds])
-        return fused, rows, best[rows], class_scores[rows]
+        logits, shown = masks.logits[best], [masks.foregrounds[row] for row in best]
+        several = np.flatnonzero((weights > 0.0).sum(axis=1) > 1)
+        if not several.size:
+            return logits, shown, best, class_scores
+        fused = replace(masks, whole=np.tensordot(weights[several], masks.whole[seen], axes=1))
+        logits[several] = fused.logits
+        for row, together in zip(several, fused.foregrounds):
+            shown[row] = together
+        held = np.flatnonzero([each.region.area for each in shown])
+        return logits[held], [shown[row] for row in held], best[held], class_scores[held]
 
 
 def follow_appearances(

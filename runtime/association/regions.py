@@ -142,5 +142,5 @@ def pool_features(features: Array, masks: Sequence[Foreground], grid: tuple[int,
             cells = np.flatnonzero(sums)
             weights = sums[cells].astype(np.float32)
         if cells.size:
-            row[:] = flat.take(cells, axis=1) @ weights / weights.sum() - mean
+            row[:] = flat[:, cells] @ weights / weights.sum() - mean
     return pooled
