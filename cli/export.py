@@ -70,14 +70,16 @@ def export(
     precision: Annotated[
         str,
         choice(
-            names=PRECISIONS, help="Of the stored weights; fp16 takes about half the space, int8 a third."
+            names=PRECISIONS,
+            help="Of the stored weights; fp16 takes about half the space, int8 a third. int8-static computes "
+            "in 8 bits, too.",
         ),
     ] = PRECISIONS[0],
     calibrate: Annotated[
         Optional[Path],
         typer.Option(
             metavar="DIR|VIDEO|SET",
-            help="What int8 rounds weights for: pictures, a video or COCO annotations, none of a test set.",
+            help="What 8 bits are chosen for: pictures, a video or COCO annotations, none of a test set.",
         ),
     ] = None,
     mixed: Annotated[

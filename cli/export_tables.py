@@ -36,10 +36,12 @@ def print_mixed(console: Console, report: ExportReport) -> None:
     """Show what stays in float32, and why."""
     from mobilevis.export.precision import kept_by
 
-    table = make_table("Layers by precision", ["entry"], [report.precision, "fp32"])
+    computed = ["compute in it"] if any(layers.computed for layers in report.layers.values()) else []
+    table = make_table("Layers by precision", ["entry"], [report.precision, *computed, "fp32"])
     table.add_column("these in fp32")
     for entry, layers in report.layers.items():
-        counts = (str(len(found)) for found in (layers.reduced, layers.kept))
+        found = (layers.reduced, *([layers.computed] if computed else []), layers.kept)
+        counts = (str(len(paths)) for paths in found)
         table.add_row(entry, *counts, ", ".join(layers.kept) or "none")
     console.print(table)
     for kept in kept_by(report.precision, report.family):

@@ -18,7 +18,7 @@ from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
 from mobilevis.export.layers import choose_layers
 from mobilevis.export.parity import ParityReport, Reference, compare, make_reference
-from mobilevis.export.precision import FP32, Conversion, check_precision
+from mobilevis.export.precision import FP32, Conversion, check_family, check_precision
 from mobilevis.export.report import ExportReport, FormatReport
 from mobilevis.export.seeded import create_seeded
 from mobilevis.export.timing import time_ratios
@@ -97,9 +97,9 @@ def export_model(
         options: the model's own export options, such as ``max_instances``.
 
     Raises:
-        UserError: an unknown format or precision, a format that lacks the precision, no frames to calibrate
-            with where they are needed, a size that does not fit the model, a missing package, a failed gate
-            or an output that cannot be written.
+        UserError: an unknown format or precision, a format or a model that lacks the precision, no frames to
+            calibrate with where they are needed, a size that does not fit the model, a missing package, a
+            failed gate or an output that cannot be written.
     """
     start = time.perf_counter()
     check_precision(precision, calibration is not None, debug_quantisation)
@@ -120,6 +120,7 @@ def export_model(
         )
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error
+    check_family(precision, metadata.driver)
     conversion = Conversion(precision, metadata.driver, simplify)
     steps = _Steps(progress, total=2 + (calibration is not None) + 2 * len(formats) + debug_quantisation)
     stem = f"{metadata.model}_{input_size[0]}x{input_size[1]}_{metadata.precision}"

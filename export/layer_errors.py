@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import GraphProto, ModelProto, helper, numpy_helper
+from onnxruntime.quantization.quant_utils import add_dequant_output_suffix
 
 from mobilevis.export.layers import LayerChoice, choose_layers
 from mobilevis.export.onnx import convert
@@ -63,7 +64,7 @@ def measure_layers(
         outputs = _layer_outputs(graph.graph, choices[entry])
         inputs = [call.inputs for call in calls if call.entry == entry][:RUNS]
         first = _run(graph, list(outputs), inputs)
-        second = _run(after[entry], list(outputs), inputs)
+        second = _run(after[entry], _as_read(after[entry].graph, outputs), inputs)
         for path, expected, actual in zip(outputs.values(), first, second):
             error = float(np.linalg.norm(actual - expected)) / max(float(np.linalg.norm(expected)), 1e-12)
             found.append(LayerError(entry, path, error, -20 * float(np.log10(error)) if error else None))
@@ -101,6 +102,14 @@ def _layer_outputs(graph: GraphProto, choice: LayerChoice) -> dict[str, str]:
             if path is not None:
                 outputs[rectified.get(node.output[0], node.output[0])] = path
     return outputs
+
+
+def _as_read(graph: GraphProto, names: Iterable[str]) -> list[str]:
+    """The tensors as later layers read them: of 8 bits that are put in range, which stands for a ReLU."""
+    made = {name for node in graph.node for name in node.output}
+    return [
+        dequantised if (dequantised := add_dequant_output_suffix(name)) in made else name for name in names
+    ]
 
 
 def _run(model: ModelProto, names: Sequence[str], runs: Sequence[Mapping[str, Array]]) -> list[Array]:

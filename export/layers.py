@@ -49,11 +49,17 @@ class LayerChoice:
         self.precision = EntryPrecision(
             reduced=tuple(path for path in paths if not how.keeps(path)),
             kept=tuple(path for path in paths if how.keeps(path)),
+            computed=tuple(path for path in paths if how.computes(path)),
         )
 
     def find(self, weights: NDArray[np.float32]) -> Optional[str]:
         """The module path of the layer with these weights; None where there is none."""
         return self._paths.get(fingerprint(weights))
+
+    def computes(self, weights: NDArray[np.float32]) -> bool:
+        """Whether these are the weights of a layer that computes in fewer bits, too."""
+        path = self.find(weights)
+        return path is not None and self._how.computes(path)
 
     def keeps(self, weights: NDArray[np.float32]) -> bool:
         """Whether these are the weights of a layer that stays in float32."""

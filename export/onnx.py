@@ -13,6 +13,7 @@ import torch
 
 from mobilevis.export.layers import LayerChoice, choose_layers
 from mobilevis.export.onnx_precision import reduce_weights
+from mobilevis.export.onnx_static import quantise
 from mobilevis.export.precision import FP32, Conversion
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
@@ -44,7 +45,8 @@ class OnnxModels:
         """The graphs at a precision below fp32."""
         reduced = {}
         for name, model in self.models.items():
-            reduced[name] = reduce_weights(model, how.precision, choices[name])
+            computed = quantise(model, how.calibration.get(name, ()), choices[name])
+            reduced[name] = reduce_weights(computed, how.precision, choices[name])
         return OnnxModels(reduced)
 
 

@@ -39,11 +39,14 @@ class Precision:
         description: what is stored and computed, in a few words.
         is_calibrated: whether weights are rounded for what layers read on real frames.
         kept: what stays in float32.
+        computed: driver of the models that have it → patterns of module paths of their layers that compute in
+            fewer bits, too; empty where nothing does, and every model has it.
     """
 
     description: str
     is_calibrated: bool = False
     kept: Sequence[Kept] = ()
+    computed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 BIASES = Kept("biases", "less than 2 % of the bytes, and added to sums in float32")
@@ -79,6 +82,22 @@ PRECISIONS = {
             ),
         ),
     ),
+    "int8-static": Precision(
+        "weights of layers by output channel, and what they read and give, in 8 bits, computed in 8 bits",
+        is_calibrated=True,
+        computed={"mobileinst": ("backbone.*", "laterals.*", "global_projection.*", "mask_decoder.*")},
+        kept=(
+            Kept(
+                "products and softmax of attention, gates, pooling",
+                "2 % of a frame; in 8 bits they save nothing, since each changes the layout",
+            ),
+            Kept(
+                "instance_decoder: arithmetic",
+                "4 % of a frame, on keyframes only; kernels and scores are read as numbers",
+            ),
+            Kept("segment: kernels times mask features", "2 % of a frame; it decides masks' edges"),
+        ),
+    ),
 }
 
 
@@ -108,6 +127,11 @@ class Conversion:
         """Whether numbers are rounded further than float32 does."""
         return self.precision != FULL_PRECISION
 
+    def computes(self, layer: str) -> bool:
+        """Whether a layer, by its module path, computes in fewer bits, too."""
+        patterns = PRECISIONS[self.precision].computed.get(self.family, ())
+        return any(fnmatchcase(layer, pattern) for pattern in patterns)
+
     def keeps(self, layer: str) -> bool:
         """Whether a layer, by its module path, stays in float32."""
         return any(
@@ -127,10 +151,12 @@ class EntryPrecision:
     Attributes:
         reduced: those whose weights have the precision asked for.
         kept: those that stayed in float32.
+        computed: those among the reduced that compute in it, too.
     """
 
     reduced: Sequence[str] = ()
     kept: Sequence[str] = ()
+    computed: Sequence[str] = ()
 
 
 def check_precision(precision: str, has_frames: bool, debug: bool = False) -> None:
@@ -159,3 +185,23 @@ def check_precision(precision: str, has_frames: bool, debug: bool = False) -> No
     if has_frames and not calibrated:
         names = ", ".join(name for name, row in PRECISIONS.items() if row.is_calibrated)
         raise UserError(f"{precision} is not calibrated", fix=f"leave out --calibrate, or choose {names}")
+
+
+def check_family(precision: str, family: str) -> None:
+    """Refuse a precision that a model's family does not compute in.
+
+    Args:
+        precision: a name in ``PRECISIONS``.
+        family: the model's driver.
+
+    Raises:
+        UserError: it lacks the precision.
+    """
+    computed = PRECISIONS[precision].computed
+    if computed and family not in computed:
+        able = ", ".join(computed)
+        others = ", ".join(name for name, row in PRECISIONS.items() if not row.computed)
+        raise UserError(
+            f"{precision} is for models with the driver {able}, this one's is {family}",
+            fix=f"choose from {others}",
+        )

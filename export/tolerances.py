@@ -52,6 +52,9 @@ TOLERANCES: dict[str, AnyTolerance] = {
     "fp16": TaskTolerance(agreement=0.98, mask_iou=0.99, box_iou=0.99, max_abs=4e-3),
     # Weights rounded to 8 bits: one instance in ten at the threshold; computed in float32, too.
     "int8": TaskTolerance(agreement=0.9, mask_iou=0.95, box_iou=0.95, max_abs=4e-3),
+    # Computed in 8 bits: where one engine's sum rounds up and another's down, all later layers differ. ONNX
+    # Runtime's integer kernels and the same graph in float32 are 0.25 of the mask features' scale apart.
+    "int8-static": TaskTolerance(agreement=0.9, mask_iou=0.95, box_iou=0.95, max_abs=0.5),
 }
 
 

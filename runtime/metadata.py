@@ -14,7 +14,7 @@ from mobilevis.runtime.errors import UserError
 # 2: options hold only what the driver reads. 1 had more, and is read as it is.
 SCHEMA_VERSION = 2
 READABLE_SCHEMAS = (1, 2)
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-static")
 METADATA_KEY = "mobilevis"
 MAX_METADATA_BYTES = 1 << 20
 MAX_TENSOR_ELEMENTS = 1 << 28  # 1 GiB of float32: no phone model has a larger tensor at an entry
@@ -58,7 +58,8 @@ class Metadata:
         input_size: (height, width) of the network's input in pixels.
         classes: the categories; the index is the network's class index.
         options: what the driver needs beyond this, such as the default keyframe interval.
-        precision: of its weights, one of ``PRECISIONS``; inputs and outputs are float32 at each.
+        precision: one of ``PRECISIONS``: of its weights, and of its arithmetic in ``int8-static``; inputs and
+            outputs are float32 at each.
         color_order: order of the channels of a frame entry's input, range [0, 255].
         resize: rule from the source frame to input_size; ``letterbox`` keeps the aspect and pads right and
             bottom.
