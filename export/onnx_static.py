@@ -24,7 +24,8 @@ def quantise(model: ModelProto, inputs: Sequence[Mapping[str, Array]], choice: L
     """Put QuantizeLinear and DequantizeLinear around what is to compute in 8 bits.
 
     Weights are signed, by output channel; activations unsigned, by tensor, in the range that they have on the
-    runs: the pair that ONNX Runtime has integer kernels for on x86 with VNNI and on ARM with dot products.
+    runs: what ONNX Runtime recommends for x86 with VNNI and for ARM
+    (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html).
 
     Args:
         model: an entry's graph in float32.

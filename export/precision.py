@@ -89,7 +89,8 @@ PRECISIONS = {
         kept=(
             Kept(
                 "products and softmax of attention, gates, pooling",
-                "2 % of a frame; in 8 bits they save nothing, since each changes the layout",
+                "3 % of a frame; encode takes 0.54 of fp32's time with gates and pooling in 8 bits, 0.53 "
+                "without",
             ),
             Kept(
                 "instance_decoder: arithmetic",

@@ -26,7 +26,7 @@ from .card import (
 from .exports import export_table
 from .keyframes import keyframe_table
 from .own_data import own_data_table
-from .precision import precision_ap_table, precision_table
+from .precision import computed_table, precision_ap_table, precision_table, precision_time_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
@@ -43,6 +43,8 @@ TABLES: dict[str, Callable[..., str]] = {
     "own-data": own_data_table,
     "precision": precision_table,
     "precision-ap": precision_ap_table,
+    "precision-computed": computed_table,
+    "precision-time": precision_time_table,
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mobilevis.benchmarks.latency.report.compare import compare_within
+from mobilevis.benchmarks.latency.report.schema import load_report
 from mobilevis.export.precision import PRECISIONS, Kept
 
 from .records import DOCS, format_header, format_percent, format_row, read_record
@@ -20,13 +22,43 @@ def precision_table() -> str:
     return format_header(*columns) + "".join(rows)
 
 
-def precision_ap_table() -> str:
-    """AP of the starter's artefacts below fp32, by precision and engine."""
+def computed_table() -> str:
+    """Whose layers compute in a precision, and which."""
+    rows = [
+        format_row(name, family, ", ".join(f"`{pattern}`" for pattern in patterns))
+        for name, row in PRECISIONS.items()
+        for family, patterns in row.computed.items()
+    ]
+    return format_header("precision", "driver", "layers") + "".join(rows)
+
+
+def precision_ap_table(metric: str) -> str:
+    """AP of artefacts by precision and engine.
+
+    Args:
+        metric: ``coco``, of the starter, or ``ytvis``, of the kernel model whose weights ship.
+    """
     names = ("AP", "AP50", "AP75")
     rows = []
-    for file in sorted(MEASURED.glob("coco_*.json")):
+    for file in sorted(MEASURED.glob(f"{metric}_*.json")):
         record = read_record(file)
         artefact = record["artefact"]
         figures = [format_percent(record["metrics"][name]) for name in names]
         rows.append(format_row(artefact["precision"], artefact["engine"], *figures))
     return format_header("precision", "engine", *names) + "".join(rows)
+
+
+def precision_time_table() -> str:
+    """Time of entries that compute in 8 bits over fp32's, from interleaved runs of the latency harness."""
+    rows = [
+        format_row(
+            row.stage,
+            f"{row.ratio.value:.2f}",
+            f"{row.ratio.low:.2f} to {row.ratio.high:.2f}",
+            "no" if compared.doubts else "yes",
+        )
+        for file in sorted(MEASURED.glob("latency_*.json"))
+        for compared in compare_within(load_report(file))
+        for row in compared.rows
+    ]
+    return format_header("entry", "int8-static / fp32", "95 % interval", "valid") + "".join(rows)
