@@ -125,6 +125,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a worker that took the last of them would end minutes after the others."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def data_root(pytestconfig: pytest.Config) -> Callable[[str], Path]:
     """Name of a real data set → its folder; skips where --data-root does not lead to it."""
