@@ -8,6 +8,7 @@ import os
 # Read when NumPy and PyTorch are loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,6 +130,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: a worker that took the last of them would end minutes after the others."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is not searched for garbage again and again: 40 instead of 46 s for a model's lowering."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
