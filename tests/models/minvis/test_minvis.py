@@ -11,7 +11,13 @@ from torch import Tensor
 from mobilevis.benchmarks.cost.profiling import profile_model
 from mobilevis.models import create_model
 from mobilevis.models.minvis.minvis import MinVIS
-from mobilevis.models.minvis.tar import TemporalRouting, add_gumbel_noise, straight_through
+from mobilevis.models.minvis.tar import (
+    Router,
+    Synchroniser,
+    TemporalRouting,
+    add_gumbel_noise,
+    straight_through,
+)
 
 SIZE = (64, 64)
 NAMES = ("minvis-tiny", "minvis-tar-tiny", "dvis-plus-tiny", "dvis-plus-tar-tiny")
@@ -166,6 +172,30 @@ def test_the_first_frame_is_decoded_as_without_routing():
     with torch.no_grad():
         features = model.features(frames())
         torch.testing.assert_close(model.refine(features).queries, MinVIS.refine(model, features).queries)
+
+
+def test_a_router_reads_both_frames_queries_and_their_difference():
+    """TAR, Eq. 4–5: an MLP of [q, p, q − p], summed over the queries."""
+    router = Router(dim=8, num_queries=5, keeps=True)
+    first, last = router.mlp[0], router.mlp[-1]
+    torch.nn.init.normal_(last.weight)
+    queries, previous = torch.randn(2, 5, 8), torch.randn(2, 5, 8)
+    own, old, change = first.weight.split(8, dim=1)
+    with torch.no_grad():
+        hidden = queries @ own.T + previous @ old.T + (queries - previous) @ change.T + first.bias
+        expected = (hidden.relu() @ last.weight.T + last.bias).sum(1)
+        torch.testing.assert_close(router(queries, previous), expected)
+
+
+def test_the_synchroniser_asks_with_the_last_queries_and_adds_to_them():
+    """TAR, Eq. 2–3: what is found among this frame's queries is added to the last frame's, and normed."""
+    synchroniser = Synchroniser(dim=8, heads=2)
+    attention, queries, previous = synchroniser.attention, torch.randn(1, 5, 8), torch.randn(1, 6, 8)
+    with torch.no_grad():
+        found = attention(previous, queries, queries) + previous
+        torch.testing.assert_close(
+            synchroniser(queries, previous), torch.nn.functional.layer_norm(found, (8,))
+        )
 
 
 def test_the_straight_through_gate_is_one_hot_with_the_gradient_of_the_softmax():
