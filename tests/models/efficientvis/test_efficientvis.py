@@ -212,6 +212,41 @@ def test_a_query_that_time_shares_enters_every_iteration_with_one_embedding():
     assert not torch.allclose(first[0], first[1])
 
 
+# The rows of Table 1 as configurations, docs/models/efficientvis.md; the first is the paper's own choice.
+ABLATIONS = {
+    "Table 1: ours": {},
+    **{f"Table 1a: {scheme}": {"self_attention": scheme} for scheme in SELF_ATTENTIONS},
+    "Table 1b: still-image": {"temporal_conv": False},
+    "Table 1c: T = 9": {"clip_length": 9},
+    "Table 1f: time shared": {"time_shared": True},
+}
+
+
+@pytest.mark.parametrize("options", ABLATIONS.values(), ids=ABLATIONS.keys())
+def test_a_row_of_the_papers_ablations_is_a_configuration(options):
+    config = {
+        "clip_length": T,
+        "num_queries": N,
+        "dim": C,
+        "heads": 2,
+        "iterations": 2,
+        "hidden": 16,
+        **options,
+    }
+    model = create_model("efficientvis-tiny", num_classes=K, dynamic_dim=4, **config).eval()
+    frames = config["clip_length"]
+    with torch.no_grad():
+        levels = model.encode(255 * torch.rand(frames, 3, *SIZE))
+        scores, boxes, attended, _ = decode(model, levels)
+        masks = model.segment(*levels, attended, boxes)
+    assert scores.shape == (frames, N, K)
+    assert all(x.isfinite().all() for x in (scores, boxes, masks))
+    convolutions = [x for x in model.modules() if isinstance(x, TemporalDynamicConv)]
+    assert {x.temporal for x in convolutions} == {options.get("temporal_conv", True)}
+    steps = {x.steps for x in model.modules() if isinstance(x, TrackletAttention)}
+    assert steps == {SELF_ATTENTIONS[options.get("self_attention", "factorised")]}
+
+
 def test_boxes_move_by_their_size():
     box = torch.tensor([[[0.2, 0.2, 0.4, 0.6]]])
     moved = refine_boxes(box, torch.tensor([[[2.0, 0.0, 0.0, 0.0]]]))

@@ -121,10 +121,14 @@ def test_heads_of_their_own_take_queries_behind_the_norm():
 ABLATIONS = {
     "Table 5: no module": {"stages": 0},
     "Table 5: 1, full 1, 2": {"stages": 2, "axial_layers": 1, "trajectory": "full"},
+    "Table 5: 1, axial 1, 2": {"stages": 2, "axial_layers": 1},
+    "Table 5: 1, axial 2, 3": {"stages": 3, "axial_layers": 2},
+    "Table 5: 1, axial 3, 2": {"stages": 2, "axial_layers": 3},
     "Table 5: 2, axial 4, 1": {"stages": 1, "deformable_layers": 2, "axial_layers": 4},
     "Table 6a: self-attention": {"cross_attention": "self"},
     "Table 6a: no ASPP": {"aspp_rates": ()},
     "Table 6b": {"aspp_rates": (1, 3, 5)},
+    "Table 6c": {"cross_layers": 4},
 }
 
 
@@ -140,6 +144,7 @@ def test_a_row_of_the_papers_ablations_is_a_configuration(options):
         built = len(model.within_clip.encoder.layers), [len(stage) for stage in stages]
         blocks, layers = model.config.stages, model.config.axial_layers
         assert built == (blocks * model.config.deformable_layers, blocks * [layers])
+    assert len(model.cross_clip_module.layers) == model.config.cross_layers
 
 
 def test_nine_queries_of_ten_are_no_object_when_training_starts():
