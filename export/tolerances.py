@@ -13,7 +13,8 @@ class Tolerance:
     Attributes:
         max_abs: largest absolute difference of any value of an output, times the output's root mean square
             where that exceeds 1: features have no fixed scale (a MobileInst-TopFormer-tiny's mask features
-            have 9.5 after 500 iterations), and float32 engines agree to about 1e-6 of it.
+            have 9.5 after 500 iterations), and float32 engines agree to about 1e-6 of it. The same of a whole
+            output: the largest relative L2, at most 7e-5 in all records of this repository.
         mask_iou: least intersection over union of an instance's masks, at the source's resolution.
     """
 

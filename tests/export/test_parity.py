@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,24 @@ def test_a_difference_is_judged_against_the_scale_of_its_output(scale, passes):
     output = OutputParity("look", "features", 2e-4, scale, 1e-6, 0)
     report = ParityReport("toy", 10, 0.5, None, (output,), 1, (), 1.0, 0, TaskParity(1.0, 1.0, 1.0))
     assert (report.failures(FP32) == []) is passes
+
+
+@pytest.mark.parametrize(("relative_l2", "passes"), [(9e-5, True), (1.1e-4, False), (float("inf"), False)])
+def test_a_small_output_is_judged_as_a_whole_against_its_own_norm(relative_l2, passes):
+    output = OutputParity("look", "features", 1e-6, 1.0, relative_l2, 0)
+    report = ParityReport("toy", 10, 0.5, None, (output,), 1, (), 1.0, 0, TaskParity(1.0, 1.0, 1.0))
+    assert (report.failures(FP32) == []) is passes
+
+
+def test_small_features_that_are_a_hundredth_off_fail(perturbed, toy_frames):
+    def shrink(factor):
+        return lambda entry, outputs: (
+            {**outputs, "summary": outputs["summary"] * np.float32(factor)} if entry == "look" else outputs
+        )
+
+    reference = make_reference(perturbed(shrink(1e-3)), toy_frames)
+    (failure,) = compare(reference, perturbed(shrink(1.01e-3))).failures(FP32)
+    assert re.match(r"look\.summary differs by .* \(relative L2 1\.0e-02\)", failure)
 
 
 def test_the_scale_of_small_outputs_is_one(eager, toy_frames):
