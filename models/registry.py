@@ -24,6 +24,7 @@ from mobilevis.runtime.errors import suggest
 
 Factory = Callable[..., StreamingModel]
 PROPAGATING = ("topformer-tiny", "topformer-base")  # backbones of the names that end in -propagate
+LITE = ("topformer-tiny", "topformer-small", "topformer-base")  # and of mobileinst-lite
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
     return {backbone: {"backbone": backbone} for backbone in backbones}
 
 
+def _lite(backbones: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The sizes with narrow features and a mask decoder of three convolutions."""
+    return {name: {"backbone": name, "dim": 128, "mask_decoder": "light"} for name in backbones}
+
+
 def _propagating(backbones: Iterable[str], propagation: PropagationConfig) -> dict[str, dict[str, Any]]:
     """The sizes whose frames between keyframes have a light encoder of their own."""
     return {f"{name}-propagate": {"backbone": name, "propagation": propagation} for name in backbones}
@@ -82,6 +88,7 @@ _Sibling = partial(Family, any_backbone=True)
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
     Family("mobileinst", MobileInst, MobileInstConfig, _propagating(PROPAGATING, PropagationConfig())),
+    Family("mobileinst-lite", MobileInst, MobileInstConfig, _lite(LITE)),
     Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
     Family(
         "mobileinst",

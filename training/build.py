@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Optional
 
 import torch
@@ -12,8 +11,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from mobilevis.models.entries import StreamingModel
-from mobilevis.models.registry import create_model, list_models
-from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
+from mobilevis.models.registry import create_model
+from mobilevis.models.weights.bundled import find_weights
 from mobilevis.models.weights.checkpoint import load_weights, start_classes
 from mobilevis.models.weights.load_report import LoadReport
 from mobilevis.models.weights.matching import is_in
@@ -52,19 +51,13 @@ def require_start(config: ModelConfig) -> None:
     Raises:
         UserError: there is no such file; the recipe that writes it is named, or where it is published.
     """
-    if not config.checkpoint or file_exists(find_start(config)):
+    if not config.checkpoint or file_exists(find_weights(config.checkpoint)):
         return
     recipe = recipe_that_writes(config.checkpoint)
     first = f"run `mobilevis train {recipe}` first, or " if recipe else ""
     if config.checkpoint in PUBLISHED:
         first = f"download {PUBLISHED[config.checkpoint]} there, or "
     raise UserError("no such file", config.checkpoint, f"{first}give one with --set model.checkpoint=FILE")
-
-
-def find_start(config: ModelConfig) -> Path:
-    """The file of ``checkpoint``: itself, or the one that ships by that name."""
-    named = config.checkpoint in (*list_models(), *BUNDLED)
-    return (bundled_checkpoint(config.checkpoint) if named else None) or Path(config.checkpoint)
 
 
 def create_network(
@@ -92,7 +85,7 @@ def create_network(
             raise UserError(f"the model has no part {', '.join(sorted(unknown))}", fix=f"correct model.{key}")
     if not config.checkpoint:
         return model, None
-    start = find_start(config)
+    start = find_weights(config.checkpoint)
     report = load_weights(model, start, config.name, (*config.fresh, *config.by_class))
     if config.by_class:
         report = replace(report, classes=start_classes(model, start, config.by_class, classes, config.like))

@@ -13,6 +13,8 @@ RECORD = RESULTS / "sizes.json"
 COUNTED: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "mobileinst-topformer-tiny": ((320, 640), {}),
     "mobileinst-topformer-tiny-propagate": ((320, 640), {}),
+    "mobileinst-lite-topformer-tiny": ((320, 640), {}),
+    "mobileinst-lite-topformer-base": ((320, 640), {}),
     "mobileinst-topformer-base": ((320, 640), {}),
     "mobileinst-seaformer-base": ((320, 640), {}),
     **{f"mobileinst-efficientnet-lite{size}": ((320, 640), {}) for size in (0, 1, 2)},

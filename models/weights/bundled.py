@@ -41,6 +41,11 @@ def bundled_checkpoint(name: str) -> Optional[Path]:
     return _path(own[0]) if own else None
 
 
+def find_weights(name: str) -> Path:
+    """The file that ships by a name of ``bundled_names()``, or the path that the name is."""
+    return (bundled_checkpoint(name) if name in bundled_names() else None) or Path(name)
+
+
 def weights_of(model: str) -> list[str]:
     """The names of the weights that ship for a model."""
     return [weights for weights, of in BUNDLED.items() if of == model]

@@ -27,7 +27,7 @@ WHOLE = [
 BEHIND_TOPFORMER = [
     (
         "mobileinst-topformer-tiny",
-        {"instance_decoder": "global", "pooling": "avg4", "mask_decoder": "iterative"},
+        {"instance_decoder": "global", "pooling": "avg4", "mask_decoder": "light-separable"},
     ),
     (
         "mobileinst-topformer-tiny",

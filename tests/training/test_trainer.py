@@ -18,10 +18,9 @@ from mobilevis.training.build import (
     create_objective,
     create_schedule,
     create_training_set,
-    find_start,
     total_iterations,
 )
-from mobilevis.training.config import ModelConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from mobilevis.training.config import OptimizerConfig, ScheduleConfig, TrainConfig
 from mobilevis.training.logging import read_log
 from mobilevis.training.optimizer import create_optimizer
 from mobilevis.training.samples.sources import open_source
@@ -173,11 +172,6 @@ def test_a_part_with_a_factor_of_0_is_frozen(config: TrainConfig) -> None:
     create_optimizer(model, OptimizerConfig(multipliers={"stem.conv": 0.0}))
     frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
     assert frozen == ["model.backbone.stem.conv.weight"]
-
-
-def test_a_run_starts_from_the_weights_of_a_model_that_ships() -> None:
-    assert find_start(ModelConfig("", checkpoint="mobileinst-topformer-tiny")).is_file()
-    assert find_start(ModelConfig("", checkpoint="weights.pt")) == Path("weights.pt")
 
 
 def test_a_rate_for_a_part_that_the_model_lacks_is_refused(config: TrainConfig) -> None:

@@ -11,7 +11,8 @@ mask. It has no dice loss, which is constant on an empty mask.
 On the device kernels are reused (§3.4): those of frame t meet the mask features of frame t + δ without the
 local decoder between them, which query passing does not train. ``reused`` supervises just that; it is ours,
 and off by default. Where a light encoder serves between keyframes, ``propagated`` supervises frame t's
-kernels on what it makes of frame t + δ, and ``distilled`` these features themselves.
+kernels on what it makes of frame t + δ, and ``distilled`` these features themselves. A ``teacher`` may show
+what mask features it has (``training/objectives/teacher.py``).
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ from mobilevis.training.objectives.propagation import (
 )
 from mobilevis.training.objectives.semantic import QueryClassHead, SemanticHead
 from mobilevis.training.objectives.sparseinst import SparseInstLoss, frame_losses
+from mobilevis.training.objectives.teacher import TaughtObjective, TeacherLoss, load_teacher, taught_terms
 
 
 @dataclass(frozen=True)
-class MobileInstLoss(SparseInstLoss, PropagationLoss):
+class MobileInstLoss(SparseInstLoss, PropagationLoss, TeacherLoss):
     """Weights of the loss, and whether it is that of single frames or of pairs.
 
     Attributes:
@@ -74,6 +76,9 @@ class MobileInstObjective(Objective):
         super().__init__(model, weights, length)
         self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
         self.query_head = QueryClassHead(model.dim, model.num_classes) if weights.query_classes else None
+        self.teacher = load_teacher(weights.teacher, model) if weights.teacher else None
+        if self.teacher is not None:
+            self.freeze(self.teacher)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
@@ -90,6 +95,8 @@ class MobileInstObjective(Objective):
         if self.query_head is not None:
             loss = self.query_head(outputs.queries, outputs.mask_logits, targets)
             terms["query_classes"] = self.weights.query_classes * loss
+        if self.teacher is not None:
+            terms |= taught_terms(self.teacher, frames, outputs.mask_features, self.weights.taught)
         return terms, outputs, assignments
 
 
@@ -154,13 +161,15 @@ class PairObjective(MobileInstObjective):
 
 
 def create_objective(model: MobileInst, weights: MobileInstLoss, length: int = 1) -> Objective:
-    """The objective of the propagation alone or of pairs, where the weights ask for one, or of single frames.
+    """The objective of one part alone or of pairs, where the weights ask for one, or of single frames.
 
     Raises:
         ValueError: the model or the length of a sample does not fit.
     """
     if weights.propagation_only:
         return PropagationObjective(model, weights, length)
+    if weights.taught_only:
+        return TaughtObjective(model, weights, length)
     return (PairObjective if weights.pairs else MobileInstObjective)(model, weights, length)
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mobilevis.models.weights import bundled
-from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint
+from mobilevis.models.weights.bundled import BUNDLED, bundled_checkpoint, find_weights
 from mobilevis.models.weights.checkpoint import load_checkpoint
 
 
@@ -31,3 +33,8 @@ def test_what_ships_holds_the_model_that_it_is_listed_for(weights: str, model: s
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"no model \.\./x; known are .*mobileinst-topformer-tiny"):
         bundled_checkpoint("../x")
+
+
+def test_weights_are_found_by_a_name_that_ships_or_are_a_path():
+    assert find_weights("mobileinst-topformer-tiny") == bundled_checkpoint("mobileinst-topformer-tiny")
+    assert find_weights("weights.pt") == Path("weights.pt")
