@@ -16,6 +16,7 @@ from mobilevis.training.reference import configuration_tables
 
 from .accuracy import curve_table, engine_table
 from .card import (
+    starter_changes,
     starter_classes,
     starter_identity,
     starter_neighbours,
@@ -49,6 +50,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "routing-relation": relation_table,
     "sizes": size_table,
     "starter": starter_table,
+    "starter-changes": starter_changes,
     "starter-classes": starter_classes,
     "starter-identity": starter_identity,
     "starter-neighbours": starter_neighbours,

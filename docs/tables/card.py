@@ -42,6 +42,17 @@ def starter_steps() -> str:
     return "".join(lines)
 
 
+def starter_changes() -> str:
+    """AP of short trainings that differ in one thing each."""
+    names = ("AP", "AP50", "AP75")
+    runs = read_record(STARTER / "changes.json")["runs"]
+    rows = [
+        format_row(change, *(format_percent(metrics[name]) for name in names))
+        for change, metrics in runs.items()
+    ]
+    return format_header("changed", *names) + "".join(rows)
+
+
 def starter_tracks() -> str:
     """How well one object is followed."""
     record = read_record(STARTER / "tracks.json")
