@@ -46,7 +46,6 @@ CONVERTERS = {
         lacks={
             "fp16": "ExecuTorch stores the weights of convolutions as float32",
             "int8": "ExecuTorch's convolutions with weights of 8 bits compute in 8 bits, too",
-            "int8-static": "an entry quantised by PT2E failed on its engine (executorch 1.4.1)",
         },
     ),
     "tflite": Converter(

@@ -96,6 +96,10 @@ PRECISIONS = {
                 "instance_decoder: arithmetic",
                 "4 % of a frame, on keyframes only; kernels and scores are read as numbers",
             ),
+            Kept(
+                "instance_decoder in a .pte: weights, too",
+                "ExecuTorch's layers with weights of 8 bits compute in 8 bits, too",
+            ),
             Kept("segment: kernels times mask features", "2 % of a frame; it decides masks' edges"),
         ),
     ),

@@ -10,7 +10,9 @@ from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPar
 from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 
 from mobilevis.export.delegation import EntryDelegation, entry_delegation
+from mobilevis.export.layers import choose_layers
 from mobilevis.export.precision import FP32, Conversion
+from mobilevis.export.pte_static import quantise
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.executorch import METADATA_METHOD
 
@@ -39,7 +41,13 @@ class PteProgram:
         path.write_bytes(edge.to_executorch().buffer)
 
 
-def convert(traced: Mapping[str, TracedEntry], _: Conversion = FP32) -> PteProgram:
+def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> PteProgram:
     """Lower every entry to XNNPACK; weights that entries share are stored once."""
     programs = {name: item.program for name, item in traced.items()}
+    if how.is_reduced:
+        choices = choose_layers(traced, how)
+        programs = {
+            name: quantise(item, how.calibration.get(name, ()), choices[name])
+            for name, item in traced.items()
+        }
     return PteProgram(to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()]))

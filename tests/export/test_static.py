@@ -107,13 +107,14 @@ def test_layers_that_compute_in_8_bits_are_compared_with_fp32_s(toy_model, trace
     assert max(item.relative_error for item in errors) < 0.03
 
 
+@pytest.mark.parametrize("form", ["onnx", pytest.param("pte", marks=pytest.mark.slow)])
 def test_an_export_tells_the_arithmetic_in_name_metadata_and_report(
-    toy_model, toy_frames, toy_driver, computing_toy, tmp_path
+    form, toy_model, toy_frames, toy_driver, computing_toy, tmp_path
 ):
     report = export_model(
         toy_model,
         tmp_path,
-        ["onnx"],
+        [form],
         TOY_SIZE,
         name="toy",
         frames=toy_frames,
@@ -121,10 +122,13 @@ def test_an_export_tells_the_arithmetic_in_name_metadata_and_report(
         calibration=FramesInMemory("frames", toy_frames),
     )
     (item,) = report.artefacts
-    assert item.path == "toy_64x96_int8-static_onnx"
+    assert item.path == f"toy_64x96_int8-static{'_onnx' if form == 'onnx' else '.pte'}"
     assert load_artefact(tmp_path / item.path).metadata.precision == STATIC
     assert report.layers["look"].computed == ("stem.0", "stem.3")
     assert item.parity.task.mask_iou >= TOLERANCES[STATIC].mask_iou
+    features = next(output for output in item.parity.outputs if output.output == "features")
+    assert 0.001 < features.relative_l2 < 0.03
+    assert all(found.delegate_calls == 1 for found in (item.delegation or {}).values())
     console = Console(record=True, width=100)
     print_mixed(console, report)
     text = console.export_text()
