@@ -26,8 +26,10 @@ from .card import (
 )
 from .exports import export_table
 from .keyframes import keyframe_table
+from .lite import lite_table
 from .own_data import own_data_table
-from .precision import computed_table, precision_ap_table, precision_table, precision_time_table
+from .precision import computed_table, precision_ap_table, precision_table
+from .ratios import ratio_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
@@ -41,11 +43,12 @@ TABLES: dict[str, Callable[..., str]] = {
     "configuration": configuration_tables,
     "exports": export_table,
     "keyframes": keyframe_table,
+    "lite": lite_table,
     "own-data": own_data_table,
     "precision": precision_table,
     "precision-ap": precision_ap_table,
     "precision-computed": computed_table,
-    "precision-time": precision_time_table,
+    "ratios": ratio_table,
     "routing": routing_table,
     "routing-relation": relation_table,
     "sizes": size_table,
@@ -60,7 +63,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "systems": system_table,
     "systems-exports": lambda: export_table(SYSTEMS),
 }
-_BLOCK = re.compile(r"<!-- ([\w -]+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- ([\w /-]+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
 
 def with_tables(document: str) -> str:

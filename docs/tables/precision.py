@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from mobilevis.benchmarks.latency.report.compare import compare_within
-from mobilevis.benchmarks.latency.report.schema import load_report
 from mobilevis.export.precision import PRECISIONS, Kept
 
 from .records import DOCS, format_header, format_percent, format_row, read_record
@@ -46,19 +44,3 @@ def precision_ap_table(metric: str) -> str:
         figures = [format_percent(record["metrics"][name]) for name in names]
         rows.append(format_row(artefact["precision"], artefact["engine"], *figures))
     return format_header("precision", "engine", *names) + "".join(rows)
-
-
-def precision_time_table() -> str:
-    """Time of entries that compute in 8 bits over fp32's, from interleaved runs of the latency harness."""
-    rows = [
-        format_row(
-            row.stage,
-            f"{row.ratio.value:.2f}",
-            f"{row.ratio.low:.2f} to {row.ratio.high:.2f}",
-            "no" if compared.doubts else "yes",
-        )
-        for file in sorted(MEASURED.glob("latency_*.json"))
-        for compared in compare_within(load_report(file))
-        for row in compared.rows
-    ]
-    return format_header("entry", "int8-static / fp32", "95 % interval", "valid") + "".join(rows)

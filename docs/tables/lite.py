@@ -1,0 +1,16 @@
+"""AP of the light mask decoder and of its teacher, which ``bench accuracy --metric ytvis --json`` wrote."""
+
+from __future__ import annotations
+
+from .records import RESULTS, format_header, format_percent, format_row, read_record
+
+
+def lite_table() -> str:
+    """YouTube-VIS AP on the same videos, pupil and teacher."""
+    names = ("AP", "AP50", "AP75")
+    rows = []
+    for file in sorted((RESULTS / "lite").glob("ytvis_*.json")):
+        record = read_record(file)
+        figures = [format_percent(record["metrics"][name]) for name in names]
+        rows.append(format_row(f"`{record['artefact']['model']}`", *figures))
+    return format_header("model", *names) + "".join(rows)
