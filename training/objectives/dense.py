@@ -45,6 +45,7 @@ class DenseLoss(PropagationLoss):
         dice: weight of their dice loss.
         neighbour: how much more a pixel of another object counts in the cross-entropy: a mask must not join
             two.
+        boundary: how much more a pixel counts that its object's edge is next to.
         contrast: weight of the loss of embeddings: cells of one object alike, of a sample's others not.
         detect: weight of the detector's own loss, for classes of one's own; at 0 backbone and head stay.
         objects: most objects of a frame; their masks' memory and time grow with it.
@@ -53,6 +54,7 @@ class DenseLoss(PropagationLoss):
     pixel: float = 1.0
     dice: float = 1.0
     neighbour: float = 0.0
+    boundary: float = 0.0
     contrast: float = 0.5
     detect: float = 0.0
     objects: int = 10
@@ -101,9 +103,7 @@ class DenseObjective(Objective):
         terms = {"contrast": weights.contrast * contrast}
         # Without masks to learn their features are not computed: a step takes half the time.
         if weights.pixel or weights.dice:
-            pixel, dice = mask_losses(
-                cells, model.mask_features(features), positives, targets, weights.neighbour
-            )
+            pixel, dice = mask_losses(cells, model.mask_features(features), positives, targets, weights)
             terms |= {"pixel": weights.pixel * pixel, "dice": weights.dice * dice}
         if weights.detect:
             detected = detection_losses(levels, cells.boxes, targets)
@@ -172,7 +172,7 @@ def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Te
 
 
 def mask_losses(
-    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target], neighbour: float
+    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target], weights: DenseLoss
 ) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none."""
     if not len(positives.frames):
@@ -183,11 +183,17 @@ def mask_losses(
     everything = torch.stack([target.masks.sum(0) for target in targets])
     others = (everything[positives.frames] - truth).clamp(max=1)
     inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
-    weight = inside * (1 + neighbour * others * (1 - truth))
+    weight = inside * (1 + weights.neighbour * others * (1 - truth) + weights.boundary * edges_of(truth))
     cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * weight
     pixel = cross_entropy.flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1)
     dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))
     return pixel.mean(), (1 - dice).mean()
+
+
+def edges_of(masks: Tensor) -> Tensor:
+    """Where a cell or one of its eight neighbours is across a mask's edge: (P, h, w) → (P, h, w), 0 to 1."""
+    widest, narrowest = (sign * F.max_pool2d(sign * masks[:, None], 3, 1, 1)[:, 0] for sign in (1, -1))
+    return widest - narrowest
 
 
 def masks_of(kernels: Tensor, frames: Tensor, mask_features: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from mobilevis.training.objectives.dense import (
     Positives,
     choose_cells,
     contrast_loss,
+    edges_of,
     mask_losses,
     masks_of,
 )
@@ -121,10 +122,35 @@ def test_a_mask_that_covers_another_object_costs_more_than_one_that_covers_backg
     features[:, 0] = 2 * (pair.masks[0] + pair.masks[1]) - 1  # foreground on both objects
 
     def pixel(neighbour: float) -> float:
-        return float(mask_losses(found, features, Positives(own, own, own), [pair], neighbour)[0])
+        weights = DenseLoss(neighbour=neighbour)
+        return float(mask_losses(found, features, Positives(own, own, own), [pair], weights)[0])
 
     assert pixel(0.0) > 0.5
     assert pixel(2.0) > 1.2 * pixel(0.0)
+
+
+def test_the_edges_of_a_mask_are_a_cell_to_either_side_of_it():
+    mask = torch.zeros(1, 8, 8)
+    mask[0, 2:6, 2:8] = 1  # as wide as the frame at the right, where there is no edge
+    expected = torch.zeros(1, 8, 8)
+    expected[0, 1:7, 1:] = 1
+    expected[0, 3:5, 3:] = 0
+    assert torch.equal(edges_of(mask), expected)
+
+
+def test_a_mask_that_is_wrong_at_its_edge_costs_more_where_edges_count():
+    box, one = [OBJECT], target((0, (4, 4, 8, 8)))
+    place, own = torch.zeros(1, 1, 7), torch.zeros(1, dtype=torch.int64)
+    place[..., 0] = 4.0
+    found = cells(box, [(0.9, 0.0)])._replace(kernels=place)
+    features = -torch.ones(1, 7, 16, 16)
+    features[:, 0, 5:8, 4:8] = 1  # a row is missing
+
+    def pixel(boundary: float) -> float:
+        weights = DenseLoss(boundary=boundary)
+        return float(mask_losses(found, features, Positives(own, own, own), [one], weights)[0])
+
+    assert pixel(2.0) > 1.1 * pixel(0.0)
 
 
 @pytest.fixture
