@@ -67,7 +67,7 @@ def computed_nodes(graph: GraphProto, choice: LayerChoice) -> list[str]:
     return names
 
 
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime ships no types
     def __init__(self, inputs: Sequence[Mapping[str, Array]]) -> None:
         self._inputs: Iterator[Mapping[str, Array]] = iter(inputs)
 

@@ -69,32 +69,33 @@ class Family:
         return self.model(self.config(**{**defaults, **options}))
 
 
-def _on_each(backbones: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The sizes of a family that differs in its backbone alone, and is called after it."""
-    return {backbone: {"backbone": backbone} for backbone in backbones}
+def _on_each(backbones: Iterable[str], suffix: str = "", **options: Any) -> dict[str, dict[str, Any]]:
+    """The sizes of a family that differs in its backbone alone, and is called after it.
 
-
-def _lite(backbones: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The sizes with narrow features and a mask decoder of three convolutions."""
-    return {name: {"backbone": name, "dim": 128, "mask_decoder": "light"} for name in backbones}
-
-
-def _propagating(backbones: Iterable[str], propagation: PropagationConfig) -> dict[str, dict[str, Any]]:
-    """The sizes whose frames between keyframes have a light encoder of their own."""
-    return {f"{name}-propagate": {"backbone": name, "propagation": propagation} for name in backbones}
+    Args:
+        backbones: by name.
+        suffix: of the sizes' names.
+        options: of the configuration, which all sizes have.
+    """
+    return {f"{backbone}{suffix}": {"backbone": backbone, **options} for backbone in backbones}
 
 
 _Sibling = partial(Family, any_backbone=True)
 FAMILIES = (
     Family("mobileinst", MobileInst, MobileInstConfig, _on_each(BACKBONES)),
-    Family("mobileinst", MobileInst, MobileInstConfig, _propagating(PROPAGATING, PropagationConfig())),
-    Family("mobileinst-lite", MobileInst, MobileInstConfig, _lite(LITE)),
+    Family(
+        "mobileinst",
+        MobileInst,
+        MobileInstConfig,
+        _on_each(PROPAGATING, "-propagate", propagation=PropagationConfig()),
+    ),
+    Family("mobileinst-lite", MobileInst, MobileInstConfig, _on_each(LITE, dim=128, mask_decoder="light")),
     Family("mobileinst", DenseMobileInst, DenseMobileInstConfig, _on_each(DENSE_BACKBONES)),
     Family(
         "mobileinst",
         DenseMobileInst,
         DenseMobileInstConfig,
-        _propagating(DENSE_BACKBONES, PropagationConfig(32)),
+        _on_each(DENSE_BACKBONES, "-propagate", propagation=PropagationConfig(32)),
     ),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.

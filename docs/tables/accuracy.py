@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .records import DOCS, RESULTS, format_header, format_percent, format_row, read_record
+from .records import DOCS, RESULTS, format_header, format_metrics, format_percent, format_row, read_record
 
 PLOT = DOCS / "accuracy.png"
 EAGER, SLOTS, APPEARANCE = "pytorch", "slots", "appearance"
@@ -64,7 +64,7 @@ def engine_table() -> str:
         if (association, interval) in exported:
             metrics = records[key]["metrics"]
             eager = records[association, EAGER, interval]["metrics"]["AP"]
-            figures = [format_percent(metrics[name]) for name in ("AP", "AP50", "AP75", "AR10")]
+            figures = format_metrics(metrics, ("AP", "AP50", "AP75", "AR10"))
             difference = f"{100 * (metrics['AP'] - eager):+.2f}"
             lines.append(format_row(association, str(interval), engine, *figures, difference))
     return "".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .records import RESULTS, format_header, format_percent, format_row, read_record
+from .records import RESULTS, format_header, format_metrics, format_percent, format_row, read_record
 
 STARTER = RESULTS / "starter"
 COLUMNS = 4  # classes side by side
@@ -17,7 +17,7 @@ def starter_table() -> str:
     lines = [format_header("engine", *names, "person AP")]
     for file in sorted(STARTER.glob("coco_*.json")):
         record = read_record(file)
-        figures = [format_percent(record["metrics"][name]) for name in names]
+        figures = format_metrics(record["metrics"], names)
         lines.append(
             format_row(record["artefact"]["engine"], *figures, format_percent(_class_ap(record, "person")))
         )
@@ -37,7 +37,7 @@ def starter_steps() -> str:
     lines = [format_header("trained on", "AP", "AP50", "AP75", "person AP")]
     for number, name in enumerate(STEPS, start=1):
         record = read_record(STARTER / f"step_{number}.json")
-        figures = [format_percent(record["metrics"][key]) for key in ("AP", "AP50", "AP75")]
+        figures = format_metrics(record["metrics"], ("AP", "AP50", "AP75"))
         lines.append(format_row(name, *figures, format_percent(_class_ap(record, "person"))))
     return "".join(lines)
 
@@ -46,10 +46,7 @@ def starter_changes() -> str:
     """AP of short trainings that differ in one thing each."""
     names = ("AP", "AP50", "AP75")
     runs = read_record(STARTER / "changes.json")["runs"]
-    rows = [
-        format_row(change, *(format_percent(metrics[name]) for name in names))
-        for change, metrics in runs.items()
-    ]
+    rows = [format_row(change, *format_metrics(metrics, names)) for change, metrics in runs.items()]
     return format_header("changed", *names) + "".join(rows)
 
 
@@ -100,7 +97,7 @@ def starter_neighbours() -> str:
     person = next(item["metrics"] for item in record["per_class"] if item["name"] == "person")
     lines = [format_header("classes", "touching pairs told apart", "masks that join two objects")]
     for name, figures in (("all", record["metrics"]), ("person", person)):
-        lines.append(format_row(name, *(format_percent(figures[key]) for key in ("pairs", "joined"))))
+        lines.append(format_row(name, *format_metrics(figures, ("pairs", "joined"))))
     return "".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import RESULTS, format_header, format_percent, format_row, read_record
+from .records import RESULTS, format_header, format_metrics, format_row, read_record
 
 
 def lite_table() -> str:
@@ -11,6 +11,6 @@ def lite_table() -> str:
     rows = []
     for file in sorted((RESULTS / "lite").glob("ytvis_*.json")):
         record = read_record(file)
-        figures = [format_percent(record["metrics"][name]) for name in names]
+        figures = format_metrics(record["metrics"], names)
         rows.append(format_row(f"`{record['artefact']['model']}`", *figures))
     return format_header("model", *names) + "".join(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mobilevis.export.precision import PRECISIONS, Kept
 
-from .records import DOCS, format_header, format_percent, format_row, read_record
+from .records import DOCS, format_header, format_metrics, format_row, read_record
 
 MEASURED = DOCS / "results" / "precision"
 
@@ -41,6 +41,6 @@ def precision_ap_table(metric: str) -> str:
     for file in sorted(MEASURED.glob(f"{metric}_*.json")):
         record = read_record(file)
         artefact = record["artefact"]
-        figures = [format_percent(record["metrics"][name]) for name in names]
+        figures = format_metrics(record["metrics"], names)
         rows.append(format_row(artefact["precision"], artefact["engine"], *figures))
     return format_header("precision", "engine", *names) + "".join(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -33,6 +33,11 @@ def format_header(*cells: str) -> str:
 def format_percent(fraction: Optional[float]) -> str:
     """A fraction in percent, to one place."""
     return "not measured" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def format_metrics(metrics: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Some of a record's metrics in percent."""
+    return [format_percent(metrics[name]) for name in names]
 
 
 def group_entries(names: Iterable[str]) -> dict[str, list[str]]:

@@ -13,9 +13,17 @@ from mobilevis.models.blocks.layers import ConvNorm, Pyramid, SemanticInjection
 from mobilevis.models.blocks.positions import coordinates
 from mobilevis.models.blocks.resampling import pool_bins, resize
 
+# Channels and activation, None for none → the convolution of a scale.
+MakeConv = Callable[[int, Optional[nn.Module]], nn.Module]
 
-def _conv(dim: int) -> ConvNorm:
-    return ConvNorm(dim, dim, 3, activation=nn.ReLU())
+
+def _dense(dim: int, activation: Optional[nn.Module]) -> ConvNorm:
+    return ConvNorm(dim, dim, 3, activation=activation)
+
+
+def _separable(dim: int, activation: Optional[nn.Module]) -> nn.Sequential:
+    """5×5 in each channel, which sees as far as two 3×3, then 1×1 across them."""
+    return nn.Sequential(ConvNorm(dim, dim, 5, groups=dim), ConvNorm(dim, dim, activation=activation))
 
 
 class IterativeMaskDecoder(nn.Module):
@@ -32,9 +40,9 @@ class IterativeMaskDecoder(nn.Module):
 
     def __init__(self, dim: int, global_channels: int, enhanced: bool) -> None:
         super().__init__()
-        self.down = nn.ModuleList(_conv(dim) for _ in range(3))
-        self.up = nn.ModuleList(_conv(dim) for _ in range(3))
-        self.final = nn.ModuleList((_conv(dim), _conv(dim), ConvNorm(dim, dim, 3)))
+        self.down = nn.ModuleList(_dense(dim, nn.ReLU()) for _ in range(3))
+        self.up = nn.ModuleList(_dense(dim, nn.ReLU()) for _ in range(3))
+        self.final = _last_pass(dim, _dense)
         self.enhancers = nn.ModuleList(
             SemanticInjection(dim, global_channels, dim) for _ in range(2 if enhanced else 0)
         )
@@ -50,6 +58,11 @@ class IterativeMaskDecoder(nn.Module):
         if self.enhancers:
             x5 = self.enhancers[1](x5, x6)
         return _top_down(self.final, x3, x4, x5)[0]
+
+
+def _last_pass(dim: int, conv: MakeConv) -> nn.ModuleList:
+    """A top-down pass whose result has no activation, so that mask features carry both signs."""
+    return nn.ModuleList((conv(dim, nn.ReLU()), conv(dim, nn.ReLU()), conv(dim, None)))
 
 
 def _top_down(convs: nn.ModuleList, x3: Tensor, x4: Tensor, x5: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -73,25 +86,14 @@ class LightMaskDecoder(nn.Module):
         conv: makes the convolution of a scale from its activation, None for none.
     """
 
-    def __init__(
-        self, dim: int, global_channels: int, conv: Callable[[int, Optional[nn.Module]], nn.Module]
-    ) -> None:
+    def __init__(self, dim: int, global_channels: int, conv: MakeConv) -> None:
         super().__init__()
         self.enhancer = SemanticInjection(dim, global_channels, dim)
-        self.down = nn.ModuleList((conv(dim, nn.ReLU()), conv(dim, nn.ReLU()), conv(dim, None)))
+        self.down = _last_pass(dim, conv)
 
     def forward(self, pyramid: Pyramid) -> Tensor:
         x3, x4, x5, x6 = pyramid
         return _top_down(self.down, x3, x4, self.enhancer(x5, x6))[0]
-
-
-def _dense(dim: int, activation: Optional[nn.Module]) -> ConvNorm:
-    return ConvNorm(dim, dim, 3, activation=activation)
-
-
-def _separable(dim: int, activation: Optional[nn.Module]) -> nn.Sequential:
-    """5×5 in each channel, which sees as far as two 3×3, then 1×1 across them."""
-    return nn.Sequential(ConvNorm(dim, dim, 5, groups=dim), ConvNorm(dim, dim, activation=activation))
 
 
 class PyramidPooling(nn.Module):

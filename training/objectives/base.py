@@ -57,6 +57,10 @@ class Objective(nn.Module):
         for module in modules:
             module.requires_grad_(False)
 
+    def train_only(self, part: str) -> None:
+        """Keep all of the model as it is but one of its children."""
+        self.freeze(*(module for name, module in self.model.named_children() if name != part))
+
     def train(self, mode: bool = True) -> Objective:
         """Training mode of all that is not frozen."""
         super().train(mode)

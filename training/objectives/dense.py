@@ -183,7 +183,10 @@ def mask_losses(
     everything = torch.stack([target.masks.sum(0) for target in targets])
     others = (everything[positives.frames] - truth).clamp(max=1)
     inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
-    weight = inside * (1 + weights.neighbour * others * (1 - truth) + weights.boundary * edges_of(truth))
+    counted = 1 + weights.neighbour * others * (1 - truth)
+    if weights.boundary:
+        counted = counted + weights.boundary * edges_of(truth)
+    weight = inside * counted
     cross_entropy = F.binary_cross_entropy_with_logits(masks, truth, reduction="none") * weight
     pixel = cross_entropy.flatten(1).sum(1) / weight.flatten(1).sum(1).clamp(min=1)
     dice = dice_score((masks.sigmoid() * inside).flatten(1), (truth * inside).flatten(1))

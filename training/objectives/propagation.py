@@ -63,7 +63,7 @@ class PropagationObjective(Objective):
         require_propagation(model, "propagation_only")
         if not weights.propagated and not weights.distilled:
             raise ValueError("objective.propagation_only needs objective.propagated or objective.distilled")
-        self.freeze(*(part for name, part in model.named_children() if name != "propagation"))
+        self.train_only("propagation")
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(F·B, 3, H, W), the first frames of B clips, then the second ones … → the weighted terms; no target

@@ -95,7 +95,8 @@ class TaughtObjective(Objective):
         if not weights.teacher:
             raise ValueError("objective.taught_only needs objective.teacher")
         self.teacher = load_teacher(weights.teacher, model)
-        self.freeze(self.teacher, *(part for name, part in model.named_children() if name != "mask_decoder"))
+        self.freeze(self.teacher)
+        self.train_only("mask_decoder")
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(B, 3, H, W) frames → the weighted terms; no target is read."""

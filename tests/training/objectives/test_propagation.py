@@ -13,6 +13,7 @@ from mobilevis.training.objectives.propagation import (
     feature_distance,
     mask_distances,
 )
+from tests.training.objectives.descent import descend, plain_frames
 
 ALONE = {"propagation_only": True, "propagated": 1.0, "distilled": 1.0}
 FAMILIES = [
@@ -45,15 +46,7 @@ def test_steps_bring_it_nearer_to_the_encoder():
     model = create_model(FAMILIES[0][0], num_classes=3)
     weights = mobileinst.MobileInstLoss(propagation_only=True, distilled=1.0)
     objective = PropagationObjective(model, weights, 2).train()
-    frames = torch.stack([torch.full((3, 64, 128), 20.0), torch.full((3, 64, 128), 220.0)])
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.02)
-    history = []
-    for _ in range(30):
-        loss = objective(frames, [])["distilled"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        history.append(loss.item())
+    history = descend(objective, plain_frames(), "distilled")
     assert history[-1] < 0.5 * history[0]
 
 

@@ -11,6 +11,7 @@ from mobilevis.runtime.categories import Category
 from mobilevis.runtime.errors import UserError
 from mobilevis.training.objectives.matcher import Target
 from mobilevis.training.objectives.mobileinst import MobileInstLoss, create_objective
+from tests.training.objectives.descent import descend, plain_frames
 
 TEACHER = "mobileinst-topformer-tiny-synth"
 TAUGHT = {"taught_features", "taught_dice", "taught_pixel"}
@@ -57,15 +58,7 @@ def test_steps_bring_the_mask_features_nearer_to_the_teacher_s(checkpoint):
     teacher = checkpoint("mobileinst-topformer-tiny", num_queries=10)
     weights = MobileInstLoss(teacher=teacher, taught_only=True)
     objective = create_objective(lite(), weights).train()
-    plain = torch.stack([torch.full((3, 64, 128), 20.0), torch.full((3, 64, 128), 220.0)])
-    optimizer = torch.optim.Adam([p for p in objective.parameters() if p.requires_grad], 0.02)
-    history = []
-    for _ in range(30):
-        loss = objective(plain, [])["taught_features"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        history.append(loss.item())
+    history = descend(objective, plain_frames(), "taught_features")
     assert history[-1] < 0.5 * history[0]
 
 
