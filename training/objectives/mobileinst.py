@@ -12,7 +12,8 @@ On the device kernels are reused (§3.4): those of frame t meet the mask feature
 local decoder between them, which query passing does not train. ``reused`` supervises just that; it is ours,
 and off by default. Where a light encoder serves between keyframes, ``propagated`` supervises frame t's
 kernels on what it makes of frame t + δ, and ``distilled`` these features themselves. A ``teacher`` may show
-what mask features it has (``training/objectives/teacher.py``).
+what mask features it has (``training/objectives/teacher.py``), a detector what it sees in each cell
+(``training/objectives/hints.py``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstOutput
 from mobilevis.training.objectives import losses
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.criterion import instance_count
+from mobilevis.training.objectives.hints import FeatureHints, HintLoss, load_detector
 from mobilevis.training.objectives.matcher import Assignment, Target
 from mobilevis.training.objectives.propagation import (
     PropagationLoss,
@@ -40,7 +42,7 @@ from mobilevis.training.objectives.teacher import TaughtObjective, TeacherLoss, 
 
 
 @dataclass(frozen=True)
-class MobileInstLoss(SparseInstLoss, PropagationLoss, TeacherLoss):
+class MobileInstLoss(SparseInstLoss, PropagationLoss, TeacherLoss, HintLoss):
     """Weights of the loss, and whether it is that of single frames or of pairs.
 
     Attributes:
@@ -79,6 +81,10 @@ class MobileInstObjective(Objective):
         self.teacher = load_teacher(weights.teacher, model) if weights.teacher else None
         if self.teacher is not None:
             self.freeze(self.teacher)
+        source = weights.hints_from
+        self.hints = FeatureHints(load_detector(source), model.dim) if source else None
+        if self.hints is not None:
+            self.freeze(self.hints.detector)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(B, 3, H, W) frames and B targets to the weighted terms, whose sum is the loss."""
@@ -97,6 +103,8 @@ class MobileInstObjective(Objective):
             terms["query_classes"] = self.weights.query_classes * loss
         if self.teacher is not None:
             terms |= taught_terms(self.teacher, frames, outputs.mask_features, self.weights.taught)
+        if self.hints is not None:
+            terms["hints"] = self.weights.hints * self.hints(frames, outputs.mask_features)
         return terms, outputs, assignments
 
 

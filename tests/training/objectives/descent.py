@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from mobilevis.training.objectives.base import Objective
+from mobilevis.training.objectives.matcher import Target
 
 STEPS, RATE = 30, 0.02
 
 
-def descend(objective: Objective, frames: Tensor, term: str) -> list[float]:
-    """A term's value at each step of what an objective trains, on the same frames without labels."""
+def descend(objective: Objective, frames: Tensor, term: str, targets: Sequence[Target] = ()) -> list[float]:
+    """A term's value at each step of what an objective trains, on the same frames."""
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learned, RATE)
     history = []
     for _ in range(STEPS):
-        loss = objective(frames, [])[term]
+        loss = objective(frames, targets)[term]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
