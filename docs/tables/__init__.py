@@ -25,6 +25,7 @@ from .card import (
     starter_tracks,
 )
 from .exports import export_table
+from .instructions import instruction_table
 from .keyframes import keyframe_table
 from .lite import lite_table
 from .own_data import own_data_table
@@ -42,6 +43,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "accuracy-engines": engine_table,
     "configuration": configuration_tables,
     "exports": export_table,
+    "instructions": instruction_table,
     "keyframes": keyframe_table,
     "lite": lite_table,
     "own-data": own_data_table,

@@ -14,15 +14,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mobilevis.benchmarks.latency.bundle import build_worker
 from mobilevis.runtime.artefact import load_artefact
+from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.files import atomic_path, sha256_of
+from mobilevis.runtime.formats import ENGINES
 from tests.arm.userland import CPU, Apt, Userland, build_userland, run_tool
 
 TOOLS = ("gcc", "ninja", "pkg-config")
@@ -166,6 +168,26 @@ def parse_total(text: str) -> int:
     return int(found[1])
 
 
+def write_record(
+    path: Path, artefact: Artefact, userland: Userland, cpu: str, instructions: Mapping[str, int]
+) -> None:
+    """Write what was counted, of what, with which version of the engine: another one may count otherwise."""
+    wheel = ENGINES[artefact.engine].distributions[0]
+    record = {
+        "kind": "mobilevis.instructions",
+        "cpu": cpu,
+        "engine": {"name": artefact.engine, "version": userland.version(wheel)},
+        "artefact": {
+            "file": artefact.path.name,
+            "precision": artefact.metadata.precision,
+            "sha256": sha256_of(artefact.path),
+        },
+        "instructions": dict(instructions),
+    }
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Print the instructions of every entry of an artefact, and record them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -176,15 +198,12 @@ def main() -> None:
     arguments = parser.parse_args()
     userland = build_userland(arguments.folder / "userland")
     counter = build_counter(arguments.folder / "counter")
-    metadata = load_artefact(arguments.artefact).metadata
-    found = count_entries(userland, counter, arguments.artefact, list(metadata.entries), arguments.cpu)
+    artefact = load_artefact(arguments.artefact)
+    found = count_entries(userland, counter, artefact.path, list(artefact.metadata.entries), arguments.cpu)
     for entry, count in found.items():
         print(f"{entry}: {count:,} instructions")
     if arguments.json:
-        artefact = {"file": arguments.artefact.name, "sha256": sha256_of(arguments.artefact)}
-        record = {"kind": "mobilevis.instructions", "cpu": arguments.cpu, "artefact": artefact}
-        with atomic_path(arguments.json) as path:
-            path.write_text(json.dumps({**record, "instructions": found}, indent=1) + "\n", encoding="utf-8")
+        write_record(arguments.json, artefact, userland, arguments.cpu, found)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 from mobilevis.runtime.errors import UserError
@@ -64,6 +65,11 @@ class Userland:
     @property
     def python(self) -> Path:
         return self.folder / "python"
+
+    def version(self, wheel: str) -> str:
+        """Of a wheel, by pip's name."""
+        (found,) = distributions(name=wheel, path=[str(self.site)])
+        return found.version
 
     def command(self, *qemu_options: str, cpu: str = CPU) -> list[str]:
         """The command line that starts the emulated Python on a core, with more options for the emulator."""
