@@ -30,7 +30,6 @@ from mobilevis.models.backbones.yolox import (
     HEAD_CHANNELS,
     STRIDES,
     CellFeatures,
-    ConvAct,
     Separable,
     YoloxFeatures,
     YoloxHead,
@@ -40,6 +39,7 @@ from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
+from mobilevis.models.mobileinst.mask_branch import MaskBranch
 from mobilevis.models.mobileinst.places import (
     PLACE_CHANNELS,
     pixel_size,
@@ -68,6 +68,7 @@ class DenseMobileInstConfig:
         instance_decoder: ``dense``.
         dim: D, learned channels of kernels and mask features.
         mask_width: channels of the mask branch at strides 8 to 32.
+        mask_stride: of the mask features, 4, or 8, whose masks are enlarged to 4.
         mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
         embedding_dim: E, numbers that tell objects apart.
         cell_width: channels of the towers that read a kernel and an embedding from a cell.
@@ -79,6 +80,7 @@ class DenseMobileInstConfig:
     instance_decoder: str = "dense"
     dim: int = 32
     mask_width: int = 64
+    mask_stride: int = MASK_STRIDE
     mask_depth: int = 3
     embedding_dim: int = 32
     cell_width: int = 64
@@ -88,6 +90,8 @@ class DenseMobileInstConfig:
         object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
         check_known("backbone", self.backbone, DENSE_BACKBONES)
         check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
+        if self.mask_stride not in (MASK_STRIDE, STRIDES[0]):
+            raise ValueError(f"mask_stride {self.mask_stride!r} is neither {MASK_STRIDE} nor {STRIDES[0]}")
         for key in ("num_classes", "dim", "mask_width", "mask_depth", "embedding_dim", "cell_width"):
             check_positive(key, getattr(self, key))
 
@@ -106,36 +110,6 @@ class Cells(NamedTuple):
     scores: Tensor
     boxes: Tensor
     embeddings: Tensor
-
-
-class MaskBranch(nn.Module):
-    """The neck's levels joined at stride 8, then at stride 4 with the backbone's second stage.
-
-    What is added up here meets a convolution before the next activation, so that each sum can be taken in the
-    channels of its finest part: a 1×1 convolution on that, or after the last activation, would add nothing.
-    """
-
-    def __init__(self, width: int, depth: int, dim: int) -> None:
-        super().__init__()
-        detail, finest, *coarser = YoloxNano.channels
-        self.laterals = nn.ModuleList(nn.Conv2d(channels, finest, 1) for channels in coarser)
-        self.joined = nn.Sequential(ConvAct(finest, width, 3), Separable(width, width, kernel_size=5))
-        self.context = nn.ModuleList(Separable(width, width, kernel_size=5) for _ in range(depth - 1))
-        for name, weights in self.context.named_parameters():
-            if ".1." in name:  # a block's last convolution: it starts as nothing and is learned
-                nn.init.zeros_(weights)
-        self.reduce = nn.Conv2d(width, detail, 1)
-        self.fuse = ConvAct(detail, dim, 3)
-
-    def forward(self, features: YoloxFeatures) -> Tensor:
-        """→ (B, D, H/4, W/4)."""
-        size = features.n3.shape[-2:]
-        coarse4, coarse5 = (lateral(x) for lateral, x in zip(self.laterals, features[2:]))
-        x = self.joined(features.n3 + resize(coarse4, size) + resize(coarse5, size))
-        for block in self.context:
-            x = x + block(x)
-        # Reduced before it is enlarged: the same numbers for a quarter of the work.
-        return self.fuse(features.c2 + resize(self.reduce(x), features.c2.shape[-2:]))
 
 
 class CellReader(nn.Module):
@@ -180,7 +154,9 @@ class DenseMobileInst(KernelModel):
         self.dim = config.dim
         self.backbone = YoloxNano()
         self.head = YoloxHead(config.num_classes)
-        self.mask_branch = MaskBranch(config.mask_width, config.mask_depth, config.dim)
+        self.mask_branch = MaskBranch(
+            config.mask_width, config.mask_depth, config.dim, finer=config.mask_stride == MASK_STRIDE
+        )
         # One tower a level for all that is read of a cell: one more for embeddings makes a frame 5 % longer.
         self.cell_heads = nn.ModuleList(
             CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
@@ -190,7 +166,7 @@ class DenseMobileInst(KernelModel):
         )
         if config.propagation is not None:
             channels = config.dim + PLACE_CHANNELS
-            self.propagation = Propagation(config.propagation, channels, config.dim, MASK_STRIDE)
+            self.propagation = Propagation(config.propagation, channels, config.dim, config.mask_stride)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -199,16 +175,16 @@ class DenseMobileInst(KernelModel):
             frame: (B, 3, H, W), RGB in [0, 255].
 
         Returns:
-            Mask features (B, D + 5, H/4, W/4); the boxes of all cells (B, A, 4), see ``Cells``; their
-            objectness (B, A, 1) in [0, 1]; the head's stems of the levels, then its box towers,
-            (B, 64, h, w) each.
+            Mask features (B, D + 5, h, w) of ``mask_stride``; the boxes of all cells (B, A, 4), see
+            ``Cells``; their objectness (B, A, 1) in [0, 1]; the head's stems of the levels, then its box
+            towers, (B, 64, h, w) each.
         """
         features = self.backbone(frame)
         stems, towers = zip(*(head.locate(x) for head, x in zip(self.head.levels(), features[1:])))
         return self.mask_features(features), *self.place(towers), *stems, *towers
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
-        """The backbone's features → (B, D + 5, H/4, W/4), the last five the coordinate channels."""
+        """The backbone's features → (B, D + 5, h, w), the last five the coordinate channels."""
         learned = self.mask_branch(features).float()
         return torch.cat([learned, place_channels(learned)], dim=1)
 
@@ -251,15 +227,18 @@ class DenseMobileInst(KernelModel):
         return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
-        """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, h, w)."""
+        """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, H/4, W/4)."""
         height, width = mask_features.shape[-2:]
-        return torch.bmm(kernels, mask_features.flatten(2)).view(-1, kernels.shape[1], height, width)
+        logits = torch.bmm(kernels, mask_features.flatten(2)).view(-1, kernels.shape[1], height, width)
+        scale = self.config.mask_stride // MASK_STRIDE
+        return logits if scale == 1 else resize(logits, (scale * height, scale * width))
 
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         height, width = input_size
         channels, cells = self.dim + PLACE_CHANNELS, cell_count(input_size)
+        mask_stride = self.config.mask_stride
         return {
-            "mask_features": (1, channels, height // MASK_STRIDE, width // MASK_STRIDE),
+            "mask_features": (1, channels, height // mask_stride, width // mask_stride),
             "boxes": (1, cells, 4),
             "objectness": (1, cells, 1),
             **{

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.boxes import box_iou
@@ -180,6 +181,8 @@ def mask_losses(
         return nothing, nothing
     masks = masks_of(cells.kernels[positives.frames, positives.cells], positives.frames, mask_features)
     truth = torch.cat([target.masks for target in targets])[positives.objects]
+    if masks.shape != truth.shape:  # features of stride 8
+        masks = resize(masks[None], truth.shape[-2:])[0]
     everything = torch.stack([target.masks.sum(0) for target in targets])
     others = (everything[positives.frames] - truth).clamp(max=1)
     inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])

@@ -16,7 +16,9 @@ def model():
     return create_model(NAME, num_classes=3).eval()
 
 
-def test_entries_have_the_shapes_that_they_say(model):
+@pytest.mark.parametrize("stride", [4, 8])
+def test_entries_have_the_shapes_that_they_say(stride):
+    model = create_model(NAME, num_classes=3, mask_stride=stride).eval()
     size = (64, 96)
     entries = model.streaming(size, max_instances=4).entries
     tensors = {"frame": torch.rand(1, 3, *size) * 255, "kernels": torch.rand(1, 4, 37)}
@@ -26,6 +28,22 @@ def test_entries_have_the_shapes_that_they_say(model):
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             assert {n: tuple(t.shape) for n, t in zip(entry.outputs, outputs)} == entry.outputs
             tensors = {**dict(zip(entry.outputs, outputs)), **tensors}
+
+
+def test_masks_of_coarser_features_are_enlarged_to_those_of_a_quarter():
+    model = create_model(NAME, num_classes=3, mask_stride=8).eval()
+    features = torch.zeros(1, 37, 8, 12)
+    features[0, 0, :, 6:] = 1
+    kernels = torch.zeros(1, 1, 37)
+    kernels[0, 0, 0] = 4
+    masks = model.segment(kernels, features)
+    assert masks.shape == (1, 1, 16, 24)
+    assert torch.equal(masks[0, 0, 7, 10:14], torch.tensor([0.0, 1.0, 3.0, 4.0]))  # bilinear
+
+
+def test_a_stride_that_no_level_has_is_refused():
+    with pytest.raises(ValueError, match="mask_stride 2 is neither 4 nor 8"):
+        create_model(NAME, mask_stride=2)
 
 
 def test_sides_are_multiples_of_32(model):

@@ -204,13 +204,16 @@ def test_frames_without_objects_cost_nothing_but_have_gradients(model):
     sum(terms.values()).backward()
 
 
-def test_a_few_steps_bring_the_loss_down(model):
+@pytest.mark.parametrize("mask_stride", [4, 8])
+def test_a_few_steps_bring_the_loss_down(mask_stride):
+    torch.manual_seed(0)
+    model = create_model("mobileinst-yolox-nano", num_classes=2, mask_stride=mask_stride)
     frames = 255 * torch.rand(2, 3, 64, 64)
     targets = sized(model, frames)
     objective = DenseObjective(model, DenseLoss())
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 3e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(16):
         loss = sum(objective(frames, targets).values())
         optimizer.zero_grad()
         loss.backward()
