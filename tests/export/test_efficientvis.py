@@ -20,7 +20,7 @@ T = 3
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
-    small = {"num_queries": 4, "dim": 16, "heads": 2, "iterations": 2, "box_bins": 3, "clip_length": T}
+    small = {"num_queries": 4, "dim": 16, "heads": 2, "iterations": 1, "box_bins": 3, "clip_length": T}
     model = create_seeded("efficientvis-tiny", num_classes=5, **small)
     folder = tmp_path_factory.mktemp("efficientvis")
     return folder, export_model(model, folder, input_size=(64, 96), name="efficientvis-tiny")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {"num_queries": 8, "cross_layers": 1, "video_clips": 2}
 FAMILIES = {
-    "maxtron-vis-tiny": {"clip_length": 2, "encoder_layers": 1},
+    "maxtron-vis-tiny": {"clip_length": 2, "encoder_layers": 1, "decoder_layers": 1},
     "maxtron-vps-tiny": {"stuff_classes": (0, 2)},
 }
 

@@ -25,7 +25,7 @@ SMALL = {
     "heads": 2,
     "hidden": 32,
     "encoder_layers": 1,
-    "decoder_layers": 2,
+    "decoder_layers": 1,
     "points": 2,
     "temporal_points": 2,
     "window": 1,
