@@ -26,7 +26,7 @@ from .card import (
 )
 from .exports import export_table
 from .instructions import instruction_table
-from .keyframes import keyframe_table
+from .keyframes import keyframe_table, left_out_table
 from .lite import lite_table
 from .own_data import own_data_table
 from .precision import computed_table, precision_ap_table, precision_table
@@ -45,6 +45,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "exports": export_table,
     "instructions": instruction_table,
     "keyframes": keyframe_table,
+    "keyframes-left-out": left_out_table,
     "lite": lite_table,
     "own-data": own_data_table,
     "precision": precision_table,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Optional
+
+import numpy as np
 
 from .records import DOCS, RESULTS, format_header, format_row, read_record
 
@@ -24,18 +27,41 @@ def curves(model: str) -> Curves:
 
 def keyframe_table(model: str, figure: str, *names: str) -> str:
     """A figure of the sets at each T, with the keyframes' share of the frames."""
-    lines = [format_header("set", "policy", *(f"T = {t}" for t in _intervals(model, names)))]
-    for name in names:
-        for policy in POLICIES:
-            points = {int(point["interval"]): point for point in curves(model)[name][policy]}
-            cells = [_cell(points.get(t), figure) for t in _intervals(model, names)]
-            lines.append(format_row(name, f"`{policy}`", *cells))
-    return "".join(lines)
+    lines = {(name, policy): curves(model)[name][policy] for name in names for policy in POLICIES}
+    intervals = _intervals(lines.values())
+    rows = [
+        format_row(name, f"`{policy}`", *_cells(points, intervals, figure))
+        for (name, policy), points in lines.items()
+    ]
+    return format_header("set", "policy", *(f"T = {t}" for t in intervals)) + "".join(rows)
 
 
-def _intervals(model: str, names: tuple[str, ...]) -> list[int]:
-    points = [point for name in names for policy in POLICIES for point in curves(model)[name][policy]]
-    return sorted({int(point["interval"]) for point in points})
+def left_out_table(model: str, figure: str, name: str) -> str:
+    """A figure at each T of what was tried in place of ``drift``, and its mean distance from ``fixed``."""
+    fixed, drift = (curves(model)[name][policy] for policy in POLICIES)
+    tried: dict[str, Points] = read_record(RECORD)["models"][model]["left_out"][name]
+    lines = {"`drift`": drift, **tried}
+    intervals = _intervals(lines.values())
+    rows = [
+        format_row(line, *_cells(points, intervals, figure), f"{_margin(points, fixed, figure):+.1f}")
+        for line, points in lines.items()
+    ]
+    return format_header("keyframes by", *(f"T = {t}" for t in intervals), "over `fixed`") + "".join(rows)
+
+
+def _margin(points: Points, reference: Points, figure: str) -> float:
+    """Mean distance of a figure from a curve at the same rates, linear between its points."""
+    rates, figures = zip(*sorted((point["rate"], point[figure]) for point in reference))
+    return float(np.mean([point[figure] - np.interp(point["rate"], rates, figures) for point in points]))
+
+
+def _intervals(lines: Iterable[Points]) -> list[int]:
+    return sorted({int(point["interval"]) for points in lines for point in points})
+
+
+def _cells(points: Points, intervals: Sequence[int], figure: str) -> list[str]:
+    by_interval = {int(point["interval"]): point for point in points}
+    return [_cell(by_interval.get(t), figure) for t in intervals]
 
 
 def _cell(point: Optional[dict[str, float]], figure: str) -> str:
