@@ -48,11 +48,7 @@ CONVERTERS = {
             "int8": "ExecuTorch's convolutions with weights of 8 bits compute in 8 bits, too",
         },
     ),
-    "tflite": Converter(
-        "mobilevis.export.tflite",
-        ("litert-torch", "ai-edge-quantizer"),
-        lacks={"int8-static": "its arithmetic in 8 bits was not measured"},
-    ),
+    "tflite": Converter("mobilevis.export.tflite", ("litert-torch", "ai-edge-quantizer")),
 }
 
 

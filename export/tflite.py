@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from mobilevis.export.layers import choose_layers
 from mobilevis.export.precision import FP32, Conversion
-from mobilevis.export.tflite_precision import reduce_weights
+from mobilevis.export.tflite_precision import reduce
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
 from mobilevis.runtime.metadata import METADATA_KEY
@@ -57,5 +57,5 @@ def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> Tflite
         converter.add_signature(name, item.module, sample_kwargs=dict(item.sample_inputs))
     content = converter.convert().model_content()
     if how.is_reduced:
-        content = reduce_weights(content, how.precision, choose_layers(traced, how).values())
+        content = reduce(content, how, choose_layers(traced, how))
     return TfliteModel(content)

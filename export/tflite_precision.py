@@ -1,11 +1,10 @@
-"""Weights of TFLite models in fewer bits, by AI Edge Quantizer."""
+"""TFLite models in fewer bits, by AI Edge Quantizer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer.algorithm_manager import AlgorithmName
 from ai_edge_quantizer.qtyping import (
@@ -17,54 +16,64 @@ from ai_edge_quantizer.qtyping import (
     TFLOperationName,
 )
 from ai_edge_quantizer.quantizer import Quantizer
-from numpy.typing import NDArray
 
 from mobilevis.export.layers import LayerChoice
+from mobilevis.export.precision import Conversion
+from mobilevis.export.tflite_graph import float_inputs, output_name
+from mobilevis.export.tflite_static import computed_operators, measure_ranges
 
+ANY = TFLOperationName.ALL_SUPPORTED
+BYTES = TensorQuantizationConfig(num_bits=8, granularity=QuantGranularity.CHANNELWISE)
 # Precision → how weights are stored, and how they are rounded to it.
 STORAGE = {
     "fp16": (TensorQuantizationConfig(num_bits=16, dtype=TensorDataType.FLOAT), AlgorithmName.FLOAT_CASTING),
-    "int8": (
-        TensorQuantizationConfig(num_bits=8, granularity=QuantGranularity.CHANNELWISE),
-        AlgorithmName.MIN_MAX_UNIFORM_QUANT,
-    ),
+    "int8": (BYTES, AlgorithmName.MIN_MAX_UNIFORM_QUANT),
+    "int8-static": (BYTES, AlgorithmName.MIN_MAX_UNIFORM_QUANT),
 }
 
 
-def reduce_weights(content: bytes, precision: str, choices: Collection[LayerChoice]) -> bytes:
-    """A model whose layers' weights are stored in fewer bits, each behind a DEQUANTIZE.
+def reduce(content: bytes, how: Conversion, choices: Mapping[str, LayerChoice]) -> bytes:
+    """A model whose layers' weights are stored in fewer bits, and which computes in 8 where it is to.
 
-    XNNPACK folds that operator into the layer when the file is loaded.
+    Weights of layers that compute in float32 are behind a DEQUANTIZE each, which XNNPACK folds into the layer
+    when the file is loaded.
+
+    Args:
+        content: the model in float32.
+        how: the conversion.
+        choices: entry, the name of a signature → which of its layers are reduced.
     """
-    weights, algorithm = STORAGE[precision]
-    config = OpQuantizationConfig(
+    model = schema.ModelT.InitFromPackedBuf(content)
+    quantizer = Quantizer(content)
+    weights, algorithm = STORAGE[how.precision]
+    stored = OpQuantizationConfig(
         weight_tensor_config=weights, compute_precision=ComputePrecision.FLOAT, explicit_dequantize=True
     )
-    quantizer = Quantizer(content)
-    for name in _reduced_operators(content, choices):
-        quantizer.update_quantization_recipe(
-            f"^{re.escape(name)};$", TFLOperationName.ALL_SUPPORTED, config, algorithm
-        )
-    return bytes(quantizer.quantize(enable_progress_bar=False, enable_progress_report=False).quantized_model)
+    for name in _reduced_operators(model, choices.values()):
+        quantizer.update_quantization_recipe(_only(name), ANY, stored, algorithm)
+    computed = computed_operators(model, choices.values())
+    for name in computed:  # in place of the rule above
+        quantizer.add_static_config(_only(name), ANY, activation_num_bits=8, weight_num_bits=8)
+    ranges = None
+    if computed:
+        entries = [entry for entry, choice in choices.items() if choice.precision.computed]
+        runs = {entry: how.calibration[entry] for entry in entries}
+        ranges = measure_ranges(content, quantizer.get_quantization_recipe(), runs)
+    done = quantizer.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
+    return bytes(done.quantized_model)
 
 
-def _reduced_operators(content: bytes, choices: Collection[LayerChoice]) -> list[str]:
-    """Operators with weights to reduce, by their output's name, as AI Edge Quantizer knows them."""
-    model = schema.ModelT.InitFromPackedBuf(content)
+def _reduced_operators(model: schema.ModelT, choices: Collection[LayerChoice]) -> list[str]:
+    """Operators with weights to reduce."""
     names = dict[str, None]()
     for graph in model.subgraphs:
         for operator in graph.operators:
-            read = [graph.tensors[index] for index in operator.inputs if index >= 0]
-            weights = [_read_values(model.buffers[tensor.buffer]) for tensor in read if _is_float(tensor)]
-            if any(choice.reduces(values) for values in weights if values.size for choice in choices):
-                names[graph.tensors[operator.outputs[0]].name.decode()] = None
+            weights = [values for values in float_inputs(model, graph, operator).values() if values.size]
+            if any(choice.reduces(values) for values in weights for choice in choices):
+                names[output_name(graph, operator)] = None
     return list(names)
 
 
-def _is_float(tensor: schema.TensorT) -> bool:
-    return bool(tensor.type == schema.TensorType.FLOAT32)
-
-
-def _read_values(buffer: schema.BufferT) -> NDArray[np.float32]:
-    data = np.array([], dtype=np.uint8) if buffer.data is None else np.asarray(buffer.data, dtype=np.uint8)
-    return data.view(np.float32)
+def _only(name: str) -> str:
+    """A rule's pattern for the operator with this output alone."""
+    return f"^{re.escape(name)};$"
