@@ -1,10 +1,12 @@
-"""What operators of a TFLite model read."""
+"""What a TFLite model and its operators read."""
 
 from __future__ import annotations
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
+
+Kind = schema.BuiltinOperator
 
 
 def float_inputs(
@@ -16,6 +18,23 @@ def float_inputs(
         for index in operator.inputs
         if index >= 0 and graph.tensors[index].type == schema.TensorType.FLOAT32
     }
+
+
+def float_constants(content: bytes) -> dict[str, list[NDArray[np.float32]]]:
+    """Signature → values of the float32 tensors that are stored in a model's file."""
+    model = schema.ModelT.InitFromPackedBuf(content)
+    found = {}
+    for signature in model.signatureDefs:
+        graph = model.subgraphs[signature.subgraphIndex]
+        read = (float_inputs(model, graph, operator) for operator in graph.operators)
+        values = {index: array for tensors in read for index, array in tensors.items()}
+        found[signature.signatureKey.decode()] = [array for array in values.values() if array.size]
+    return found
+
+
+def operator_kind(model: schema.ModelT, operator: schema.OperatorT) -> int:
+    """Which ``Kind`` an operator is of."""
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
 
 
 def output_name(graph: schema.SubGraphT, operator: schema.OperatorT) -> str:

@@ -19,9 +19,10 @@ from ai_edge_quantizer.quantizer import Quantizer
 
 from mobilevis.export.layers import LayerChoice
 from mobilevis.export.precision import Conversion
-from mobilevis.export.tflite_graph import float_inputs, output_name
+from mobilevis.export.tflite_graph import Kind, float_inputs, operator_kind, output_name
 from mobilevis.export.tflite_static import computed_operators, measure_ranges
 
+LAYERS = (Kind.CONV_2D, Kind.DEPTHWISE_CONV_2D, Kind.FULLY_CONNECTED, Kind.TRANSPOSE_CONV)
 ANY = TFLOperationName.ALL_SUPPORTED
 BYTES = TensorQuantizationConfig(num_bits=8, granularity=QuantGranularity.CHANNELWISE)
 # Precision → how weights are stored, and how they are rounded to it.
@@ -64,14 +65,17 @@ def reduce(content: bytes, how: Conversion, choices: Mapping[str, LayerChoice]) 
 
 
 def _reduced_operators(model: schema.ModelT, choices: Collection[LayerChoice]) -> list[str]:
-    """Operators with weights to reduce."""
-    names = dict[str, None]()
+    """Those with weights to reduce; a layer that the converter merged with a constant is known no more."""
+    names = []
     for graph in model.subgraphs:
         for operator in graph.operators:
-            weights = [values for values in float_inputs(model, graph, operator).values() if values.size]
-            if any(choice.reduces(values) for values in weights for choice in choices):
-                names[output_name(graph, operator)] = None
-    return list(names)
+            stored = {i: values for i, values in float_inputs(model, graph, operator).items() if values.size}
+            is_known = any(choice.reduces(values) for values in stored.values() for choice in choices)
+            weights = stored.get(operator.inputs[1]) if operator_kind(model, operator) in LAYERS else None
+            is_merged = weights is not None and not any(choice.find(weights) for choice in choices)
+            if is_known or is_merged:
+                names.append(output_name(graph, operator))
+    return names
 
 
 def _only(name: str) -> str:
