@@ -33,19 +33,25 @@ def print_report(console: Console, report: ExportReport) -> None:
 
 
 def print_mixed(console: Console, report: ExportReport) -> None:
-    """Show what stays in float32, and why."""
+    """Show for each artefact which layers have the precision and which stay in float32, and why."""
     from mobilevis.export.precision import kept_by
 
-    computed = ["compute in it"] if any(layers.computed for layers in report.layers.values()) else []
-    table = make_table("Layers by precision", ["entry"], [report.precision, *computed, "fp32"])
-    table.add_column("these in fp32")
-    for entry, layers in report.layers.items():
-        found = (layers.reduced, *([layers.computed] if computed else []), layers.kept)
-        counts = (str(len(paths)) for paths in found)
-        table.add_row(entry, *counts, ", ".join(layers.kept) or "none")
-    console.print(table)
-    for kept in kept_by(report.precision, report.family):
+    for artefact in report.artefacts:
+        if artefact.layers:
+            console.print(_layer_table(artefact, report.precision))
+    for kept in kept_by(report.precision, report.family, {item.format for item in report.artefacts}):
         console.print(f"float32: {plain(kept.what)}: {plain(kept.why)}", highlight=False)
+
+
+def _layer_table(artefact: FormatReport, precision: str) -> Table:
+    counted = [precision, "compute in it", "fp32", "folded"]
+    table = make_table(f"Layers of the {artefact.format} artefact", ["entry"], counted)
+    table.add_column("these in fp32")
+    for entry, layers in artefact.layers.items():
+        found = (layers.reduced, layers.computed, layers.kept, layers.folded)
+        names = "all" if layers.kept and not layers.reduced else ", ".join(layers.kept) or "none"
+        table.add_row(entry, *(str(len(paths)) for paths in found), names)
+    return table
 
 
 def _artefact_table(report: ExportReport) -> Table:

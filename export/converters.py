@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from mobilevis.export.delegation import EntryDelegation
-from mobilevis.export.precision import Conversion
+from mobilevis.export.precision import Conversion, EntryPrecision
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.telemetry import switch_off_telemetry
 from mobilevis.runtime.errors import UserError, missing_extra, unknown_name
@@ -92,10 +92,15 @@ def convert(form: str, traced: Mapping[str, TracedEntry], how: Conversion) -> Co
         module: Any = import_module(CONVERTERS[form].module)
     except ImportError as error:
         raise missing_extra(str(error.name), "export") from error
-    converted: Converted = module.convert(traced, how)
+    converted: Converted = module.convert(traced, replace(how, form=form))
     return converted
 
 
 def delegation_of(converted: Converted) -> Optional[Mapping[str, EntryDelegation]]:
     """What the format's compiler says of its delegates; None where it says nothing."""
     return getattr(converted, "delegation", None)
+
+
+def layers_of(converted: Converted) -> Mapping[str, EntryPrecision]:
+    """Entry → what became of its layers; empty at fp32, and where the format's converter says nothing."""
+    return getattr(converted, "layers", {})

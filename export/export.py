@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Union
 
 from mobilevis.export.calibration import record_inputs, round_model
-from mobilevis.export.converters import Converted, check_formats, convert, delegation_of, formats_of
+from mobilevis.export.converters import (
+    Converted,
+    check_formats,
+    convert,
+    delegation_of,
+    formats_of,
+    layers_of,
+)
 from mobilevis.export.describe import describe
 from mobilevis.export.eager import EagerArtefact, torch_threads
-from mobilevis.export.layers import choose_layers
 from mobilevis.export.parity import ParityReport, Reference, compare, make_reference
 from mobilevis.export.precision import FP32, Conversion, check_family, check_precision
 from mobilevis.export.report import ExportReport, FormatReport
@@ -148,7 +154,7 @@ def _compare_layers(job: _Job, path: Path, stack: ExitStack) -> None:
 def _report(
     job: _Job, artefacts: tuple[FormatReport, ...], eager_ratio: Optional[float], seconds: float
 ) -> ExportReport:
-    metadata, layers = job.eager.metadata, choose_layers(job.traced, job.conversion)
+    metadata = job.eager.metadata
     return ExportReport(
         model=metadata.model,
         input_size=metadata.input_size,
@@ -159,7 +165,6 @@ def _report(
         eager_time_ratio=eager_ratio,
         seconds=seconds,
         tools=metadata.tools,
-        layers={e: choice.precision for e, choice in layers.items()} if job.conversion.is_reduced else {},
     )
 
 
@@ -247,6 +252,7 @@ def _export_format(job: _Job, form: str, path: Path) -> tuple[FormatReport, Arte
         gate_seconds=time.perf_counter() - converted_at,
         parity=parity,
         delegation=delegation_of(converted),
+        layers=layers_of(converted),
     )
     return report, artefact
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Optional, Union
 
 import numpy as np
@@ -37,13 +37,14 @@ class LayerChoice:
         how: the conversion.
 
     Attributes:
-        precision: the entry's layers, by what becomes of them.
+        precision: the entry's layers, by what is to become of them.
     """
 
     def __init__(self, traced: TracedEntry, how: Conversion) -> None:
         # Of the entry's one child, `model`, as the table knows them.
         layers = {path.partition(".")[2]: layer for path, layer in list_layers(traced.module)}
-        self._paths = {fingerprint(layer.weight.detach().numpy()): path for path, layer in layers.items()}
+        self._known = {path: fingerprint(layer.weight.detach().numpy()) for path, layer in layers.items()}
+        self._paths = {known: path for path, known in self._known.items()}
         paths = sorted(layers)
         self._how = how
         self.precision = EntryPrecision(
@@ -70,6 +71,18 @@ class LayerChoice:
         """Whether these are the weights of a layer that is reduced."""
         path = self.find(weights)
         return path is not None and not self._how.keeps(path)
+
+    def describe(self, weights: Iterable[NDArray[np.float32]]) -> EntryPrecision:
+        """What becomes of the layers in a format whose graph of the entry, in float32, has these weights."""
+        found = {fingerprint(values) for values in weights}
+        there = {path for path, known in self._known.items() if known in found}
+        planned = self.precision
+        return EntryPrecision(
+            reduced=tuple(path for path in planned.reduced if path in there),
+            kept=tuple(path for path in planned.kept if path in there),
+            computed=tuple(path for path in planned.computed if path in there),
+            folded=tuple(sorted(self._known.keys() - there)),
+        )
 
 
 def choose_layers(traced: Mapping[str, TracedEntry], how: Conversion) -> dict[str, LayerChoice]:

@@ -10,21 +10,30 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import TensorProto, numpy_helper
 
 from mobilevis.export.layers import LayerChoice, choose_layers
 from mobilevis.export.onnx_precision import reduce_weights
 from mobilevis.export.onnx_static import quantise
-from mobilevis.export.precision import FP32, Conversion
+from mobilevis.export.precision import FP32, Conversion, EntryPrecision
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import METADATA_KEY
 
 
 class OnnxModels:
-    """The converted graphs of all entries, ready to be written."""
+    """The converted graphs of all entries, ready to be written.
 
-    def __init__(self, models: Mapping[str, onnx.ModelProto]) -> None:
+    Attributes:
+        models: entry → graph.
+        layers: entry → which of its layers have the precision asked for; empty at fp32.
+    """
+
+    def __init__(
+        self, models: Mapping[str, onnx.ModelProto], layers: Mapping[str, EntryPrecision] = {}
+    ) -> None:
         self.models = dict(models)
+        self.layers = layers
 
     def write(self, path: Path, metadata: str) -> None:
         """Write ``<entry>.onnx`` files, each with the metadata, into an existing folder."""
@@ -43,11 +52,13 @@ class OnnxModels:
 
     def reduce(self, how: Conversion, choices: Mapping[str, LayerChoice]) -> OnnxModels:
         """The graphs at a precision below fp32."""
-        reduced = {}
+        reduced, layers = {}, {}
         for name, model in self.models.items():
+            constants = (item for item in model.graph.initializer if item.data_type == TensorProto.FLOAT)
+            layers[name] = choices[name].describe(numpy_helper.to_array(item) for item in constants)
             computed = quantise(model, how.calibration.get(name, ()), choices[name])
             reduced[name] = reduce_weights(computed, how.precision, choices[name])
-        return OnnxModels(reduced)
+        return OnnxModels(reduced, layers)
 
 
 def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> OnnxModels:

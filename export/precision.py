@@ -6,7 +6,7 @@ at every precision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -22,13 +22,16 @@ class Kept:
         what: in words.
         why: with the measurement.
         family: the driver of the models that it is said of; "" for all.
-        layers: of these models, as patterns of module paths; empty where it is no layer.
+        layers: of these models, as patterns of module paths; empty where it is no layer. One that computes
+            in fewer bits is never among them.
+        form: the format of the artefacts that it is said of; "" for all.
     """
 
     what: str
     why: str
     family: str = ""
     layers: tuple[str, ...] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,10 @@ PRECISIONS = {
                 "4 % of a frame, on keyframes only; kernels and scores are read as numbers",
             ),
             Kept(
-                "instance_decoder in a .pte: weights, too",
+                "weights of layers that compute in float32, in a .pte",
                 "ExecuTorch's layers with weights of 8 bits compute in 8 bits, too",
+                layers=("*",),
+                form="pte",
             ),
             Kept("segment: kernels times mask features", "2 % of a frame; it decides masks' edges"),
         ),
@@ -106,9 +111,13 @@ PRECISIONS = {
 }
 
 
-def kept_by(precision: str, family: str) -> list[Kept]:
-    """What a precision keeps in float32 of models with a driver."""
-    return [kept for kept in PRECISIONS[precision].kept if kept.family in ("", family)]
+def kept_by(precision: str, family: str, forms: Collection[str]) -> list[Kept]:
+    """What a precision keeps in float32 of models with a driver, in artefacts of some formats."""
+    return [
+        kept
+        for kept in PRECISIONS[precision].kept
+        if kept.family in ("", family) and (not kept.form or kept.form in forms)
+    ]
 
 
 @dataclass(frozen=True)
@@ -119,12 +128,14 @@ class Conversion:
         precision: a name in ``PRECISIONS``.
         family: the model's driver.
         simplify: the graphs too, where the format has a tool for it.
+        form: the format of the artefact; "" before there is one.
         calibration: entry → inputs of its runs on real frames; empty where nothing is calibrated.
     """
 
     precision: str = FULL_PRECISION
     family: str = ""
     simplify: bool = False
+    form: str = ""
     calibration: Mapping[str, Sequence[Mapping[str, Array]]] = field(default_factory=dict)
 
     @property
@@ -139,9 +150,9 @@ class Conversion:
 
     def keeps(self, layer: str) -> bool:
         """Whether a layer, by its module path, stays in float32."""
-        return any(
+        return not self.computes(layer) and any(
             fnmatchcase(layer, pattern)
-            for kept in kept_by(self.precision, self.family)
+            for kept in kept_by(self.precision, self.family, {self.form})
             for pattern in kept.layers
         )
 
@@ -151,17 +162,19 @@ FP32 = Conversion()
 
 @dataclass(frozen=True)
 class EntryPrecision:
-    """What became of an entry's layers, by module path.
+    """What became of an entry's layers in a format, by module path.
 
     Attributes:
         reduced: those whose weights have the precision asked for.
         kept: those that stayed in float32.
         computed: those among the reduced that compute in it, too.
+        folded: those whose weights the format's tools merged with constants.
     """
 
     reduced: Sequence[str] = ()
     kept: Sequence[str] = ()
     computed: Sequence[str] = ()
+    folded: Sequence[str] = ()
 
 
 def check_precision(precision: str, has_frames: bool, debug: bool = False) -> None:

@@ -11,7 +11,7 @@ from executorch.exir import EdgeProgramManager, to_edge_transform_and_lower
 
 from mobilevis.export.delegation import EntryDelegation, entry_delegation
 from mobilevis.export.layers import choose_layers
-from mobilevis.export.precision import FP32, Conversion
+from mobilevis.export.precision import FP32, Conversion, EntryPrecision
 from mobilevis.export.pte_static import quantise
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.executorch import METADATA_METHOD
@@ -22,9 +22,11 @@ class PteProgram:
 
     Attributes:
         delegation: entry → what the delegate computes and what stays outside.
+        layers: entry → which of its layers have the precision asked for; empty at fp32.
     """
 
-    def __init__(self, edge: EdgeProgramManager) -> None:
+    def __init__(self, edge: EdgeProgramManager, layers: Mapping[str, EntryPrecision] = {}) -> None:
+        self.layers = layers
         self.delegation: dict[str, EntryDelegation] = {
             name: entry_delegation(edge.exported_program(name).graph) for name in sorted(edge.methods)
         }
@@ -44,10 +46,13 @@ class PteProgram:
 def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> PteProgram:
     """Lower every entry to XNNPACK; weights that entries share are stored once."""
     programs = {name: item.program for name, item in traced.items()}
+    layers: dict[str, EntryPrecision] = {}
     if how.is_reduced:
         choices = choose_layers(traced, how)
+        layers = {name: choice.precision for name, choice in choices.items()}  # none is folded
         programs = {
             name: quantise(item, how.calibration.get(name, ()), choices[name])
             for name, item in traced.items()
         }
-    return PteProgram(to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()]))
+    edge = to_edge_transform_and_lower(programs, partitioner=[XnnpackPartitioner()])
+    return PteProgram(edge, layers)

@@ -25,6 +25,7 @@ class FormatReport:
         gate_seconds: wall-clock time of the parity gate.
         parity: what the gate measured.
         delegation: entry → what XNNPACK computes of it; None for a format whose compiler does not say.
+        layers: entry → which of its layers have the precision, and which stay in float32; empty at fp32.
         time_ratio: time of all entries over that of the ONNX artefact, one thread on one core; None when it
             was not measured.
     """
@@ -37,6 +38,7 @@ class FormatReport:
     gate_seconds: float
     parity: ParityReport
     delegation: Optional[Mapping[str, EntryDelegation]] = None
+    layers: Mapping[str, EntryPrecision] = field(default_factory=dict)
     time_ratio: Optional[float] = None
 
 
@@ -54,7 +56,6 @@ class ExportReport:
         eager_time_ratio: as the formats' time_ratio, of the model in eager PyTorch.
         seconds: wall-clock time of the whole export.
         tools: versions of the packages that made the artefacts.
-        layers: entry → which of its layers have the precision, and which stay in float32; empty at fp32.
     """
 
     model: str
@@ -66,7 +67,6 @@ class ExportReport:
     eager_time_ratio: Optional[float]
     seconds: float
     tools: Mapping[str, str]
-    layers: Mapping[str, EntryPrecision] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, as the JSON file holds it."""

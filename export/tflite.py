@@ -11,7 +11,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from mobilevis.export.layers import choose_layers
-from mobilevis.export.precision import FP32, Conversion
+from mobilevis.export.precision import FP32, Conversion, EntryPrecision
+from mobilevis.export.tflite_graph import float_constants
 from mobilevis.export.tflite_precision import reduce
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.engines.tflite_metadata import FILE_IDENTIFIER
@@ -28,10 +29,15 @@ class _AlignedBuilder(flatbuffers.Builder):
 
 
 class TfliteModel:
-    """The converted signatures of all entries, ready to be written."""
+    """The converted signatures of all entries, ready to be written.
 
-    def __init__(self, content: bytes) -> None:
+    Attributes:
+        layers: entry → which of its layers have the precision asked for; empty at fp32.
+    """
+
+    def __init__(self, content: bytes, layers: Mapping[str, EntryPrecision] = {}) -> None:
         self._content = content
+        self.layers = layers
 
     def write(self, path: Path, metadata: str) -> None:
         """Write the model with the metadata in a buffer of its own."""
@@ -56,6 +62,9 @@ def convert(traced: Mapping[str, TracedEntry], how: Conversion = FP32) -> Tflite
     for name, item in traced.items():
         converter.add_signature(name, item.module, sample_kwargs=dict(item.sample_inputs))
     content = converter.convert().model_content()
-    if how.is_reduced:
-        content = reduce(content, how, choose_layers(traced, how))
-    return TfliteModel(content)
+    if not how.is_reduced:
+        return TfliteModel(content)
+    choices = choose_layers(traced, how)
+    weights = float_constants(content)
+    layers = {name: choice.describe(weights[name]) for name, choice in choices.items()}
+    return TfliteModel(reduce(content, how, choices), layers)

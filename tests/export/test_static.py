@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import onnxruntime
 import pytest
+from ai_edge_litert.compiled_model import CompiledModel
 from onnx import TensorProto
 from rich.console import Console
 
@@ -16,15 +17,22 @@ from mobilevis.export import onnx as onnx_export
 from mobilevis.export.layer_errors import measure_layers
 from mobilevis.export.layers import choose_layers
 from mobilevis.export.onnx_static import computed_nodes
-from mobilevis.export.precision import PRECISIONS, Conversion, check_family
+from mobilevis.export.precision import PRECISIONS, Conversion, EntryPrecision, check_family
 from mobilevis.export.recorder import Call, FramesInMemory
 from mobilevis.export.tolerances import TOLERANCES
 from mobilevis.export.trace import trace_entries
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.formats import FORMATS
 from tests.conftest import TOY_SIZE
 
 STATIC = "int8-static"
+# What becomes of the layers that compute in float32.
+STORED_LAYERS = {
+    "onnx": EntryPrecision(reduced=("classify", "shared")),
+    "pte": EntryPrecision(kept=("classify", "shared")),
+    "tflite": EntryPrecision(reduced=("classify", "shared")),
+}
 
 
 @pytest.fixture
@@ -61,6 +69,13 @@ def test_a_family_that_computes_in_float32_is_refused_before_anything_is_traced(
     with pytest.raises(UserError, match=message):
         export_model(toy_model, tmp_path, input_size=TOY_SIZE, precision=STATIC, calibration=source)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_pte_keeps_the_layers_that_do_not_compute_in_8_bits_in_float32():
+    onnx, pte = (Conversion(STATIC, "mobileinst", form=form) for form in ("onnx", "pte"))
+    head, mask = "instance_decoder.class_head", "mask_decoder.final.2.conv"
+    assert (onnx.keeps(head), onnx.keeps(mask)) == (False, False)
+    assert (pte.keeps(head), pte.keeps(mask)) == (True, False)
 
 
 def test_every_family_has_the_precisions_that_only_store():
@@ -107,30 +122,45 @@ def test_layers_that_compute_in_8_bits_are_compared_with_fp32_s(toy_model, trace
     assert max(item.relative_error for item in errors) < 0.03
 
 
-@pytest.mark.parametrize("form", ["onnx", pytest.param("pte", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "formats", [("onnx",), pytest.param(("pte", "tflite"), marks=pytest.mark.slow)], ids="+".join
+)
 def test_an_export_tells_the_arithmetic_in_name_metadata_and_report(
-    form, toy_model, toy_frames, toy_driver, computing_toy, tmp_path
+    formats, toy_model, toy_frames, toy_driver, computing_toy, tmp_path
 ):
     report = export_model(
         toy_model,
         tmp_path,
-        [form],
+        formats,
         TOY_SIZE,
         name="toy",
         frames=toy_frames,
         precision=STATIC,
         calibration=FramesInMemory("frames", toy_frames),
     )
-    (item,) = report.artefacts
-    assert item.path == f"toy_64x96_int8-static{'_onnx' if form == 'onnx' else '.pte'}"
-    assert load_artefact(tmp_path / item.path).metadata.precision == STATIC
-    assert report.layers["look"].computed == ("stem.0", "stem.3")
-    assert item.parity.task.mask_iou >= TOLERANCES[STATIC].mask_iou
-    features = next(output for output in item.parity.outputs if output.output == "features")
-    assert 0.001 < features.relative_l2 < 0.03
-    assert all(found.delegate_calls == 1 for found in (item.delegation or {}).values())
-    console = Console(record=True, width=100)
-    print_mixed(console, report)
-    text = console.export_text()
+    for item in report.artefacts:
+        assert item.path == FORMATS[item.format].artefact_name("toy_64x96_int8-static")
+        assert load_artefact(tmp_path / item.path).metadata.precision == STATIC
+        assert item.layers["look"].computed == ("stem.0", "stem.3")
+        assert item.layers["paint"] == STORED_LAYERS[item.format]
+        assert item.parity.task.mask_iou >= TOLERANCES[STATIC].mask_iou
+        features = next(output for output in item.parity.outputs if output.output == "features")
+        assert 0.001 < features.relative_l2 < 0.03
+        assert is_delegated_whole(item, tmp_path / item.path)
+    text = print_to_text(report)
     assert "compute in it" in text
     assert "float32: segment: kernels times mask features" in text
+    assert ("in a .pte" in text) == ("pte" in formats)
+
+
+def is_delegated_whole(item, path):
+    """Whether each entry is one call to XNNPACK; ONNX has no delegates."""
+    if item.format == "tflite":
+        return CompiledModel.from_file(str(path)).is_fully_accelerated()
+    return all(found.delegate_calls == 1 for found in (item.delegation or {}).values())
+
+
+def print_to_text(report):
+    console = Console(record=True, width=100)
+    print_mixed(console, report)
+    return console.export_text()
