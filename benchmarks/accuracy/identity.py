@@ -38,6 +38,8 @@ LEAST_SCORE = 0.2  # of what the association is shown: all that is judged, whate
 NMS_IOU = 0.6
 STEP = 4  # frames from one t to the next
 
+Identities = dict[int, int]  # of the objects of a frame, by their places in it
+
 
 @dataclass
 class Counts:
@@ -46,13 +48,16 @@ class Counts:
     Attributes:
         reused: IoU of each kernel of t, its place moved as the driver does, with the mask of t + δ.
         by_cosine: for each object with a rival of its class in t + δ, whether its embedding is likest.
-        by_association: for the same objects, whether the default association gave it the same identity.
+        by_association: for the same objects, whether the association gives them one identity if it sees
+            these two frames and no others.
+        in_turn: the same, if it sees every frame of the clip.
         is_clear: for the same objects, whether boxes leave no doubt which is which.
     """
 
     reused: list[float] = field(default_factory=list)
     by_cosine: list[bool] = field(default_factory=list)
     by_association: list[bool] = field(default_factory=list)
+    in_turn: list[bool] = field(default_factory=list)
     is_clear: list[bool] = field(default_factory=list)
 
 
@@ -67,6 +72,7 @@ class Objects:
         masks: (S, h, w) logits, cut to their boxes.
         features: what ``encode`` says of the frame.
         content: rows and columns of the masks without the padding.
+        frame: (3, H, W), the network's input.
     """
 
     kernels: Array
@@ -76,6 +82,7 @@ class Objects:
     masks: Array
     features: Features
     content: tuple[int, int]
+    frame: Array
 
     @property
     def classes(self) -> NDArray[np.intp]:
@@ -108,7 +115,7 @@ class ClipMeasure:
             ]
             for ratio in (1.0, CLEAR_RATIO)
         )
-        found = {gap: Counts() for gap in GAPS}
+        found, ids = {gap: Counts() for gap in GAPS}, self._identities(*seen)
         for start in range(0, len(seen) - max(GAPS), STEP):
             first = seen[start]
             if not len(first.boxes):
@@ -116,7 +123,8 @@ class ClipMeasure:
             for gap, masks in self._reuse(first, seen[start + 1 : start + 1 + max(GAPS)]):
                 partners = join_steps(steps[start : start + gap])
                 clear = join_steps(clear_steps[start : start + gap])
-                self._compare(first, seen[start + gap], partners, clear, masks, found[gap])
+                in_turn = (ids[start], ids[start + gap])
+                self._compare(first, seen[start + gap], partners, clear, masks, in_turn, found[gap])
         return found
 
     def _look(self, frame: Image) -> Objects:
@@ -136,6 +144,7 @@ class ClipMeasure:
             masks,
             features,
             (rows, columns),
+            self._encoder.input[0].copy(),
         )
 
     def _segment(self, kernels: Array, mask_features: Array) -> Array:
@@ -167,6 +176,7 @@ class ClipMeasure:
         partners: Mapping[int, int],
         clear: Mapping[int, int],
         reused: Array,
+        in_turn: tuple[Identities, Identities],
         counts: Counts,
     ) -> None:
         alike = cosine(first.embeddings, later.embeddings)
@@ -179,28 +189,30 @@ class ClipMeasure:
             if len(rivals) > 1:
                 counts.by_cosine.append(bool(rivals[alike[own, rivals].argmax()] == other))
                 counts.by_association.append(ids[0].get(own, -1) == ids[1].get(other, -2))
+                counts.in_turn.append(in_turn[0].get(own, -1) == in_turn[1].get(other, -2))
                 counts.is_clear.append(own in clear)
 
-    def _identities(self, *frames: Objects) -> list[dict[int, int]]:
-        """The identity that the association gives each object, by its place, if frames follow directly."""
+    def _identities(self, *frames: Objects) -> list[Identities]:
+        """What the association says of each frame if they follow directly."""
         setting = Setting(
             self._selection,
             self._options.score_threshold,
             DenseDriver.same_object_iou,
             DenseDriver.class_weight,
+            DenseDriver.follows_camera,
             DenseDriver.embedding_weight,
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
         return [self._follow(follower, frame) for frame in frames]
 
-    def _follow(self, follower: Follower, frame: Objects) -> dict[int, int]:
+    def _follow(self, follower: Follower, frame: Objects) -> Identities:
         if not len(frame.boxes):
             follower.on_no_masks()
             return {}
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
-        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit)
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, frame.frame)
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.
@@ -227,6 +239,7 @@ def summarise(found: dict[int, Counts]) -> dict[str, dict[str, float]]:
             "reused": float(np.mean(counts.reused)),
             "by_cosine": float(np.mean(counts.by_cosine)),
             "by_association": float(np.mean(counts.by_association)),
+            "in_turn": float(np.mean(counts.in_turn)),
             "objects": len(counts.reused),
             "rivals": len(counts.by_cosine),
             "clear_by_cosine": float(np.mean(np.compress(counts.is_clear, counts.by_cosine))),

@@ -109,6 +109,7 @@ def starter_identity() -> str:
         "reused kernel, IoU",
         "by cosine alone",
         "by the association",
+        "by it, every frame seen",
         "objects with a rival",
         "clear ones: by cosine alone",
         "by the association",
@@ -116,7 +117,7 @@ def starter_identity() -> str:
     )
     lines = [format_header(*head)]
     for gap, row in record["gaps"].items():
-        every = (f"{row[name]:.3f}" for name in ("reused", "by_cosine", "by_association"))
+        every = (f"{row[name]:.3f}" for name in ("reused", "by_cosine", "by_association", "in_turn"))
         clear = (f"{row[name]:.3f}" for name in ("clear_by_cosine", "clear_by_association"))
         lines.append(format_row(gap, *every, str(row["rivals"]), *clear, str(row["clear_rivals"])))
     return "".join(lines)

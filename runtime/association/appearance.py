@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
 from mobilevis.runtime.association.assignment import assign_gains
+from mobilevis.runtime.association.camera import Step
 from mobilevis.runtime.association.kernels import cosine, unit
 from mobilevis.runtime.association.motion import find_common_step
 from mobilevis.runtime.association.regions import Foreground
@@ -42,6 +43,8 @@ class AppearanceAssociation:
             only go on with a track.
         keep_lost: frames that a track survives without a detection.
         class_weight: of what the cosine of a detection's and its track's class scores lacks of 1.
+        follows_camera: whether tracks are expected where the picture moved to; otherwise they go on at their
+            speeds.
         memory: weight of a track's appearance so far against the new one's.
     """
 
@@ -49,6 +52,7 @@ class AppearanceAssociation:
     birth_score: float = BIRTH_SCORE.default
     keep_lost: int = KEEP_LOST_FRAMES.default
     class_weight: float = 0.8
+    follows_camera: bool = False
     memory: float = 0.7
     _tracks: Optional[Tracks] = None
     _next_id: int = 1
@@ -59,6 +63,7 @@ class AppearanceAssociation:
         class_scores: Array,
         masks: Sequence[Foreground],
         grid: tuple[int, int],
+        pictured: Optional[Step] = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Identities and classes of a frame's detections.
 
@@ -67,6 +72,8 @@ class AppearanceAssociation:
             class_scores: (K, L) float32 in [0, 1], of L classes.
             masks: K of the same frame, none empty.
             grid: rows and columns of cells that see the frame.
+            pictured: cells (y, x) that the camera moved all by since the last frame, as the pictures say;
+                None where they do not.
 
         Returns:
             (K,) int64: identities from 1, never used twice; 0 for what is too faint to start a track. (K,)
@@ -76,7 +83,7 @@ class AppearanceAssociation:
         if self._tracks is None:
             self._tracks = Tracks.none(looks.shape[1], class_scores.shape[1])
         tracks, is_sure = self._tracks, scores >= self.birth_score
-        rows = self._match(tracks, looks, class_scores, scores, masks, grid)
+        rows = self._match(tracks, looks, class_scores, scores, masks, grid, pictured)
         born = np.flatnonzero(is_sure & (rows < 0))
         if born.size:
             rows[born] = len(tracks) + np.arange(born.size)
@@ -108,6 +115,7 @@ class AppearanceAssociation:
         scores: Array,
         masks: Sequence[Foreground],
         grid: tuple[int, int],
+        pictured: Optional[Step],
     ) -> NDArray[np.intp]:
         """The track of each detection, (K,); -1 for none."""
         found = np.full(len(looks), -1, dtype=np.intp)
@@ -115,7 +123,7 @@ class AppearanceAssociation:
             return found
         similarity = tracks.appearances @ looks.T
         similarity -= self.class_weight * (1.0 - cosine(tracks.class_scores, class_scores))
-        similarity += self._overlap(tracks, similarity, masks, grid)
+        similarity += self._overlap(tracks, similarity, masks, grid, pictured)
         # A sure detection must not lose its track to a faint one on the same object.
         sureness = np.sqrt(tracks.scores[:, None] * scores)
         gain = np.where(similarity >= self.match_similarity, similarity * sureness, 0.0)
@@ -124,16 +132,21 @@ class AppearanceAssociation:
         return found
 
     def _overlap(
-        self, tracks: Tracks, likeness: Array, masks: Sequence[Foreground], grid: tuple[int, int]
+        self,
+        tracks: Tracks,
+        likeness: Array,
+        masks: Sequence[Foreground],
+        grid: tuple[int, int],
+        pictured: Optional[Step],
     ) -> Array:
         """IoU of each track's last mask, moved on, with each detection's, (T, K); less of it, the longer ago
         that mask was seen. 0 for pairs that no overlap would make alike enough."""
         weights = PLACE_WEIGHTS[np.minimum(tracks.unseen, PLACE_FRAMES)]
-        shown, expected = np.flatnonzero(tracks.unseen == 0), (tracks.centres + tracks.velocities).tolist()
-        common = find_common_step(
-            likeness[shown], [expected[row] for row in shown], [mask.centre for mask in masks]
-        )
-        steps = np.rint(tracks.velocities + common).astype(np.int64).tolist()
+        own = np.zeros_like(tracks.velocities) if self.follows_camera else tracks.velocities
+        shown, expected = np.flatnonzero(tracks.unseen == 0), (tracks.centres + own).tolist()
+        centres = [mask.centre for mask in masks]
+        common = find_common_step(likeness[shown], [expected[row] for row in shown], centres, pictured)
+        steps = np.rint(own + common).astype(np.int64).tolist()
         overlap = np.zeros_like(likeness)
         for row, near in enumerate(likeness + weights[:, None] >= self.match_similarity):
             if weights[row] and near.any():

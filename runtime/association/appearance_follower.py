@@ -4,12 +4,14 @@ embeddings of the kernels that they are of, where a network teaches these."""
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.appearance import AppearanceAssociation
+from mobilevis.runtime.association.camera import Miniature, Step, find_camera_step, shrink
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import unit
@@ -27,6 +29,7 @@ class AppearanceFollower:
     def __init__(self, association: AppearanceAssociation, setting: Setting) -> None:
         self._association = association
         self._setting = setting
+        self._miniature: Optional[Miniature] = None  # of the last frame that had masks
 
     def on_keyframe(self, kernels: Array, class_scores: Array) -> NDArray[np.intp]:
         """See ``Follower``; classes are the tracks', so that kernels of any class are chosen."""
@@ -44,7 +47,9 @@ class AppearanceFollower:
             weight = self._setting.embedding_weight
             if weight:
                 looks = np.concatenate([unit(looks), weight * unit(self._embeddings[kernels])], axis=1)
-            ids, classes = self._association.update(looks, class_scores, shown, masks.content)
+            ids, classes = self._association.update(
+                looks, class_scores, shown, masks.content, self._find_camera_step(masks)
+            )
             wanted = np.flatnonzero((ids > 0) & self._setting.choice.keep_classes(classes))
             scores = class_scores[wanted].max(axis=1, initial=0.0)
             boxes = [shown[k].region.box for k in wanted]
@@ -53,6 +58,16 @@ class AppearanceFollower:
     def on_no_masks(self) -> None:
         """See ``Follower``."""
         self._association.update_without_detections()
+
+    def _find_camera_step(self, masks: FrameMasks) -> Optional[Step]:
+        """How far the picture moved since the last masks, in cells of masks; None where it does not tell."""
+        if not self._setting.follows_camera:
+            return None
+        stride = masks.frame.shape[1] // masks.whole.shape[1]
+        rows, columns = masks.content
+        before, self._miniature = self._miniature, shrink(masks.frame[1, : rows * stride, : columns * stride])
+        step = None if before is None else find_camera_step(before, self._miniature)
+        return None if step is None else (step[0] / stride, step[1] / stride)
 
     def _fuse(self, masks: FrameMasks) -> tuple[Array, list[Foreground], NDArray[np.intp], Array]:
         """The K objects of a frame: logits (K, *content), what they show, the best kernel of each, and class
@@ -81,5 +96,7 @@ def follow_appearances(
     setting: Setting, match_similarity: float, birth_score: float, keep_lost: int
 ) -> AppearanceFollower:
     """The association ``appearance``."""
-    association = AppearanceAssociation(match_similarity, birth_score, keep_lost, setting.class_weight)
+    association = AppearanceAssociation(
+        match_similarity, birth_score, keep_lost, setting.class_weight, setting.follows_camera
+    )
     return AppearanceFollower(association, setting)

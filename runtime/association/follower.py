@@ -36,6 +36,8 @@ class Setting:
         score_threshold: least score of what is shown, in [0, 1].
         same_object_iou: masks that overlap by so much are one object's, where the association fuses them.
         class_weight: what an appearance loses where the classes are not alike at all.
+        follows_camera: whether masks are expected where the picture moved to; otherwise objects go on at
+            their speeds.
         embedding_weight: length of a kernel's embedding beside its mask's appearance, which has length 1; 0
             where kernels do not say who is who.
     """
@@ -44,6 +46,7 @@ class Setting:
     score_threshold: float
     same_object_iou: float
     class_weight: float
+    follows_camera: bool
     embedding_weight: float
 
 
@@ -56,12 +59,14 @@ class FrameMasks:
         content: rows and columns of ``whole`` without the padding.
         mask_features: (1, C, h, w) float32 that they were made from.
         threshold: logit above which a cell is foreground.
+        frame: (3, H, W) float32, the network's input; its memory is the next frame's, too.
     """
 
     whole: Array
     content: tuple[int, int]
     mask_features: Array
     threshold: float
+    frame: Array
 
     @property
     def logits(self) -> Array:

@@ -33,7 +33,13 @@ class EncodedFrame(NamedTuple):
 
 class FrameEncoder:
     """Letterboxes frames and runs the entry that reads them; frames of one size share their letterbox and its
-    memory."""
+    memory.
+
+    Attributes:
+        input: (1, 3, H, W) float32, the last frame as the network saw it.
+    """
+
+    input: Array
 
     def __init__(self, artefact: Artefact) -> None:
         self._artefact = artefact
@@ -55,6 +61,7 @@ class FrameEncoder:
                 self._letterbox = Letterbox.fit(size, self._artefact.metadata.input_size)
                 self._resizer = LetterboxResizer(self._letterbox)
             tensor = self._resizer.resize(frame)
+        self.input = tensor
         with stages(entry):
             return self._artefact.run(entry, {"frame": tensor, **tensors}), self._letterbox
 

@@ -71,6 +71,7 @@ class MobileInstDriver:
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
     class_weight = 0.8
+    follows_camera = False
     embedding_weight = 0.0  # kernels keep much of their query, whatever it shows
     place_channels = 0  # of the mask features that say where, not what; the last ones
     _keyframe_features: Array  # of the last keyframe
@@ -100,6 +101,7 @@ class MobileInstDriver:
             self.options.score_threshold,
             self.same_object_iou,
             self.class_weight,
+            self.follows_camera,
             self.embedding_weight,
         )
         association = find_association(self.options.association)
@@ -173,7 +175,9 @@ class MobileInstDriver:
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": self._kernels, "mask_features": mask_features})
         whole, content = output["mask_logits"][0, : self._shown], letterbox.content_cells(self._stride)
-        return self._follow(FrameMasks(whole, content, mask_features, self._mask_logit), letterbox, stages)
+        frame = self._encoder.input[0]
+        masks = FrameMasks(whole, content, mask_features, self._mask_logit, frame)
+        return self._follow(masks, letterbox, stages)
 
     def _follow(self, masks: FrameMasks, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
         """Who is who among a frame's masks, and each in the frame's own pixels."""

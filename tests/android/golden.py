@@ -2,9 +2,10 @@
 
 ``python tests/android/golden.py FOLDER PART`` writes, each time anew and the same, part ``script``:
 
-- ``clips/DRIVER/NAME/``, and ``clips/DRIVER-propagate/NAME/`` with the entry ``propagate``: a network that is
-  a script (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's
-  results with each association, keyframe interval and policy as JSON lines;
+- ``clips/DRIVER/NAME/``, with the ``frames.rgb`` of ``pans`` (the others are black), and
+  ``clips/DRIVER-propagate/NAME/`` with the entry ``propagate``: a network that is a script
+  (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's results with
+  each association, keyframe interval and policy as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
 - ``metadata.json``: broken metadata with the runtime's words;
 
@@ -20,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from combinations import combinations, drifting, write_results
+from numpy.typing import NDArray
 from scripted import (
     CELLS,
     CLASSES,
@@ -30,6 +32,8 @@ from scripted import (
     Array,
     ScriptedArtefact,
     dense_outputs,
+    panned_frames,
+    pans,
     query_outputs,
     scripted_metadata,
 )
@@ -38,6 +42,7 @@ from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import parse_metadata
 from mobilevis.runtime.segmenter import VideoSegmenter
 
+Images = NDArray[np.uint8]
 OUTPUTS = {"mobileinst": query_outputs, "mobileinst-dense": dense_outputs}
 PROPAGATED = "exits"  # the clip that is propagated between keyframes too
 
@@ -47,16 +52,28 @@ def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
     make, frame_size, radius = CLIPS[name]
     paths = make()
     outputs = OUTPUTS[driver](paths, np.tile(radius, (paths.shape[1], 1)), len(name))
-    metadata = scripted_metadata(driver, propagates)
+    frames = np.zeros((FRAMES, *frame_size, 3), dtype=np.uint8)
+    write_results_of(folder, outputs, scripted_metadata(driver, propagates), frames)
+
+
+def write_pans(folder: Path) -> None:
+    """A crowd that looks alike before a camera that jumps."""
+    paths, frames = pans(), panned_frames()
+    outputs = dense_outputs(paths, np.full((paths.shape[1], 2), 2.0), 4, is_alike=True)
+    write_results_of(folder, outputs, scripted_metadata("mobileinst-dense"), frames)
+    frames.tofile(folder / "frames.rgb")
+
+
+def write_results_of(folder: Path, outputs: dict[str, Array], metadata: str, frames: Images) -> None:
+    """A clip's outputs, metadata and results."""
     folder.mkdir(parents=True)
-    (folder / "clip.json").write_text(json.dumps({"frames": FRAMES, "size": frame_size}))
+    (folder / "clip.json").write_text(json.dumps({"frames": FRAMES, "size": frames.shape[1:3]}))
     (folder / "metadata.json").write_text(metadata)
     for output, values in outputs.items():
         values.astype("<f4").tofile(folder / f"{output}.f32")
-    frame = np.zeros((*frame_size, 3), dtype=np.uint8)
-    for file, options in (*combinations(driver), *drifting()):
+    for file, options in (*combinations(json.loads(metadata)["driver"]), *drifting()):
         segmenter = VideoSegmenter(ScriptedArtefact(outputs, metadata), **options)
-        write_results(folder / f"{file}.jsonl", segmenter, [frame] * FRAMES)
+        write_results(folder / f"{file}.jsonl", segmenter, frames)
 
 
 def write_frames(folder: Path) -> None:
@@ -151,6 +168,7 @@ def write_script(folder: Path) -> None:
             write_clip(folder / "clips" / driver / name, name, driver, propagates=False)
         whole = folder / "clips" / f"{driver}-propagate"
         write_clip(whole / PROPAGATED, PROPAGATED, driver, propagates=True)
+    write_pans(folder / "clips" / "mobileinst-dense" / "pans")
     write_frames(folder / "frames")
     write_metadata(folder / "metadata.json")
 

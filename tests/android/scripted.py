@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -109,15 +110,25 @@ class Scene:
         radii: (objects, 2) in cells.
         width: of an embedding.
         seed: of embeddings and noise.
+        is_alike: whether all have the embedding of the first.
     """
 
-    def __init__(self, paths: NDArray[np.float64], radii: NDArray[np.float64], width: int, seed: int) -> None:
+    def __init__(
+        self,
+        paths: NDArray[np.float64],
+        radii: NDArray[np.float64],
+        width: int,
+        seed: int,
+        is_alike: bool = False,
+    ) -> None:
         self.rng = np.random.default_rng(seed)
         self.paths, self.radii, self.width = paths, radii, width
         # Orthogonal embeddings: an object's kernel answers to its own features alone.
         basis = np.linalg.qr(self.rng.normal(size=(width, width)))[0]
         objects = paths.shape[1]
         self.own, self.background = on_grid(basis[:objects] * 2, 8), on_grid(basis[-1] * 2, 8)
+        if is_alike:
+            self.own[:] = self.own[0]
         self.features = np.stack([self._see(centres) for centres in paths])
 
     def _see(self, centres: NDArray[np.float64]) -> Array:
@@ -157,15 +168,18 @@ def query_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: 
     return {"mask_features": scene.features, **every}
 
 
-def dense_outputs(paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int) -> dict[str, Array]:
+def dense_outputs(
+    paths: NDArray[np.float64], radii: NDArray[np.float64], seed: int, is_alike: bool = False
+) -> dict[str, Array]:
     """A detector's cells: three an object, whose boxes overlap, and some that are nothing.
 
     Some frames blur: no cell is sure of anything, so that nobody knows where a reused kernel's object went.
     They are keyframes for an interval of 1 alone. No cell scores more than its objectness.
     """
-    scene = Scene(paths, radii, WIDTH - PLACE, seed)
+    scene = Scene(paths, radii, WIDTH - PLACE, seed, is_alike)
     frames, rng = len(paths), scene.rng
     looks = np.linalg.qr(rng.normal(size=(EMBEDDING, EMBEDDING)))[0]
+    looks = np.resize(looks[:1], (paths.shape[1], EMBEDDING)) if is_alike else looks
     shapes = {"kernels": WIDTH, "scores": CLASSES, "boxes": 4, "embeddings": EMBEDDING}
     every = {name: np.zeros((frames, CELLS_OF_DETECTOR, n), dtype=np.float32) for name, n in shapes.items()}
     for frame in range(frames):
@@ -239,6 +253,29 @@ def counts() -> NDArray[np.float64]:
         t = np.arange(begin, end)
         paths[begin:end, index] = np.stack([4 + 4 * (index % 3) + 0.02 * t, 3 + 4 * index + 0.04 * t], axis=1)
     return paths
+
+
+def pan() -> NDArray[np.int64]:
+    """Where a camera that jumps shows things, (frames, 2) cells (y, x) from their middle places."""
+    return np.random.default_rng(5).integers((-1, -3), (2, 4), (FRAMES, 2))
+
+
+def pans() -> NDArray[np.float64]:
+    """Three of one class, and a camera that jumps: many come closer to a neighbour's place than their own."""
+    paths = np.full((FRAMES, 9, 2), np.nan)
+    for index in (0, 4, 8):  # classes repeat after CLASSES
+        paths[:, index] = pan() + np.array([8, 8 + 2 * index])
+    return paths
+
+
+def panned_frames() -> NDArray[np.uint8]:
+    """What that camera sees behind them, (frames, *INPUT, 3)."""
+    margin = 8 * np.abs(pan()).max(axis=0)
+    height, width = INPUT + 2 * margin
+    coarse = np.random.default_rng(6).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
+    picture = cv2.resize(coarse, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
+    corners = (margin - 8 * pan()).tolist()
+    return np.stack([picture[y : y + INPUT[0], x : x + INPUT[1]] for y, x in corners])
 
 
 CLIPS = {

@@ -100,6 +100,14 @@ def test_a_clip_goes_from_nothing_to_many_and_back(golden: Path, driver: str, mo
     assert max(counts) == most
 
 
+def test_a_crowd_that_looks_alike_keeps_its_identities_where_the_camera_jumps(golden: Path) -> None:
+    frames = instances(golden / "clips" / "mobileinst-dense" / "pans" / "appearance-1.jsonl")
+    rows = [sorted((item["box"][0], item["track_id"]) for item in frame) for frame in frames]
+    whole = [[identity for _, identity in row] for row in rows if len(row) == 3]
+    assert len(whole) > 30
+    assert all(row == whole[0] for row in whole)
+
+
 def test_broken_metadata_are_many_and_each_has_its_words(golden: Path) -> None:
     cases = json.loads((golden / "metadata.json").read_text())
     assert len(cases) > 30

@@ -58,5 +58,17 @@ def test_a_neighbour_that_comes_to_an_object_s_place_is_not_taken_for_it():
 
 
 def test_counts_of_clips_add_up():
-    one = {gap: Counts([0.5], [True], [False], [True]) for gap in GAPS}
-    assert join_counts([one, one])[4] == Counts([0.5, 0.5], [True, True], [False, False], [True, True])
+    one = {gap: Counts([0.5], [True], [False], [False], [True]) for gap in GAPS}
+    two = Counts([0.5, 0.5], [True, True], [False, False], [False, False], [True, True])
+    assert join_counts([one, one])[4] == two
+
+
+def test_squares_of_one_colour_that_walk_far_are_told_apart_if_every_frame_is_seen():
+    """After eight frames the left square is where the right one was."""
+    frames = np.zeros((12, H, W, 3), np.uint8)
+    for t, frame in enumerate(frames):
+        for x in (6 * t, 48 + 6 * t):
+            frame[30 : 30 + SIDE, x : x + SIDE] = (255, 40, 0)
+    found = measure(frames)[8]
+    assert found.in_turn == [True, True]
+    assert not all(found.by_association)

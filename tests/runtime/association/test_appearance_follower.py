@@ -20,7 +20,9 @@ SCORES = np.array([[0.9], [0.8]], dtype=np.float32)
 
 def follower(embedding_weight: float) -> AppearanceFollower:
     choice = Selection(SquaresArtefact(), InstanceOptions())
-    return AppearanceFollower(AppearanceAssociation(), Setting(choice, 0.3, 0.7, 0.2, embedding_weight))
+    return AppearanceFollower(
+        AppearanceAssociation(), Setting(choice, 0.3, 0.7, 0.2, False, embedding_weight)
+    )
 
 
 def look(following: AppearanceFollower, embeddings: np.ndarray, *places: tuple[int, int]) -> list[int]:
@@ -30,7 +32,7 @@ def look(following: AppearanceFollower, embeddings: np.ndarray, *places: tuple[i
         mask[y : y + 8, x : x + 8] = 9.0
         features[0, 1, y : y + 8, x : x + 8] = 1.0
     order = following.on_keyframe(embeddings, SCORES[: len(places)])
-    tracked = following.on_masks(FrameMasks(masks[order], GRID, features, 0.0), Stages())
+    tracked = following.on_masks(FrameMasks(masks[order], GRID, features, 0.0, features[0]), Stages())
     return tracked.ids.tolist()
 
 

@@ -27,8 +27,9 @@ class Scripted:
 
 
 def test_a_kernel_without_a_track_is_not_shown():
-    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.8, 0.0))
+    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.8, False, 0.0))
     chosen = follower.on_keyframe(np.eye(3, dtype=np.float32), np.full((3, 2), 0.9, dtype=np.float32))
     assert chosen.tolist() == [0, 2]
-    masks = FrameMasks(np.ones((2, 2, 2), np.float32), (2, 2), np.ones((1, 3, 2, 2), np.float32), 0.0)
+    features = np.ones((1, 3, 2, 2), np.float32)
+    masks = FrameMasks(np.ones((2, 2, 2), np.float32), (2, 2), features, 0.0, features[0])
     assert follower.on_masks(masks, Stages()).ids.tolist() == [4, 7]

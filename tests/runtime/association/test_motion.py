@@ -34,3 +34,16 @@ def test_too_few_sure_pairs_say_nothing(likeness, count):
 def test_steps_that_do_not_agree_say_nothing():
     found = PLACES[[1, 3, 0, 2]]
     assert find_common_step(np.eye(4, dtype=np.float32), PLACES, found) == (0.0, 0.0)
+
+
+def test_pairs_that_say_something_else_than_the_pictures_have_no_say():
+    found = PLACES + np.array([0.0, 4.0])
+    found[3] += np.array([0.0, 5.0])
+    alike = np.eye(4, dtype=np.float32)
+    assert find_common_step(alike, PLACES, found, (0.5, 3.0)) == (0.0, 4.0)
+
+
+def test_where_too_few_pairs_go_with_the_pictures_their_step_is_taken():
+    alike = np.eye(4, dtype=np.float32)
+    assert find_common_step(alike, PLACES, PLACES + np.array([0.0, 10.0]), (0.0, 2.0)) == (0.0, 2.0)
+    assert find_common_step(alike[:2, :2], PLACES[:2], PLACES[:2], (0.0, 2.0)) == (0.0, 2.0)

@@ -37,6 +37,7 @@ class Detections(
  *   on with a track.
  * @param keepLost frames that a track survives without a detection.
  * @param classWeight of what the cosine of a detection's and its track's class scores lacks of 1.
+ * @param followsCamera whether tracks are expected where the picture moved to; otherwise they go on at their speeds.
  * @param memory weight of a track's appearance so far against the new one's.
  */
 class AppearanceAssociation(
@@ -45,13 +46,14 @@ class AppearanceAssociation(
     private val birthScore: Float = 0.2f,
     private val keepLost: Int = 30,
     private val classWeight: Float = 0.8f,
+    private val followsCamera: Boolean = false,
     private val memory: Float = 0.7f,
 ) {
     private val tracks = ArrayList<Track>()
     private val retired = ArrayList<Track>()
     private var nextId = 1
     private val assignment = Assignment()
-    private val common = CommonStep()
+    private val common = CommonStep(goesOn = !followsCamera)
     private var likeness = FloatArray(0)
     private var gain = DoubleArray(0)
     private var detectionOf = IntArray(0)
@@ -63,17 +65,20 @@ class AppearanceAssociation(
      * @param found the looks are scaled to length 1 in place.
      * @param identities from 1, never used twice, go here; 0 for what is too faint to start a track.
      * @param classIndices the class that the track's scores so far are highest for goes here.
+     * @param pictured cells (y, x) that the camera moved all by since the last frame, as the pictures say; null where
+     *   they do not.
      */
     fun update(
         found: Detections,
         identities: IntArray,
         classIndices: IntArray,
+        pictured: DoubleArray? = null,
     ) {
         val count = found.count
         for (row in 0 until count) found.looks.normalise(row)
         if (trackOf.size < count) trackOf = arrayOfNulls(count)
         trackOf.fill(null)
-        match(found)
+        match(found, pictured)
         for (detection in 0 until count) {
             val isSure = scoreOf(found, detection) >= birthScore
             val track = trackOf[detection] ?: if (isSure) begin(found, detection) else null
@@ -91,7 +96,10 @@ class AppearanceAssociation(
         detection: Int,
     ): Float = found.classScores[detection * classes + argmax(found.classScores, detection * classes, classes)]
 
-    private fun match(found: Detections) {
+    private fun match(
+        found: Detections,
+        pictured: DoubleArray?,
+    ) {
         val count = found.count
         val size = tracks.size * count
         if (size == 0) return
@@ -101,10 +109,10 @@ class AppearanceAssociation(
         }
         if (detectionOf.size < tracks.size) detectionOf = IntArray(tracks.size)
         compare(found)
-        common.find(likeness, tracks, found.masks, count)
+        common.find(likeness, tracks, found.masks, count, pictured)
         for (row in tracks.indices) {
             val track = tracks[row]
-            if (track.unseen < PLACE_FRAMES) track.expect(common.step)
+            if (track.unseen < PLACE_FRAMES) track.expect(common.step, goesOn = !followsCamera)
             for (detection in 0 until count) {
                 val similarity = likeness[row * count + detection] + overlap(track, found, detection)
                 // A sure detection must not lose its track to a faint one on the same object.

@@ -109,10 +109,15 @@ internal class Track(
      * Works out [expected]; halves of a cell go to the even number.
      *
      * @param common step (y, x) beyond its own.
+     * @param goesOn whether it has a step of its own.
      */
-    fun expect(common: DoubleArray) {
-        val down = Math.rint(velocity[0] + common[0]).toInt().coerceIn(-mask.height, mask.height)
-        val right = Math.rint(velocity[1] + common[1]).toInt().coerceIn(-mask.width, mask.width)
+    fun expect(
+        common: DoubleArray,
+        goesOn: Boolean,
+    ) {
+        val own = if (goesOn) 1.0 else 0.0
+        val down = Math.rint(own * velocity[0] + common[0]).toInt().coerceIn(-mask.height, mask.height)
+        val right = Math.rint(own * velocity[1] + common[1]).toInt().coerceIn(-mask.width, mask.width)
         expected.moveFrom(mask, down, right)
         expectedArea = expected.area()
     }

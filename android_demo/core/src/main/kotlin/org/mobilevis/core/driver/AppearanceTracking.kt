@@ -2,11 +2,13 @@ package org.mobilevis.core.driver
 
 import org.mobilevis.core.association.AppearanceAssociation
 import org.mobilevis.core.association.AppearancePooling
+import org.mobilevis.core.association.CameraStep
 import org.mobilevis.core.association.Detections
 import org.mobilevis.core.association.Fusion
 import org.mobilevis.core.association.Rows
 import org.mobilevis.core.association.argmax
 import org.mobilevis.core.association.scale
+import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.LogitPlane
 import org.mobilevis.core.metadata.Size
@@ -22,6 +24,7 @@ import org.mobilevis.core.metadata.Size
  * @param scoreThreshold kernels that score less show nothing.
  * @param content rows and columns of a mask that see the frame.
  * @param maskLogit logit above which a cell is foreground.
+ * @param camera says how the picture moved; null where objects are followed without it.
  */
 internal class AppearanceTracking(
     private val facts: MobileInstFacts,
@@ -32,6 +35,7 @@ internal class AppearanceTracking(
     private val maskLogit: Float,
     private val keptClasses: BooleanArray?,
     private val tracks: AppearanceAssociation,
+    private val camera: CameraStep?,
 ) {
     private val capacity = facts.maxInstances
     private val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
@@ -71,12 +75,14 @@ internal class AppearanceTracking(
      * @param live the keyframe's kernels.
      * @param logits (S, r·h, r·w) of this frame.
      * @param features (C or more, h, w) of this frame.
+     * @param frame (1, 3, H, W), the network's input of it.
      * @param shown takes what the frame shows.
      */
     fun follow(
         live: LiveKernels,
         logits: FloatArray,
         features: FloatArray,
+        frame: Tensor,
         shown: Shown,
     ) {
         val seen = look(live, logits)
@@ -84,7 +90,7 @@ internal class AppearanceTracking(
         fuse(logits, seen)
         pooling.begin(features)
         hold(features, live.looks)
-        tracks.update(found, ids, classIndices)
+        tracks.update(found, ids, classIndices, camera?.takeIf { it.see(frame) }?.step)
         for (detection in 0 until found.count) {
             val isKept = keptClasses == null || keptClasses[classIndices[detection]]
             if (ids[detection] > 0 && isKept) {

@@ -6,6 +6,8 @@ package org.mobilevis.core.driver
  * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
  * @property sameObjectIou masks that overlap by so much are one object's, where the association fuses them.
  * @property classWeight what an appearance loses where the classes are not alike at all.
+ * @property followsCamera whether masks are expected where the picture moved to; otherwise objects go on at their
+ *   speeds.
  * @property embeddingWeight length of a kernel's embedding beside its mask's appearance, which has length 1; 0 where
  *   kernels do not say who is who.
  * @property partMasks whether what several instances of a class claim goes to one of them, unless asked for otherwise.
@@ -17,6 +19,7 @@ internal class Family(
     val maskThreshold: Double,
     val sameObjectIou: Float,
     val classWeight: Float,
+    val followsCamera: Boolean,
     val embeddingWeight: Float,
     val partMasks: Boolean,
     val placeChannels: Int,
@@ -42,6 +45,7 @@ internal val LEARNED_QUERIES =
         maskThreshold = 0.45,
         sameObjectIou = 0.4f,
         classWeight = 0.8f,
+        followsCamera = false,
         embeddingWeight = 0f,
         partMasks = false,
         placeChannels = 0,
@@ -57,6 +61,7 @@ internal val DENSE_KERNELS =
         maskThreshold = 0.4,
         sameObjectIou = 0.7f,
         classWeight = 0.2f,
+        followsCamera = true,
         embeddingWeight = 0.5f,
         partMasks = true,
         placeChannels = PLACE_CHANNELS,

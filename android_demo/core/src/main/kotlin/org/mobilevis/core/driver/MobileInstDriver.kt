@@ -4,6 +4,7 @@ import org.mobilevis.core.FrameResult
 import org.mobilevis.core.Instance
 import org.mobilevis.core.Stages
 import org.mobilevis.core.association.AppearanceAssociation
+import org.mobilevis.core.association.CameraStep
 import org.mobilevis.core.association.OnlineAssociation
 import org.mobilevis.core.association.SlotAssociation
 import org.mobilevis.core.association.argmax
@@ -148,7 +149,7 @@ class MobileInstDriver internal constructor(
         if (tracking != null) {
             stages.time("association") {
                 maskFeatures.read(features)
-                tracking.follow(live, logits, features, shown)
+                tracking.follow(live, logits, features, frameInput.getValue("frame"), shown)
             }
         } else {
             // Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
@@ -224,6 +225,7 @@ class MobileInstDriver internal constructor(
                     maskLogit,
                     keptClasses,
                     tracks(),
+                    if (family.followsCamera) CameraStep(letterbox.input, content, facts.maskStride) else null,
                 )
             } else {
                 null
@@ -246,6 +248,7 @@ class MobileInstDriver internal constructor(
                 options.birthScore.toFloat(),
                 options.keepLost ?: APPEARANCE_KEEP_LOST,
                 family.classWeight,
+                family.followsCamera,
             )
     }
 
