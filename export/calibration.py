@@ -14,7 +14,7 @@ from mobilevis.export.layers import list_layers
 from mobilevis.export.precision import Conversion
 from mobilevis.export.recorder import FramesInMemory, Recorder
 from mobilevis.export.rounding import round_layers
-from mobilevis.export.trace import EntryModule, fold_batch_norms
+from mobilevis.export.trace import EntryModule, fold
 from mobilevis.models.entries import Streaming, StreamingModel
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.engines.base import Artefact
@@ -34,7 +34,7 @@ def round_model(model: StreamingModel, streaming: Streaming, how: Conversion) ->
         streaming: its entries.
         how: has the entries' inputs, and says which layers stay as they are.
     """
-    rounded = fold_batch_norms(copy.deepcopy(model))
+    rounded = fold(copy.deepcopy(model))
     layers = [
         layer
         for path, layer in list_layers(rounded)

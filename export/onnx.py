@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
+import onnx_ir
 import torch
 from onnx import TensorProto, numpy_helper
 
 from mobilevis.export.layers import LayerChoice, choose_layers
 from mobilevis.export.onnx_precision import reduce_weights
 from mobilevis.export.onnx_static import quantise
+from mobilevis.export.onnx_upsampling import use_resize
 from mobilevis.export.precision import FP32, Conversion, EntryPrecision
 from mobilevis.export.trace import TracedEntry
 from mobilevis.runtime.errors import UserError
@@ -83,7 +85,7 @@ def _convert_entry(item: TracedEntry) -> onnx.ModelProto:
         verbose=False,
     )
     assert program is not None  # None only where torch.onnx.export is given a file
-    return _without_traces(program.model_proto)
+    return _without_traces(onnx_ir.to_proto(use_resize(program.model)))
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:

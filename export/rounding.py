@@ -34,7 +34,7 @@ def round_layers(
 
     Args:
         layers: those to round; one that no entry runs stays as it is.
-        entries: name → entry of one model, whose batch norms are folded.
+        entries: name → entry of one model, which is folded.
         inputs: entry → inputs of its runs on real frames.
     """
     moments: dict[Rounded, Tensor] = {}

@@ -1,7 +1,8 @@
 """One traced graph for each entry of a model: what every format converts.
 
 Compilers run some hundred passes over each node of a graph, so a graph holds nothing that the entry does not
-need: batch norms are folded, and the parameters of the other entries are left out.
+need: batch norms are folded, as is what modules fold themselves, and the parameters of the other entries are
+left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mobilevis.models.blocks.folding import Foldable
 from mobilevis.models.entries import Entry, StreamingModel
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -70,7 +72,7 @@ def trace_entries(model: StreamingModel, entries: Mapping[str, Entry]) -> dict[s
         model: in evaluation mode; it is not changed.
         entries: those of ``model.streaming``.
     """
-    folded = fold_batch_norms(copy.deepcopy(model).eval())
+    folded = fold(copy.deepcopy(model).eval())
     traced = {}
     for name, entry in entries.items():
         samples = {tensor: torch.zeros(shape) for tensor, shape in entry.inputs.items()}
@@ -80,6 +82,15 @@ def trace_entries(model: StreamingModel, entries: Mapping[str, Entry]) -> dict[s
             program = torch.export.export(module, (), samples)
         traced[name] = TracedEntry(entry, module, samples, program)
     return traced
+
+
+def fold(model: Model) -> Model:
+    """Give a model the form that is exported, which computes the same, in place; once or more."""
+    fold_batch_norms(model)
+    for module in list(model.modules()):
+        if isinstance(module, Foldable):
+            module.fold()
+    return model
 
 
 def fold_batch_norms(model: Model) -> Model:

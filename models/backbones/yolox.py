@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mobilevis.models.blocks.folding import fixed_conv
 from mobilevis.models.blocks.layers import start_at_prior
 
 STRIDES = (8, 16, 32)
@@ -106,6 +107,48 @@ class CrossStage(nn.Module):
         return self.join(torch.cat([self.blocks(self.main(x)), self.bypass(x)], dim=1))
 
 
+class JoinedLevels(nn.Module):
+    """1×1 convolution with SiLU of a level and the next coarser one, whose sides are half as long.
+
+    Folded it is a sum of two, the coarse one before its result is enlarged: the same numbers for 0.62 of the
+    products, and nothing is joined.
+    """
+
+    def __init__(self, coarse_channels: int, fine_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(coarse_channels + fine_channels, out_channels, 1)
+        self.split = (coarse_channels, fine_channels)
+        self.coarse: Optional[nn.Conv2d] = None
+        self.fine: Optional[nn.Conv2d] = None
+
+    def fold(self) -> None:
+        """Part the weights; once for all."""
+        if self.coarse is None:
+            coarse, fine = self.conv.weight.detach().split(self.split, dim=1)
+            self.coarse, self.fine = fixed_conv(coarse, self.conv.bias), fixed_conv(fine)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        if self.coarse is None or self.fine is None:
+            return F.silu(self.conv(torch.cat([_double(coarse), fine], dim=1)))
+        return F.silu(self.fine(fine) + _double(self.coarse(coarse)))
+
+
+class TopDown(nn.Module):
+    """Cross-stage block, without residuals, of a level and the next coarser one."""
+
+    def __init__(self, coarse_channels: int, fine_channels: int, out_channels: int) -> None:
+        super().__init__()
+        half = out_channels // 2
+        self.main = JoinedLevels(coarse_channels, fine_channels, half)
+        self.bypass = JoinedLevels(coarse_channels, fine_channels, half)
+        self.blocks = nn.Sequential(Bottleneck(half, residual=False))
+        self.join = ConvAct(2 * half, out_channels)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        main, bypass = self.main(coarse, fine), self.bypass(coarse, fine)
+        return self.join(torch.cat([self.blocks(main), bypass], dim=1))
+
+
 class PoolPyramid(nn.Module):
     """Spatial pyramid pooling by 5, 9 and 13."""
 
@@ -140,9 +183,9 @@ class YoloxNano(nn.Module):
             Separable(128, 256, 2), PoolPyramid(256), CrossStage(256, 256, 1, residual=False)
         )
         self.lateral5 = ConvAct(256, 128)
-        self.down4 = CrossStage(256, 128, 1, residual=False)
+        self.down4 = TopDown(128, 128, 128)
         self.lateral4 = ConvAct(128, 64)
-        self.down3 = CrossStage(128, 64, 1, residual=False)
+        self.down3 = TopDown(64, 64, 64)
         self.halve3 = Separable(64, 64, 2)
         self.up4 = CrossStage(128, 128, 1, residual=False)
         self.halve4 = Separable(128, 128, 2)
@@ -154,8 +197,8 @@ class YoloxNano(nn.Module):
         c3 = self.stage3(c2)
         c4 = self.stage4(c3)
         top5 = self.lateral5(self.stage5(c4))
-        top4 = self.lateral4(self.down4(torch.cat([_double(top5), c4], dim=1)))
-        n3 = self.down3(torch.cat([_double(top4), c3], dim=1))
+        top4 = self.lateral4(self.down4(top5, c4))
+        n3 = self.down3(top4, c3)
         n4 = self.up4(torch.cat([self.halve3(n3), top4], dim=1))
         n5 = self.up5(torch.cat([self.halve4(n4), top5], dim=1))
         return YoloxFeatures(c2, n3, n4, n5)
@@ -185,12 +228,26 @@ class LevelHead(nn.Module):
         self.box_tower = nn.Sequential(Separable(width, width), Separable(width, width))
         self.boxes = nn.Conv2d(width, 4, 1)
         self.objectness = nn.Conv2d(width, 1, 1)
+        self.place: Optional[nn.Conv2d] = None
         start_at_prior(self.class_logits)
+
+    def fold(self) -> None:
+        """Make boxes and objectness one convolution, as long as either: engines compute 8 or 16 channels at a
+        time."""
+        parts = (self.boxes, self.objectness)
+        weights, biases = zip(*((conv.weight.detach(), conv.bias) for conv in parts))
+        self.place = self.place or fixed_conv(torch.cat(weights), torch.cat(biases))
 
     def locate(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The neck's level → stem and box tower, (B, 64, h, w) each: what says where things are."""
         stem = self.stem(x)
         return stem, self.box_tower(stem)
+
+    def read_place(self, box_tower: Tensor) -> Tensor:
+        """The box tower → boxes and objectness, see ``CellFeatures``, as five channels."""
+        if self.place is not None:
+            return self.place(box_tower)
+        return torch.cat([self.boxes(box_tower), self.objectness(box_tower)], dim=1)
 
     def forward(self, x: Tensor) -> CellFeatures:
         stem, box_tower = self.locate(x)

@@ -190,9 +190,8 @@ class DenseMobileInst(KernelModel):
 
     def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The levels' box towers → boxes (B, A, 4) and objectness (B, A, 1)."""
-        heads = self.head.levels()
-        boxes = [head.boxes(x) for head, x in zip(heads, towers)]
-        return _locate(boxes, [head.objectness(x) for head, x in zip(heads, towers)])
+        places = [head.read_place(x) for head, x in zip(self.head.levels(), towers)]
+        return _locate(places, [x[:, 4:] for x in places])
 
     def decode(self, boxes: Tensor, objectness: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What ``encode`` says of a frame's cells, but for the mask features, → their kernels, scores and
@@ -272,6 +271,7 @@ def _join_levels(maps: Sequence[Tensor]) -> Tensor:
 
 
 def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """What the levels' heads write of boxes and objectness → both of all cells, see ``Cells``."""
+    """What the levels' heads write of boxes (B, 4 or more, h, w) and objectness → both of all cells, see
+    ``Cells``."""
     located = [read_boxes(index, raw.float()) for index, raw in enumerate(boxes)]
     return _join_levels(located), _join_levels([logits.sigmoid() for logits in objectness])

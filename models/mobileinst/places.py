@@ -29,8 +29,9 @@ def place_kernel(sharpness: Tensor, bias: Tensor, centre: Tensor, half: Tensor) 
     # One more than the logit at the box's edge would otherwise be: a mask starts as its box's ellipse.
     squares = sharpness.clamp(max=MAX_LOG_SHARPNESS).exp() / (half * half)
     linear = squares * centre
-    constant = linear * centre
-    return torch.cat([-squares, 2.0 * linear, bias + 1.0 - (constant[..., :1] + constant[..., 1:])], dim=-1)
+    # Half a one each: ONNX Runtime adds a number to columns of one as slowly as to forty.
+    constant = 0.5 - linear * centre
+    return torch.cat([-squares, 2.0 * linear, bias + (constant[..., :1] + constant[..., 1:])], dim=-1)
 
 
 @lru_cache(maxsize=32)
@@ -41,9 +42,10 @@ def cell_corners(height: int, width: int) -> np.ndarray:
 
 
 def read_boxes(index: int, raw: Tensor) -> Tensor:
-    """A level's boxes (B, 4, h, w) as its head writes them → x0, y0, x1, y1 as fractions of the input."""
+    """A level's boxes as its head writes them, the first 4 channels of (B, 4 or more, h, w) → x0, y0, x1, y1
+    as fractions of the input."""
     stride, pixel = STRIDES[index], pixel_size(index, raw)
-    half = raw[:, 2:].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
+    half = raw[:, 2:4].clamp(max=MAX_LOG_SIZE).exp() * (0.5 * stride * pixel)
     corner = repeat_batch(torch.from_numpy(cell_corners(*raw.shape[-2:])).to(raw), raw.shape[0])
     centre = corner + raw[:, :2] * (stride * pixel)
     return torch.cat([centre - half, centre + half], dim=1)

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from mobilevis.export.trace import EntryModule, fold_batch_norms, trace_entries
+from mobilevis.export.trace import EntryModule, fold, fold_batch_norms, trace_entries
 from mobilevis.models import create_model
+from mobilevis.models.backbones.yolox import JoinedLevels
 from mobilevis.models.entries import Entry
 
 
@@ -50,6 +51,12 @@ def test_a_block_with_its_own_forward_is_left_alone():
 def test_every_batch_norm_of_a_mobileinst_is_folded():
     model = with_trained_norms(create_model("mobileinst-topformer-tiny"))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in fold_batch_norms(model).modules())
+
+
+def test_a_module_that_folds_itself_is_folded_wherever_it_stands():
+    parent = nn.ModuleDict({"inner": nn.ModuleList([JoinedLevels(3, 5, 4)])})
+    assert fold(parent) is parent
+    assert "inner.0.coarse.weight" in parent.state_dict()
 
 
 def test_a_traced_entry_computes_the_entry_and_holds_only_its_own_weights(toy_model):

@@ -1,0 +1,25 @@
+"""Modules that compute the same for less work once their weights are fixed."""
+
+from __future__ import annotations
+
+from typing import Optional, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A module with a form of its own for inference."""
+
+    def fold(self) -> None:
+        """Take that form, in place; a folded module stays as it is. Its weights are no longer trained."""
+
+
+def fixed_conv(weight: Tensor, bias: Optional[Tensor] = None) -> nn.Conv2d:
+    """A convolution of stride 1 with copies of given weights (out, in, k, k), padded to keep the size."""
+    out_channels, in_channels, side, _ = weight.shape
+    conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2, bias=bias is not None)
+    conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    if bias is not None:
+        conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return conv
