@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import litert_torch
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from mobilevis.export.layers import choose_layers
 from mobilevis.export.precision import FP32, Conversion, EntryPrecision
@@ -21,11 +24,25 @@ from mobilevis.runtime.metadata import METADATA_KEY
 TENSOR_ALIGNMENT = 16  # `force_align: 16` of Buffer.data in TensorFlow's schema.fbs
 
 
-class _AlignedBuilder(flatbuffers.Builder):
-    """A builder that keeps tensor data aligned: the generated Python code forgets the schema's alignment."""
+class _Builder(flatbuffers.Builder):
+    """Keeps tensor data aligned, as the generated Python code forgets, and stores equal arrays once.
+
+    Layers in 8 bits have a zero point of 8 bytes for each channel of their weights and biases, all of them 0:
+    6 % of MobileInst-TopFormer-tiny's file.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[int, bytes], int] = {}
 
     def StartVector(self, elem_size: int, count: int, alignment: int) -> None:  # noqa: N802
         super().StartVector(elem_size, count, max(alignment, TENSOR_ALIGNMENT))
+
+    def CreateNumpyVector(self, values: NDArray[Any]) -> int:  # noqa: N802
+        content = (values.itemsize, sha256(values.tobytes()).digest())
+        if content not in self._written:
+            self._written[content] = super().CreateNumpyVector(values)
+        return self._written[content]
 
 
 class TfliteModel:
@@ -50,7 +67,7 @@ class TfliteModel:
         buffer = schema.BufferT(data=np.frombuffer(metadata.encode(), dtype=np.uint8))
         model.metadata = [*(model.metadata or []), schema.MetadataT(METADATA_KEY, len(model.buffers))]
         model.buffers.append(buffer)
-        builder = _AlignedBuilder(len(self._content))
+        builder = _Builder(len(self._content))
         builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
         path.write_bytes(builder.Output())
 

@@ -11,6 +11,7 @@ from ai_edge_quantizer.quantizer import Quantizer
 
 from mobilevis.export.layers import choose_layers
 from mobilevis.export.precision import PRECISIONS, Conversion
+from mobilevis.export.tflite import TfliteModel
 from mobilevis.export.tflite_graph import Kind, float_constants
 from mobilevis.export.tflite_precision import reduce
 from mobilevis.export.tflite_static import computed_operators, measure_ranges
@@ -136,3 +137,18 @@ def test_weights_that_the_converter_merged_with_a_constant_are_stored_in_8_bits_
     model = schema.ModelT.InitFromPackedBuf(reduce(content, Conversion("int8", "toy"), choices))
     kinds = {tensor.name: tensor.type for tensor in model.subgraphs[0].tensors}
     assert (kinds[b"merged"], kinds[b"a"]) == (schema.TensorType.INT8, schema.TensorType.FLOAT32)
+
+
+def test_arrays_that_are_equal_are_stored_once(tmp_path):
+    model = make_model({}, (Kind.ADD, ["frame", "frame"], "a"), (Kind.RELU, ["a"], "b"))
+    tensors = model.subgraphs[0].tensors
+    for tensor in tensors:
+        tensor.quantization = schema.QuantizationParametersT(zeroPoint=np.zeros(64, dtype=np.int64))
+    tensors[0].quantization.scale = np.zeros(128, dtype=np.float32)  # of other items, but the same bytes
+    TfliteModel(pack(model)).write(tmp_path / "a.tflite", "{}")
+    written = schema.ModelT.InitFromPackedBuf((tmp_path / "a.tflite").read_bytes())
+    first, second, third = (tensor.quantization for tensor in written.subgraphs[0].tensors)
+    assert first.scale.size == 128
+    assert first.zeroPoint.tolist() == [0] * 64
+    assert np.shares_memory(first.zeroPoint, second.zeroPoint)
+    assert np.shares_memory(first.zeroPoint, third.zeroPoint)
