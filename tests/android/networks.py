@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -132,8 +133,9 @@ def write_pte(file: Path) -> None:
 def write_networks(folder: Path) -> None:
     """``pictures/CLIP/``, ``real/DRIVER/FORMAT/`` with artefact and results, and two files of metadata."""
     write_pictures(folder / "pictures")
-    # The exports of a driver are minutes of one core.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    # The exports of a driver are minutes of one core; as in the tests, garbage is searched for less often.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(mp_context=context, initializer=gc.set_threshold, initargs=(100_000,)) as pool:
         jobs = [pool.submit(write_network, folder / "real" / driver, driver) for driver in ASSOCIATIONS]
         write_tflite(folder / "metadata.tflite")
         write_pte(folder / "metadata.pte")
