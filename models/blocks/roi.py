@@ -18,7 +18,11 @@ STRIDE = 4  # of the finest level
 
 
 def interpolation_weights(start: Tensor, end: Tensor, bins: int, cells: int) -> Tensor:
-    """How much each cell of one axis adds to each bin of each box, torchvision's ``aligned=True`` rule.
+    """How much each cell of one axis adds to each bin of each box.
+
+    Up to a cell outside, samples read the border, as torchvision's do (``aligned=True``), and over the next
+    cell they fade to 0. Torchvision's are 0 there at once: a step, at which rounding of a box (1e-6) decides
+    over a row of its crop, so that engines disagree about a mask.
 
     Args:
         start: (B, R), first edge of the boxes, in cells.
@@ -36,7 +40,7 @@ def interpolation_weights(start: Tensor, end: Tensor, bins: int, cells: int) -> 
     weights = []
     for sample in range(SAMPLES):
         points = origin + size * (steps + (sample + 0.5) / SAMPLES)  # (B, R, bins)
-        inside = (points >= -1.0).to(points) * (points <= float(cells)).to(points)
+        inside = (points + 2.0).clamp(0.0, 1.0) * (cells + 1.0 - points).clamp(0.0, 1.0)
         distance = (points.clamp(0.0, cells - 1.0).unsqueeze(3) - centres).abs()
         weights.append((1.0 - distance).relu() * inside.unsqueeze(3))
     return sum(weights[1:], weights[0]) * (1.0 / SAMPLES)

@@ -17,6 +17,8 @@ H, W, C = 5, 7, 2
 def sampled_roi_align(features: torch.Tensor, box: list[float], bins: int) -> torch.Tensor:
     """RoIAlign as torchvision defines it (aligned, 2 × 2 samples a bin): one bilinear look-up after another.
 
+    A sample more than a cell outside is 0 there; here it fades from the border's value over another cell.
+
     Args:
         features: (H, W, C).
         box: x0, y0, x1, y1 in cells.
@@ -24,16 +26,19 @@ def sampled_roi_align(features: torch.Tensor, box: list[float], bins: int) -> to
     """
     height, width, _ = features.shape
 
+    def faded(point: float, cells: int) -> float:
+        outside = max(-point, point - (cells - 1), 0.0)
+        return min(max(2.0 - outside, 0.0), 1.0)
+
     def at(y: float, x: float) -> torch.Tensor:
-        if not (-1 <= y <= height and -1 <= x <= width):
-            return torch.zeros_like(features[0, 0])
+        kept = faded(y, height) * faded(x, width)
         y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
         top, left = int(y), int(x)
         bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
         dy, dx = y - top, x - left
-        return (1 - dy) * ((1 - dx) * features[top, left] + dx * features[top, right]) + dy * (
-            (1 - dx) * features[bottom, left] + dx * features[bottom, right]
-        )
+        upper = (1 - dx) * features[top, left] + dx * features[top, right]
+        lower = (1 - dx) * features[bottom, left] + dx * features[bottom, right]
+        return kept * ((1 - dy) * upper + dy * lower)
 
     x0, y0, x1, y1 = box
     dy, dx = (y1 - y0) / bins, (x1 - x0) / bins
@@ -63,15 +68,31 @@ def test_a_crop_is_the_mean_of_bilinear_samples(x, y, width, height, bins):
     torch.testing.assert_close(crop[0, 0], expected, rtol=0, atol=1e-9)
 
 
-def test_crops_equal_torchvisions():
+def test_crops_equal_torchvisions_where_samples_lie_up_to_a_cell_outside():
     ops = pytest.importorskip("torchvision.ops")
     torch.manual_seed(0)
-    features, corners = torch.randn(2, H, W, C), torch.rand(2, 3, 4)
-    boxes = torch.cat([corners[..., :2] - 0.2, corners[..., :2] + corners[..., 2:]], dim=2)
-    scaled = list(boxes * torch.tensor([W, H, W, H]))
+    size = torch.tensor([W, H, W, H])
+    features, corners = torch.randn(2, H, W, C), 0.5 * torch.rand(2, 3, 4)
+    boxes = corners + torch.tensor([0.0, 0.0, 0.5, 0.5])
+    boxes[:, 0] = torch.tensor([-0.5, -0.5, W + 0.5, H + 0.5]) / size  # half a cell beyond every edge
+    scaled = list(boxes * size)
     expected = ops.roi_align(features.permute(0, 3, 1, 2), scaled, 3, sampling_ratio=2, aligned=True)
     crops = roi_align(features, boxes, 3)
     torch.testing.assert_close(crops.view(6, 9, C), expected.flatten(2).transpose(1, 2))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("outside", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_box_moved_by_rounding_keeps_its_crop_wherever_its_samples_lie(axis, outside, before):
+    cells = torch.tensor([W, H], dtype=torch.float64)
+    start = torch.ones(2, dtype=torch.float64)
+    # Of a bin 4 cells wide, the samples lie 0.5 and 2.5 cells from its start, counted in centres of cells.
+    start[axis] = -outside - 0.5 if before else cells[axis] - 1 + outside - 2.5
+    features, rounding = torch.ones(1, H, W, C, dtype=torch.float64), 1e-6
+    boxes = [torch.cat([start + shift, start + shift + 4]).view(1, 1, 4) for shift in (-rounding, rounding)]
+    crops = [roi_align(features, box / torch.cat([cells, cells]), 1) for box in boxes]
+    torch.testing.assert_close(*crops, rtol=0, atol=4 * rounding)
 
 
 def test_the_whole_image_at_its_own_size_is_itself():
