@@ -44,16 +44,36 @@ def routing(
             "in turn; repeat it.",
         ),
     ] = None,
+    against: Annotated[
+        Optional[list[Path]],
+        typer.Option(
+            metavar="FILE", help="Another artefact or checkpoint, such as one without TAR; repeat it."
+        ),
+    ] = None,
     json_path: JsonOption = None,
 ) -> None:
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
     from rich.console import Console
 
-    from mobilevis.benchmarks.accuracy.routing import MIXED, layer_row, paced_set, parse_pace, routing_record
+    from mobilevis.benchmarks.accuracy.routing import (
+        MIXED,
+        against_row,
+        layer_row,
+        paced_set,
+        parse_pace,
+        routing_record,
+    )
+    from mobilevis.cli.eager import CHECKPOINT_SUFFIX
     from mobilevis.cli.eval import tracked, write_json
     from mobilevis.cli.measured import open_measured
 
     loaded, facts = open_measured(artefact, checkpoint, input_size, None, engine, threads)
+    others = [
+        open_measured(None, path, input_size, None, engine, threads)
+        if path.suffix == CHECKPOINT_SUFFIX
+        else open_measured(path, None, None, None, engine, threads)
+        for path in against or ()
+    ]
     console = Console()
     fixed = layers or [loaded.metadata.options.get("decoder_layers", 1)]  # without routers any is refused
     rows = []
@@ -63,7 +83,11 @@ def routing(
             for count in (*fixed, None):
                 what = f"pace {step}, {'routed' if count is None else f'{count} layers'}"
                 rows.append(layer_row(loaded, videos, count, partial(tracked, console, what=what)))
-    record = routing_record(rows, dataset, artefact=facts)
+            for other, about in others:
+                bar = partial(tracked, console, what=f"pace {step}, {about['file']}")
+                rows.append(against_row(other, videos, about["file"], bar))
+    compared = {"against": [about for _, about in others]} if others else {}
+    record = routing_record(rows, dataset, artefact=facts, **compared)
     _print(console, record)
     if json_path is not None:
         write_json(console, json_path, record)
@@ -74,7 +98,12 @@ def _print(console: Console, record: dict[str, Any]) -> None:
     table = make_table("YouTube-VIS AP by decoder layers", (), columns)
     for row in record["rows"]:
         kept = "–" if row["mean_layers"] is None else f"{row['mean_layers']:.2f}"
-        table.add_row(str(row["pace"]), str(row["fixed_layers"] or "routed"), kept, f"{row['AP']:.4f}")
+        table.add_row(
+            str(row["pace"]),
+            str(row["fixed_layers"] or row.get("against", "routed")),
+            kept,
+            f"{row['AP']:.4f}",
+        )
     console.print(table)
     relation = record["relation"]
     rank = relation["rank_correlation"]

@@ -57,15 +57,22 @@ class LayerRow:
 
     Attributes:
         pace: see ``shown_frames``.
-        fixed_layers: of every frame; None where the routers choose.
+        fixed_layers: of every frame; None where the routers choose, or there are none.
         average_precision: YouTube-VIS AP, in [0, 1].
         frames: all but the videos' first, in which the routers have nothing to compare with.
+        against: which other model this is; empty for the routed one.
     """
 
     pace: Pace
     fixed_layers: Optional[int]
     average_precision: float
     frames: tuple[RoutedFrame, ...]
+    against: str = ""
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether routers chose the layers."""
+        return self.fixed_layers is None and not self.against
 
     @property
     def mean_layers(self) -> float:
@@ -196,11 +203,32 @@ def layer_row(
     Raises:
         UserError: the artefact has no routers, or fewer layers, or the data set cannot be used.
     """
-    settings = {"score_threshold": AP_SCORE_THRESHOLD, **options, "fixed_layers": fixed_layers}
+    average_precision, frames = _run(artefact, videos, progress, fixed_layers=fixed_layers, **options)
+    return LayerRow(videos.pace, fixed_layers, average_precision, frames)
+
+
+def against_row(artefact: Artefact, videos: PacedSet, name: str, progress: ProgressBar = iter) -> LayerRow:
+    """The AP of another model, such as the one that the routed one came from; see ``layer_row``.
+
+    Args:
+        artefact: of the other model.
+        videos: to run.
+        name: of the row.
+        progress: wraps the loops over videos.
+    """
+    average_precision, _ = _run(artefact, videos, progress)
+    return LayerRow(videos.pace, None, average_precision, (), name)
+
+
+def _run(
+    artefact: Artefact, videos: PacedSet, progress: ProgressBar, **options: Any
+) -> tuple[float, tuple[RoutedFrame, ...]]:
+    """The AP, in [0, 1], and the frames after a video's first."""
+    settings = {"score_threshold": AP_SCORE_THRESHOLD, **options}
     recorder = RoutingRecorder(VideoSegmenter(artefact, **settings))
     results = videos.annotations.with_name("results.json")
     result = run_accuracy(recorder, "ytvis", videos.annotations, results, videos.images, progress)
-    return LayerRow(videos.pace, fixed_layers, float(result.metrics["AP"]), tuple(recorder.frames))
+    return float(result.metrics["AP"]), tuple(recorder.frames)
 
 
 def rank_correlation(frames: Sequence[RoutedFrame]) -> Optional[float]:
@@ -231,7 +259,7 @@ def by_change(frames: Sequence[RoutedFrame], groups: int = GROUPS) -> list[dict[
 
 def routing_record(rows: Sequence[LayerRow], gt: Path, **more: Any) -> dict[str, Any]:
     """The measurement as a JSON object: Table 5's rows, and Fig. 5's relation in routed frames that moved."""
-    routed = [frame for row in rows if row.fixed_layers is None and row.pace for frame in row.frames]
+    routed = [frame for row in rows if row.is_routed and row.pace for frame in row.frames]
     return {
         "kind": RECORD_KIND,
         "schema": RECORD_SCHEMA,
@@ -239,6 +267,7 @@ def routing_record(rows: Sequence[LayerRow], gt: Path, **more: Any) -> dict[str,
             {
                 "pace": row.pace,
                 "fixed_layers": row.fixed_layers,
+                **({"against": row.against} if row.against else {}),
                 "AP": row.average_precision,
                 "mean_layers": row.mean_layers if row.frames else None,
             }

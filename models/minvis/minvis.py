@@ -116,10 +116,15 @@ class Refinement(NamedTuple):
         queries: (B, N, D) at the start and after each step, the last ones final.
         kept: (B, L) of the L layers that a router may skip (none here, see ``tar``): 1 where it ran, 0 where
             not, with a gradient.
+        refined: (B, N, D) after each of the L layers, whether it was kept or not.
+        margins: (B, L), the routers' scores of keeping less those of skipping, without any noise; None where
+            every layer runs.
     """
 
     queries: list[Tensor]
     kept: Tensor
+    refined: Sequence[Tensor] = ()
+    margins: Optional[Tensor] = None
 
 
 class MinVIS(StreamingModel):

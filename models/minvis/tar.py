@@ -26,6 +26,8 @@ SYNCHRONISERS = ("attention", "none")
 INITIAL_MARGIN = 2.0
 # A new synchroniser's scores are cosines times this: a query is found if it is nearer by a few hundredths.
 SHARPNESS = 64.0
+# Beyond any router's margin; in half precision, too, a softmax of it is 0 or 1.
+NUDGE = 1e4
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,29 @@ def straight_through(scores: Tensor) -> Tensor:
     return hard + (soft - soft.detach())  # in this order exactly 0 or 1
 
 
-def add_gumbel_noise(scores: Tensor, scale: float) -> Tensor:
-    """Scores (B, 2) with Gumbel noise of one scale: their arg-max is a draw from softmax(scores / scale)."""
-    uniform = torch.rand_like(scores).clamp_min(torch.finfo(scores.dtype).tiny)
-    return scores - scale * (-uniform.log()).log()
+def draw_nudges(frames: int, layers: int, probability: float) -> Tensor:
+    """What is added to the routers' scores of keeping, (B, L), so that some frames' layers are drawn by lot.
+
+    Each such frame has a share of its own, uniform in [0, 1], of the layers that it keeps. No gradient comes
+    through a score that is moved so far.
+
+    Args:
+        frames: B.
+        layers: L.
+        probability: of a frame to be such a one; the routers decide the others.
+    """
+    kept = torch.rand(frames, layers) < torch.rand(frames, 1)
+    drawn = torch.rand(frames, 1) < probability
+    return torch.where(kept, NUDGE, -NUDGE) * drawn
 
 
 class TemporalRouting(MinVIS):
     """A model of the MinVIS kind whose decoder is routed.
 
     Attributes:
-        exploration: scale of the noise on the routers' scores in training mode; see ``add_gumbel_noise``.
+        exploration: probability of a frame in training mode whose layers are drawn; see ``draw_nudges``.
+        straight_through: whether a loss of the queries reaches the routers through the gates (Eq. 9), and
+            what is in front of them through what they read.
     """
 
     config: TarConfig
@@ -133,6 +147,7 @@ class TemporalRouting(MinVIS):
     def __init__(self, config: TarConfig) -> None:
         super().__init__(config)
         self.exploration = 0.0
+        self.straight_through = True
         self.synchroniser = (
             Synchroniser(config.dim, config.heads) if config.synchroniser == "attention" else None
         )
@@ -153,19 +168,28 @@ class TemporalRouting(MinVIS):
         steps = self.warm_up(features)
         if previous is not None and self.synchroniser is not None:
             steps.append(self.synchroniser(steps[-1], previous))
-        kept = []
+        kept, refined, margins = [], [], []
+        nudges = self._draw_nudges(steps[-1])
         for index in range(self.config.warmup, self.config.decoder_layers):
             queries = steps[-1]
-            refined = self.run_layer(index, queries, features)
-            gate = refined.new_tensor([[0.0, 1.0]]).expand(len(refined), 2)
+            refined.append(self.run_layer(index, queries, features))
+            gate = queries.new_tensor([[0.0, 1.0]]).expand(len(queries), 2)
             if previous is not None:
-                scores = self.route(index, queries, previous)
-                if self.training and self.exploration:
-                    scores = add_gumbel_noise(scores, self.exploration)
-                gate = straight_through(scores)
-            steps.append(queries * gate[:, 0, None, None] + refined * gate[:, 1, None, None])
+                scores = self.route(index, queries if self.straight_through else queries.detach(), previous)
+                margins.append(scores[:, 1] - scores[:, 0])
+                gate = straight_through(scores + nudges[:, index - self.config.warmup])
+                gate = gate if self.straight_through else gate.detach()
+            steps.append(queries * gate[:, 0, None, None] + refined[-1] * gate[:, 1, None, None])
             kept.append(gate[:, 1])
-        return Refinement(steps, torch.stack(kept, dim=1))
+        seen = torch.stack(margins, dim=1) if margins else None
+        return Refinement(steps, torch.stack(kept, dim=1), refined, seen)
+
+    def _draw_nudges(self, queries: Tensor) -> Tensor:
+        """(B, L, 2): ``draw_nudges`` in training mode for the scores of keeping, otherwise zeros."""
+        nudges = queries.new_zeros(len(queries), len(self.routers), 2)
+        if self.training and self.exploration:
+            nudges[..., 1] = draw_nudges(*nudges.shape[:2], self.exploration).to(nudges)
+        return nudges
 
     def warm_up(self, features: Features) -> list[Tensor]:
         """Queries (B, N, D) at the start and after each layer that always runs."""
@@ -178,16 +202,20 @@ class TemporalRouting(MinVIS):
     def stand_still(self, features: Features, previous: Tensor, frames: int) -> Tensor:
         """Final queries (B, N, D) after the same B frames again and again, as the host computes them.
 
+        In training mode the layers of some are drawn, once for all repetitions.
+
         Args:
             features: of B frames.
             previous: (B, N, D), their final queries at first.
             frames: how many times they are shown.
         """
         start = self.warm_up(features)[-1]
+        nudges = self._draw_nudges(start)
         for _ in range(frames):
             queries = start if self.synchroniser is None else self.synchroniser(start, previous)
             for index in range(self.config.warmup, self.config.decoder_layers):
-                keeps = self.route(index, queries, previous).argmax(dim=-1) == 1
+                scores = self.route(index, queries, previous) + nudges[:, index - self.config.warmup]
+                keeps = scores.argmax(dim=-1) == 1
                 if bool(keeps.any()):
                     refined = self.run_layer(index, queries, features)
                     queries = torch.where(keeps[:, None, None], refined, queries)

@@ -50,6 +50,27 @@ def test_a_row_for_each_pace_with_all_layers_and_with_routers(mobilevis, tmp_pat
     assert record["rows"][0]["mean_layers"] == 3.0
 
 
+def test_another_model_is_run_on_the_same_videos(mobilevis, tmp_path, video_set):
+    weights, other = (checkpoint(name, video_set) for name in ("minvis-tar-tiny", "minvis-tiny"))
+    done = mobilevis(
+        *("bench", "routing", "--checkpoint", weights, "--input-size", "64x64", "--layers", 1),
+        *(
+            "--dataset",
+            video_set[0] / "instances.json",
+            "--pace",
+            1,
+            "--against",
+            other,
+            "--json",
+            "out.json",
+        ),
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [row.get("against") for row in record["rows"]] == [None, None, other.name]
+    assert [about["model"] for about in record["against"]] == ["minvis-tiny"]
+
+
 def test_a_model_without_routers_is_refused(refused_here, video_set):
     weights = checkpoint("minvis-tiny", video_set)
     line = refused_here(

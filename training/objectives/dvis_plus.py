@@ -16,12 +16,20 @@ import torch
 from torch import Tensor
 
 from mobilevis.models.minvis.dvis_plus import DvisPlus, Tracked
+from mobilevis.models.minvis.minvis import Features, Refinement
 from mobilevis.models.minvis.tar import TemporalRouting
-from mobilevis.training.objectives.base import Objective, sum_terms
+from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.identities import IdentityAssigner, read_identities
 from mobilevis.training.objectives.mask2former import compute_terms, join_outputs, match_costs
 from mobilevis.training.objectives.matcher import Target, match_slots, pad_targets
-from mobilevis.training.objectives.routing import RoutingLoss, hand_on, segmenter_terms, split_frames
+from mobilevis.training.objectives.routing import (
+    RoutingLoss,
+    budget_term,
+    hand_on,
+    mean_terms,
+    segmenter_terms,
+    split_frames,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class DvisPlusObjective(Objective):
         if length < 2:
             raise ValueError("the tracker is trained on clips: clip.length must be 2 or more")
         if isinstance(model, TemporalRouting):
-            model.exploration = weights.exploration
+            weights.prepare(model)
         if weights.freeze_encoder or weights.segmenter == 0:
             self.freeze(model.backbone, model.pixel_decoder)
         if weights.segmenter == 0:
@@ -91,16 +99,21 @@ class DvisPlusObjective(Objective):
                 self.weights,
             )
             frame = {f"tracker_{name}": term for name, term in found.items()}
-            routed = previous is not None and steps.kept.numel() > 0
-            if self.weights.segmenter:
-                segmented = segmenter_terms(self.model, features, steps, own, self.weights, routed)
-                frame.update({name: self.weights.segmenter * term for name, term in segmented.items()})
-            if routed:
-                share = self.length / (self.length - 1)  # the first frame has no routers
-                frame["budget"] = self.weights.budget * share * steps.kept.mean()
-            previous = hand_on(self.model, features, steps, self.weights, first=index == 0)
+            frame |= self._segmenter_terms(features, steps, own)
+            previous = hand_on(self.model, features, steps, self.weights)
             terms.append(frame)
-        return {name: term / self.length for name, term in sum_terms(terms).items()}
+        return mean_terms(terms)
+
+    def _segmenter_terms(
+        self, features: Features, steps: Refinement, targets: Sequence[Target]
+    ) -> dict[str, Tensor]:
+        """The segmenter's terms, weighed, and its routers', which may learn while the segmenter is frozen."""
+        weights = self.weights
+        terms = budget_term(steps, weights)
+        if weights.segmenter or (steps.margins is not None and weights.routers == "gain"):
+            terms |= segmenter_terms(self.model, features, steps, targets, weights)
+        unweighed = ("budget", "routers")
+        return {name: term if name in unweighed else weights.segmenter * term for name, term in terms.items()}
 
     def _track(
         self, queries: Tensor, slots: Optional[Tensor], last: Optional[Tracked]

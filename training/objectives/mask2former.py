@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mobilevis.models.minvis.minvis import Prediction
@@ -81,6 +83,16 @@ def match_costs(prediction: Prediction, instances: Instances, weights: Mask2Form
         )
 
 
+def output_costs(
+    predictions: Sequence[Prediction], instances: Instances, weights: Mask2FormerLoss
+) -> NDArray[np.float32]:
+    """``match_costs`` of L outputs, (L, B, N, M), on the host: the one transfer."""
+    costs: NDArray[np.float32] = (
+        torch.stack([match_costs(output, instances, weights) for output in predictions]).cpu().numpy()
+    )
+    return costs
+
+
 def match_outputs(
     predictions: Sequence[Prediction], instances: Instances, weights: Mask2FormerLoss
 ) -> list[list[Assignment]]:
@@ -89,8 +101,8 @@ def match_outputs(
     Raises:
         FloatingPointError: the predictions are not finite.
     """
-    costs = torch.stack([match_costs(output, instances, weights) for output in predictions])
-    return [solve_frames(output, instances.counts) for output in costs.cpu().numpy()]  # the one transfer
+    costs = output_costs(predictions, instances, weights)
+    return [solve_frames(output, instances.counts) for output in costs]
 
 
 def join_outputs(predictions: Sequence[Prediction]) -> Prediction:
@@ -103,15 +115,15 @@ def split_outputs(joined: Prediction, outputs: int) -> list[Prediction]:
     return [Prediction(*parts) for parts in zip(*(tensor.chunk(outputs, dim=1) for tensor in joined))]
 
 
-def compute_terms(
+def compute_losses(
     joined: Prediction,
     instances: Instances,
     matches: Sequence[Sequence[Assignment]],
     weights: Mask2FormerLoss,
 ) -> dict[str, Tensor]:
-    """The weighted terms ``classes``, ``mask`` and ``dice``, summed over L outputs of B frames.
+    """The weighted terms ``classes``, ``mask`` and ``dice`` of L outputs of B frames, (B, L) each.
 
-    Mask terms are divided by the number of instances in the batch.
+    Mask terms are divided by the number of instances in the batch: an output's are summed over its frames.
 
     Args:
         joined: (B, L·N, C + 1) and (B, L·N, h, w); see ``join_outputs``.
@@ -128,15 +140,32 @@ def compute_terms(
     balance[classes - 1] = weights.no_object
     entropy = F.cross_entropy(class_logits.transpose(1, 2), labels, balance, reduction="none")
     # Each output has its own mean: over its queries, weighed.
-    entropies, importances = (x.view(batch, outputs, -1).sum((0, 2)) for x in (entropy, balance[labels]))
+    entropies, importances = (x.view(batch, outputs, -1).sum(2) for x in (entropy, balance[labels]))
     logits = joined.mask_logits[pairs.frames, pairs.queries].flatten(1).float()
     masks = instances.masks[pairs.frames, pairs.instances].flatten(1)
     count = instance_count(len(masks) // outputs, logits.device)
+    places = pairs.frames * outputs + pairs.queries // (queries // outputs)
+
+    def share(losses: Tensor) -> Tensor:
+        summed = losses.new_zeros(batch * outputs).index_add(0, places, losses)
+        return summed.view(batch, outputs) / count
+
     return {
-        "classes": weights.classes * (entropies / importances).sum(),
-        "mask": weights.mask * pixel_loss(logits, masks).sum() / count,
-        "dice": weights.dice * dice_loss(logits, masks).sum() / count,
+        "classes": weights.classes * entropies / importances.sum(0),
+        "mask": weights.mask * share(pixel_loss(logits, masks)),
+        "dice": weights.dice * share(dice_loss(logits, masks)),
     }
+
+
+def compute_terms(
+    joined: Prediction,
+    instances: Instances,
+    matches: Sequence[Sequence[Assignment]],
+    weights: Mask2FormerLoss,
+) -> dict[str, Tensor]:
+    """``compute_losses``, summed over outputs and frames."""
+    losses = compute_losses(joined, instances, matches, weights)
+    return {name: table.sum() for name, table in losses.items()}
 
 
 def frame_terms(

@@ -22,9 +22,11 @@ class MinVISLoss(Mask2FormerLoss):
     Attributes:
         semantic: of a training-only head of ours, which names the class of each cell of the level at stride
             8, beside the summed terms of ten outputs. 0 is the paper's.
+        freeze_encoder: keep backbone and pixel decoder as they are.
     """
 
     semantic: float = 0.0
+    freeze_encoder: bool = False
 
 
 class MinVISObjective(Objective):
@@ -42,6 +44,8 @@ class MinVISObjective(Objective):
     def __init__(self, model: MinVIS, weights: MinVISLoss, length: int = 1) -> None:
         super().__init__(model, weights, length)
         self.semantic_head = SemanticHead(model.dim, model.num_classes) if weights.semantic else None
+        if weights.freeze_encoder:
+            self.freeze(model.backbone, model.pixel_decoder)
 
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """Frames in any order; identities are not looked at."""

@@ -23,9 +23,8 @@ from mobilevis.training.objectives.kmax import KMaxLoss
 from mobilevis.training.objectives.maxtron_vis import MaXTronVisLoss, MaXTronVisObjective
 from mobilevis.training.objectives.maxtron_vps import MaXTronVpsObjective
 from mobilevis.training.objectives.minvis import MinVISLoss, MinVISObjective
-from mobilevis.training.objectives.routing import RoutingLoss
 from mobilevis.training.objectives.seqformer import SeqFormerLoss, SeqFormerObjective
-from mobilevis.training.objectives.tar import TarObjective
+from mobilevis.training.objectives.tar import TarLoss, TarObjective
 
 
 class Recipe(NamedTuple):
@@ -44,7 +43,7 @@ OBJECTIVES: Mapping[type[StreamingModel], Recipe] = {
     MobileInst: Recipe(mobileinst.MobileInstLoss, mobileinst.create_objective),
     DenseMobileInst: Recipe(dense.DenseLoss, dense.create_objective),
     MinVIS: Recipe(MinVISLoss, MinVISObjective),
-    TarMinVIS: Recipe(RoutingLoss, TarObjective),
+    TarMinVIS: Recipe(TarLoss, TarObjective),
     DvisPlus: Recipe(DvisPlusLoss, DvisPlusObjective),
     TarDvisPlus: Recipe(DvisPlusLoss, DvisPlusObjective),
     SeqFormer: Recipe(SeqFormerLoss, SeqFormerObjective),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mobilevis.benchmarks.accuracy.routing import (
     MIXED,
     RoutedFrame,
+    against_row,
     at_pace,
     by_change,
     layer_row,
@@ -144,3 +145,13 @@ def test_the_record_relates_layers_to_change_in_routed_frames_that_move(video_se
     assert sum(part["frames"] for part in record["relation"]["by_change"]) == len(rows[3].frames)
     assert record["relation"]["rank_correlation"] is None
     json.dumps(record, allow_nan=False)
+
+
+def test_a_row_of_another_model_says_nothing_about_routing(artefact, video_set, tmp_path):
+    videos = paced_set(video_set[0] / "instances.json", 1, tmp_path)
+    other = against_row(artefact, videos, "minvis")
+    routed = layer_row(artefact, videos, None)
+    assert (other.against, other.is_routed, other.frames) == ("minvis", False, ())
+    record = routing_record([routed, other], video_set[0] / "instances.json")
+    assert [row.get("against") for row in record["rows"]] == [None, "minvis"]
+    assert sum(group["frames"] for group in record["relation"]["by_change"]) == len(routed.frames)

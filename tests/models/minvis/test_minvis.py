@@ -15,7 +15,7 @@ from mobilevis.models.minvis.tar import (
     Router,
     Synchroniser,
     TemporalRouting,
-    add_gumbel_noise,
+    draw_nudges,
     straight_through,
 )
 
@@ -216,16 +216,26 @@ def test_a_new_synchroniser_finds_the_last_queries_in_any_order():
     assert float(torch.cosine_similarity(found, previous, dim=-1).min()) > 0.9
 
 
-def test_exploration_draws_from_the_softmax_of_the_scores_and_only_in_training():
+def test_exploration_draws_any_share_of_the_layers_of_some_frames():
     torch.manual_seed(0)
-    scores = torch.tensor([[1.0, 3.0]]).log().expand(20_000, 2)
-    assert float(add_gumbel_noise(scores, 1.0).argmax(-1).float().mean()) == pytest.approx(0.75, abs=0.01)
+    nudges = draw_nudges(20_000, 4, probability=0.25)
+    drawn = nudges[nudges.any(dim=1)]
+    assert len(drawn) / len(nudges) == pytest.approx(0.25, abs=0.01)
+    shares = (drawn > 0).sum(dim=1).bincount().float() / len(drawn)
+    torch.testing.assert_close(shares, torch.full((5,), 0.2), atol=0.02, rtol=0)
+
+
+def test_layers_are_drawn_in_training_only():
+    torch.manual_seed(0)
     model = routed()
-    model.exploration = 1e6
+    model.exploration = 1.0
     with torch.no_grad():
         features = model.features(frames())
         previous = model.refine(features).queries[-1]
         assert model.refine(features, previous).kept.tolist() == [[1.0, 1.0, 1.0]]
+        model.train()
+        kept = {tuple(model.refine(features, previous).kept[0].tolist()) for _ in range(40)}
+    assert len(kept) > 4
 
 
 def test_the_synchroniser_does_not_care_in_which_order_a_frame_has_its_queries():

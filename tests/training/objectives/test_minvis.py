@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
 
 from mobilevis.models import create_model
-from mobilevis.models.minvis.minvis import Prediction, Refinement
+from mobilevis.models.minvis.minvis import Features, Prediction, Refinement
 from mobilevis.training.objectives.dvis_plus import DvisPlusLoss, DvisPlusObjective, disturb
 from mobilevis.training.objectives.identities import IdentityAssigner
 from mobilevis.training.objectives.mask2former import (
     Mask2FormerLoss,
     compute_terms,
+    join_outputs,
     match_costs,
     match_outputs,
 )
 from mobilevis.training.objectives.matcher import Assignment, Target, pad_targets
 from mobilevis.training.objectives.minvis import MinVISLoss, MinVISObjective
-from mobilevis.training.objectives.routing import RoutingLoss, draw_rollout, segmenter_terms
-from mobilevis.training.objectives.tar import TarObjective
+from mobilevis.training.objectives.routing import draw_rollout, router_loss, segmenter_terms
+from mobilevis.training.objectives.tar import TarLoss, TarObjective
 
 SMALL = {"num_classes": 2, "num_queries": 5, "dim": 32, "decoder_layers": 3, "encoder_layers": 1}
 WEIGHTS = Mask2FormerLoss()
@@ -121,7 +124,7 @@ def objective(name: str, **weights: object) -> torch.nn.Module:
     if name == "minvis-tiny":
         return MinVISObjective(model, MinVISLoss(**weights))
     if name == "minvis-tar-tiny":
-        return TarObjective(model, RoutingLoss(**weights), length=2)
+        return TarObjective(model, TarLoss(**weights), length=2)
     return DvisPlusObjective(model, DvisPlusLoss(**weights), length=2)
 
 
@@ -137,9 +140,10 @@ def clips() -> tuple[torch.Tensor, list[Target]]:
         ("minvis-tiny", {}),
         ("minvis-tiny", {"semantic": 1.0}),
         ("minvis-tar-tiny", {"budget": 1.0, "rollout": 2}),
-        ("minvis-tar-tiny", {"budget": 1.0, "final_only": True}),
+        ("minvis-tar-tiny", {"routers": "gain", "keep_identities": True}),
         ("dvis-plus-tiny", {"segmenter": 1.0}),
         ("dvis-plus-tar-tiny", {"segmenter": 1.0, "budget": 1.0, "rollout": 2}),
+        ("dvis-plus-tar-tiny", {"segmenter": 1.0, "routers": "gain"}),
     ],
 )
 def test_the_loss_reaches_every_parameter(name, weights):
@@ -153,6 +157,7 @@ def test_the_loss_reaches_every_parameter(name, weights):
 @pytest.mark.parametrize(
     ("name", "weights", "trained"),
     [
+        ("minvis-tiny", {"freeze_encoder": True}, {"decoder"}),
         ("minvis-tar-tiny", {"freeze_encoder": True}, {"decoder", "synchroniser", "routers"}),
         ("dvis-plus-tiny", {}, {"tracker"}),
         ("dvis-plus-tar-tiny", {}, {"tracker", "synchroniser", "routers"}),
@@ -174,7 +179,7 @@ def test_the_statistics_of_what_is_frozen_stay_as_they_are():
 @pytest.mark.parametrize(
     ("name", "kind", "weights"),
     [
-        ("minvis-tar-tiny", TarObjective, RoutingLoss()),
+        ("minvis-tar-tiny", TarObjective, TarLoss()),
         ("dvis-plus-tiny", DvisPlusObjective, DvisPlusLoss()),
     ],
 )
@@ -198,16 +203,81 @@ def test_a_rollout_is_of_any_length_up_to_its_own():
     assert {draw_rollout(2) for _ in range(40)} == {0, 1, 2}
 
 
-def test_the_final_queries_alone_can_stand_for_all_outputs_of_a_routed_frame():
-    whole, final = objective("minvis-tar-tiny"), objective("minvis-tar-tiny", final_only=True)
+def routed_frames(trained: TarObjective) -> tuple[Features, Refinement, list[Target]]:
+    """Two frames that follow two others, on the way that the routers chose."""
     frames, targets = clips()
-    features = whole.model.features(frames[:2])
-    steps = whole.model.refine(features, whole.model.refine(features).queries[-1])
-    last = Refinement(steps.queries[-1:], steps.kept)
+    first, second = trained.model.features(frames[:2]), trained.model.features(frames[2:])
+    return second, trained.model.refine(second, trained.model.refine(first).queries[-1]), targets[2:]
 
-    def terms(trained: TarObjective, way: Refinement, routed: bool) -> dict[str, torch.Tensor]:
-        return segmenter_terms(trained.model, features, way, targets[:2], trained.weights, routed)
 
-    expected = {name: len(steps.queries) * term for name, term in terms(whole, last, True).items()}
-    torch.testing.assert_close(terms(final, steps, True), expected)
-    torch.testing.assert_close(terms(final, steps, False), terms(whole, steps, True))
+def test_an_output_of_a_layer_that_did_not_run_has_no_loss():
+    trained = objective("minvis-tar-tiny", routers="gain")
+    features, steps, targets = routed_frames(trained)
+    skipped = steps._replace(kept=torch.tensor([[1.0, 0.0], [1.0, 0.0]]))
+    terms = segmenter_terms(trained.model, features, skipped, targets, trained.weights)
+    alone = Refinement([*steps.queries[:-2], steps.refined[0]], steps.kept)
+    expected = segmenter_terms(trained.model, features, alone, targets, trained.weights)
+    assert terms.pop("routers") > 0
+    torch.testing.assert_close(terms, expected)
+
+
+def test_what_a_layer_gains_is_all_that_its_router_learns_from():
+    trained = objective("minvis-tar-tiny", routers="gain", freeze_encoder=True)
+    terms = trained(*clips())
+    routers = list(trained.model.routers.parameters())
+    task = torch.autograd.grad(
+        terms["classes"] + terms["mask"], routers, retain_graph=True, allow_unused=True
+    )
+    assert all(gradient is None for gradient in task)
+    rest = [p for name, p in trained.model.named_parameters() if p.requires_grad and "routers" not in name]
+    assert all(g is None for g in torch.autograd.grad(terms["routers"], rest, allow_unused=True))
+
+
+def decide(kept: list[list[float]], margins: list[list[float]]) -> Refinement:
+    return Refinement([], torch.tensor(kept), [], torch.tensor(margins, requires_grad=True))
+
+
+def test_a_layer_is_worth_keeping_where_it_saves_more_than_its_budget():
+    losses = torch.tensor([[5.0, 3.0, 2.9], [5.0, 4.95, 4.0]])
+    steps = decide([[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]])
+    (gradient,) = torch.autograd.grad(router_loss(losses, steps, budget=0.2), steps.margins)
+    assert (gradient < 0).tolist() == [[True, False], [False, True]]
+
+
+def test_a_layer_is_measured_against_the_last_one_that_ran():
+    losses = torch.tensor([[5.0, 1.0, 3.0]])
+    skipped, ran = decide([[0.0, 1.0]], [[0.0, 0.0]]), decide([[1.0, 1.0]], [[0.0, 0.0]])
+    surplus = {"skipped": 4.0 + 2.0, "ran": 4.0 + 2.0}
+    for steps, name, keeps in ((skipped, "skipped", True), (ran, "ran", False)):
+        loss = router_loss(losses, steps, budget=0.0)
+        assert float(loss.detach()) == pytest.approx(surplus[name] / 2 * math.log(2))
+        (gradient,) = torch.autograd.grad(loss, steps.margins)
+        assert bool(gradient[0, 1] < 0) is keeps
+
+
+def test_routers_learn_to_skip_a_layer_that_gains_nothing():
+    trained = objective("minvis-tar-tiny", routers="gain", budget=1e3)
+    optimiser = torch.optim.SGD(trained.model.routers.parameters(), lr=1e-3)
+    for _ in range(4):
+        optimiser.zero_grad()
+        trained(*clips())["routers"].backward()
+        optimiser.step()
+    assert float(routed_frames(trained)[1].kept.sum()) == 0.0
+
+
+def test_an_object_of_a_clip_keeps_its_query_behind_the_synchroniser():
+    trained = objective("minvis-tar-tiny")
+    features, steps, targets = routed_frames(trained)
+    nothing = Assignment(*torch.empty(2, 0, dtype=torch.long))
+    kept = [Assignment(torch.tensor([4]), torch.tensor([0])), nothing]
+    found = segmenter_terms(trained.model, features, steps, targets, trained.weights, lambda costs: kept)
+    predictions, instances = trained.model.predictions(features, steps), pad_targets(targets)
+    anew = match_outputs(predictions[:2], instances, trained.weights)
+    matches = [*anew, kept, kept, kept]
+    expected = compute_terms(join_outputs(predictions), instances, matches, trained.weights)
+    torch.testing.assert_close(found, expected)
+
+
+def test_an_unknown_teacher_of_routers_is_refused():
+    with pytest.raises(ValueError, match=r"objective\.routers"):
+        TarLoss(routers="reward")
