@@ -9,27 +9,21 @@ from typing import Any, Optional
 from .records import DOCS, RESULTS, format_header, format_percent, format_row, read_record
 
 ROUTING = RESULTS / "routing" / "minvis-tar-topformer-tiny.json"
-ROUTING_STILL = {
-    "160 others, static": RESULTS / "routing" / "minvis-tar-topformer-tiny_still.json",
-    "320 more, static": RESULTS / "routing" / "minvis-tar-topformer-tiny_still-320.json",
-}
+# The models without TAR, on the same videos: a process of its own, beside a second run of the routed one.
+AGAINST = RESULTS / "routing" / "minvis-tar-topformer-tiny_against.json"
 PLOT = DOCS / "models" / "tar.png"
-PACES = {0: "static", 1: "as drawn", 2: "every second frame"}
+PACES = {0: "still", "mixed": "still and moving in turn", 1: "as drawn", 2: "every second frame"}
 
 
 def routing_table() -> str:
-    """TAR's Table 5 on our data: AP by decoder layers, at each pace; routed rows say how many were kept."""
-    columns = {name: _layer_rows(ROUTING, pace) for pace, name in PACES.items()}
-    columns |= {name: _layer_rows(file, 0) for name, file in ROUTING_STILL.items()}
-    lines = [format_header("layers in a frame", *(f"AP, {name}" for name in columns))]
-    counts = sorted({fixed for rows in columns.values() for fixed in rows if fixed is not None})
-    for fixed in (*counts, None):
-        cells = []
-        for rows in columns.values():
-            row = rows.get(fixed)
-            kept = f" ({row['mean_layers']:.2f} layers)" if row is not None and fixed is None else ""
-            cells.append("–" if row is None else format_percent(row["AP"]) + kept)
-        lines.append(format_row("routed" if fixed is None else str(fixed), *cells))
+    """TAR's Tables 1 and 5 on our data: AP by decoder layers at each pace, and of models without TAR."""
+    rows = [row for file in (AGAINST, ROUTING) for row in read_record(file)["rows"]]
+    found = {(_name(row), row["pace"]): row for row in rows}
+    names = sorted({name for name, _ in found}, key=lambda name: (name.isdigit(), name == "routed", name))
+    lines = [format_header("", *(f"AP, {pace}" for pace in PACES.values()))]
+    for name in names:
+        cells = [_cell(found.get((name, pace)), shows_layers=name == "routed") for pace in PACES]
+        lines.append(format_row(f"{name} layers" if name.isdigit() else name, *cells))
     return "".join(lines)
 
 
@@ -42,8 +36,14 @@ def relation_table() -> str:
     return f"{format_header(*header)}{format_row(*layers)}\n{correlation}"
 
 
-def _layer_rows(file: Path, pace: int) -> dict[Optional[int], dict[str, Any]]:
-    return {row["fixed_layers"]: row for row in read_record(file)["rows"] if row["pace"] == pace}
+def _name(row: dict[str, Any]) -> str:
+    return str(row.get("against") or row["fixed_layers"] or "routed")
+
+
+def _cell(row: Optional[dict[str, Any]], shows_layers: bool) -> str:
+    if row is None:
+        return "–"
+    return format_percent(row["AP"]) + (f" ({row['mean_layers']:.2f} layers)" if shows_layers else "")
 
 
 def draw_routing(path: Path) -> None:
@@ -56,7 +56,7 @@ def draw_routing(path: Path) -> None:
     groups = relation["by_change"]
     axes.plot([group["change"] for group in groups], [group["layers"] for group in groups], marker="o")
     axes.set(
-        xscale="log", xlabel="mean squared RGB difference of adjacent frames", ylabel="decoder layers kept"
+        xscale="symlog", xlabel="mean squared RGB difference of adjacent frames", ylabel="decoder layers kept"
     )
     axes.set_ylim(0, 9.5)
     axes.grid(alpha=0.3)

@@ -22,10 +22,12 @@ from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig
 from mobilevis.models.minvis.minvis import STRIDES, Features, MinVIS, MinVISConfig, Refinement
 
 SYNCHRONISERS = ("attention", "none")
-# A new router keeps, or skips, its layer with odds e² : 1.
+# A new router keeps its layer with odds e² : 1.
 INITIAL_MARGIN = 2.0
 # A new synchroniser's scores are cosines times this: a query is found if it is nearer by a few hundredths.
 SHARPNESS = 64.0
+# Its share of what is found; see ``Synchroniser``.
+FOUND = 0.1
 # Beyond any router's margin; in half precision, too, a softmax of it is 0 or 1.
 NUDGE = 1e4
 
@@ -37,22 +39,16 @@ class TarConfig(MinVISConfig):
     Attributes:
         warmup: M^s, layers before the synchroniser, which always run (Fig. 4: 1 is best).
         synchroniser: ``attention`` (Eq. 2–3), or ``none`` for the ablation of Table 3.
-        kept_at_first: routed layers that new routers keep, the last ones; None keeps all, so that training
-            starts from the decoder as it was. The last layers have learned to mend a good query.
     """
 
     warmup: int = 1
     synchroniser: str = "attention"
-    kept_at_first: Optional[int] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_known("synchroniser", self.synchroniser, SYNCHRONISERS)
         if self.warmup >= self.decoder_layers:
             raise ValueError(f"warmup {self.warmup} leaves none of the {self.decoder_layers} layers to route")
-        routed = self.decoder_layers - self.warmup
-        if self.kept_at_first is not None and not 1 <= self.kept_at_first <= routed:
-            raise ValueError(f"kept_at_first {self.kept_at_first} is not in 1…{routed}, the routed layers")
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,8 @@ class Synchroniser(nn.Module):
     """Eq. 2–3: the queries of the last frame attend to this frame's; residual, and normed.
 
     Whatever query an object had in this frame, it is found at the place that it had in the last one. A new
-    one looks each of the last queries up among this frame's by their cosine, and averages the two: while
-    nothing moves, what is handed on comes to rest at what the frame shows, before any training.
+    one looks each of the last queries up among this frame's by their cosine, and adds a tenth of what it
+    finds: while nothing moves, what is handed on stays what nine layers made of it, before any training.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -74,7 +70,7 @@ class Synchroniser(nn.Module):
         # Normed queries of C channels a head have a product of C · cosine, which the attention divides by √C.
         gain = (SHARPNESS / math.sqrt(dim // heads)) ** 0.5
         for layer, scale in zip(
-            (attention.query, attention.key, attention.value, attention.out), (gain, gain, 1.0, 1.0)
+            (attention.query, attention.key, attention.value, attention.out), (gain, gain, 1.0, FOUND)
         ):
             with torch.no_grad():
                 nn.init.eye_(layer.weight).mul_(scale)
@@ -93,7 +89,7 @@ class Router(nn.Module):
 
     ones: Tensor
 
-    def __init__(self, dim: int, num_queries: int, keeps: bool) -> None:
+    def __init__(self, dim: int, num_queries: int) -> None:
         super().__init__()
         self.register_buffer("ones", torch.ones(1, num_queries), persistent=False)
         self.mlp = Mlp(3 * dim, dim, 2)
@@ -101,8 +97,7 @@ class Router(nn.Module):
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         with torch.no_grad():
-            margin = INITIAL_MARGIN / num_queries
-            last.bias.copy_(torch.tensor([0.0, margin] if keeps else [margin, 0.0]))
+            last.bias.copy_(torch.tensor([0.0, INITIAL_MARGIN / num_queries]))
 
     def forward(self, queries: Tensor, previous: Tensor) -> Tensor:
         """Queries before the layer and the last frame's final ones, (B, N, D) → scores (B, 2): skip, keep."""
@@ -152,10 +147,7 @@ class TemporalRouting(MinVIS):
             Synchroniser(config.dim, config.heads) if config.synchroniser == "attention" else None
         )
         routed = range(config.warmup, config.decoder_layers)
-        first_kept = config.decoder_layers - (config.kept_at_first or len(routed))
-        self.routers = nn.ModuleList(
-            Router(config.dim, config.num_queries, keeps=index >= first_kept) for index in routed
-        )
+        self.routers = nn.ModuleList(Router(config.dim, config.num_queries) for _ in routed)
 
     def refine(self, features: Features, previous: Optional[Tensor] = None) -> Refinement:
         """Take queries through the decoder as in training: all layers run, and Eq. 10 weighs them.

@@ -73,7 +73,6 @@ def test_a_configuration_builds_the_model_again(name):
         ({"num_queries": 0}, "num_queries 0 is not a positive integer"),
         ({"warmup": 4}, "leaves none of the 4 layers to route"),
         ({"synchroniser": "bipartite"}, "known are attention, none"),
-        ({"kept_at_first": 9}, "kept_at_first 9 is not in 1…"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(config, message):
@@ -146,14 +145,6 @@ def test_training_computes_what_the_host_does_with_the_layers_that_are_kept():
     assert steps.kept.tolist() == [[0.0, 1.0, 0.0]]
 
 
-def test_new_routers_may_keep_the_last_layers_only():
-    model = routed(kept_at_first=1)
-    with torch.no_grad():
-        features = model.features(frames())
-        previous = model.refine(features).queries[-1]
-        assert model.refine(features, previous).kept.tolist() == [[0.0, 0.0, 1.0]]
-
-
 @pytest.mark.parametrize("warmup", [1, 2])
 def test_standing_still_is_the_same_frame_again_and_again(warmup):
     model = routed(warmup=warmup)
@@ -176,7 +167,7 @@ def test_the_first_frame_is_decoded_as_without_routing():
 
 def test_a_router_reads_both_frames_queries_and_their_difference():
     """TAR, Eq. 4–5: an MLP of [q, p, q − p], summed over the queries."""
-    router = Router(dim=8, num_queries=5, keeps=True)
+    router = Router(dim=8, num_queries=5)
     first, last = router.mlp[0], router.mlp[-1]
     torch.nn.init.normal_(last.weight)
     queries, previous = torch.randn(2, 5, 8), torch.randn(2, 5, 8)
