@@ -9,21 +9,20 @@ from typing import Any, Optional
 from .records import DOCS, RESULTS, format_header, format_percent, format_row, read_record
 
 ROUTING = RESULTS / "routing" / "minvis-tar-topformer-tiny.json"
-# The models without TAR, on the same videos: a process of its own, beside a second run of the routed one.
-AGAINST = RESULTS / "routing" / "minvis-tar-topformer-tiny_against.json"
 PLOT = DOCS / "models" / "tar.png"
 PACES = {0: "still", "mixed": "still and moving in turn", 1: "as drawn", 2: "every second frame"}
 
 
 def routing_table() -> str:
     """TAR's Tables 1 and 5 on our data: AP by decoder layers at each pace, and of models without TAR."""
-    rows = [row for file in (AGAINST, ROUTING) for row in read_record(file)["rows"]]
+    files = sorted(ROUTING.parent.glob("*.json"))  # of the same videos
+    rows = [row for file in files for row in read_record(file)["rows"]]
     found = {(_name(row), row["pace"]): row for row in rows}
     names = sorted({name for name, _ in found}, key=lambda name: (name.isdigit(), name == "routed", name))
-    lines = [format_header("", *(f"AP, {pace}" for pace in PACES.values()))]
+    lines = [format_header("layers in a frame", *(f"AP, {pace}" for pace in PACES.values()))]
     for name in names:
         cells = [_cell(found.get((name, pace)), shows_layers=name == "routed") for pace in PACES]
-        lines.append(format_row(f"{name} layers" if name.isdigit() else name, *cells))
+        lines.append(format_row(f"fixed: {name}" if name.isdigit() else name, *cells))
     return "".join(lines)
 
 

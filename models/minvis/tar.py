@@ -26,8 +26,6 @@ SYNCHRONISERS = ("attention", "none")
 INITIAL_MARGIN = 2.0
 # A new synchroniser's scores are cosines times this: a query is found if it is nearer by a few hundredths.
 SHARPNESS = 64.0
-# Its share of what is found; see ``Synchroniser``.
-FOUND = 0.1
 # Beyond any router's margin; in half precision, too, a softmax of it is 0 or 1.
 NUDGE = 1e4
 
@@ -39,16 +37,20 @@ class TarConfig(MinVISConfig):
     Attributes:
         warmup: M^s, layers before the synchroniser, which always run (Fig. 4: 1 is best).
         synchroniser: ``attention`` (Eq. 2–3), or ``none`` for the ablation of Table 3.
+        found: share that a new synchroniser adds of what it finds, in (0, 1].
     """
 
     warmup: int = 1
     synchroniser: str = "attention"
+    found: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_known("synchroniser", self.synchroniser, SYNCHRONISERS)
         if self.warmup >= self.decoder_layers:
             raise ValueError(f"warmup {self.warmup} leaves none of the {self.decoder_layers} layers to route")
+        if not 0 < self.found <= 1:
+            raise ValueError(f"found is {self.found}, it must be above 0 and at most 1")
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,18 @@ class Synchroniser(nn.Module):
     """Eq. 2–3: the queries of the last frame attend to this frame's; residual, and normed.
 
     Whatever query an object had in this frame, it is found at the place that it had in the last one. A new
-    one looks each of the last queries up among this frame's by their cosine, and adds a tenth of what it
-    finds: while nothing moves, what is handed on stays what nine layers made of it, before any training.
+    one looks each of the last queries up among this frame's by their cosine, and averages the two: while
+    nothing moves, what is handed on comes to rest at what the frame shows, before any training. If it adds a
+    small share of what is ``found`` instead, what is handed on stays what all layers made of it.
     """
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, found: float = 1.0) -> None:
         super().__init__()
         self.attention = attention = MultiHeadAttention(dim, heads)
         # Normed queries of C channels a head have a product of C · cosine, which the attention divides by √C.
         gain = (SHARPNESS / math.sqrt(dim // heads)) ** 0.5
         for layer, scale in zip(
-            (attention.query, attention.key, attention.value, attention.out), (gain, gain, 1.0, FOUND)
+            (attention.query, attention.key, attention.value, attention.out), (gain, gain, 1.0, found)
         ):
             with torch.no_grad():
                 nn.init.eye_(layer.weight).mul_(scale)
@@ -144,7 +147,9 @@ class TemporalRouting(MinVIS):
         self.exploration = 0.0
         self.straight_through = True
         self.synchroniser = (
-            Synchroniser(config.dim, config.heads) if config.synchroniser == "attention" else None
+            Synchroniser(config.dim, config.heads, config.found)
+            if config.synchroniser == "attention"
+            else None
         )
         routed = range(config.warmup, config.decoder_layers)
         self.routers = nn.ModuleList(Router(config.dim, config.num_queries) for _ in routed)
@@ -178,9 +183,10 @@ class TemporalRouting(MinVIS):
 
     def _draw_nudges(self, queries: Tensor) -> Tensor:
         """(B, L, 2): ``draw_nudges`` in training mode for the scores of keeping, otherwise zeros."""
-        nudges = queries.new_zeros(len(queries), len(self.routers), 2)
+        frames, layers = len(queries), len(self.routers)
+        nudges = queries.new_zeros(frames, layers, 2)
         if self.training and self.exploration:
-            nudges[..., 1] = draw_nudges(*nudges.shape[:2], self.exploration).to(nudges)
+            nudges[..., 1] = draw_nudges(frames, layers, self.exploration).to(nudges)
         return nudges
 
     def warm_up(self, features: Features) -> list[Tensor]:

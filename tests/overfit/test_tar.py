@@ -25,7 +25,11 @@ def test_minvis_learns_one_clip_by_heart_and_then_runs_few_layers_where_nothing_
     overfit: Callable[..., float], clip_set: Path, tmp_path: Path
 ) -> None:
     by_gain = {"routers": "gain", "budget": 0.05, "exploration": 0.3, "keep_identities": True, "rollout": 10}
-    assert overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective=by_gain) >= 0.90
+    options = {"found": 0.1}
+    assert (
+        overfit("minvis-tar-tiny", 400, clip_length=3, batch_size=1, objective=by_gain, options=options)
+        >= 0.90
+    )
     video = load_ytvis(clip_set).videos[0]
     artefact = routed_artefact(tmp_path / "run" / "model.safetensors", (video.height, video.width))
     still = paced_set(clip_set, 0, tmp_path)

@@ -73,6 +73,7 @@ def test_a_configuration_builds_the_model_again(name):
         ({"num_queries": 0}, "num_queries 0 is not a positive integer"),
         ({"warmup": 4}, "leaves none of the 4 layers to route"),
         ({"synchroniser": "bipartite"}, "known are attention, none"),
+        ({"found": 0.0}, "found is 0.0"),
     ],
 )
 def test_a_configuration_that_cannot_be_is_refused(config, message):
@@ -205,6 +206,14 @@ def test_a_new_synchroniser_finds_the_last_queries_in_any_order():
     with torch.no_grad():
         found = model.synchronise(previous[:, torch.randperm(5)], previous)
     assert float(torch.cosine_similarity(found, previous, dim=-1).min()) > 0.9
+
+
+def test_a_new_synchroniser_may_leave_the_last_queries_nearly_as_they_are():
+    model = routed(found=0.01)
+    previous = torch.nn.functional.layer_norm(torch.randn(1, 5, 32), (32,))
+    with torch.no_grad():
+        handed_on = model.synchronise(torch.randn(1, 5, 32), previous)
+    torch.testing.assert_close(handed_on, previous, atol=0.1, rtol=0)
 
 
 def test_exploration_draws_any_share_of_the_layers_of_some_frames():
