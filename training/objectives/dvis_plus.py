@@ -100,7 +100,8 @@ class DvisPlusObjective(Objective):
             )
             frame = {f"tracker_{name}": term for name, term in found.items()}
             frame |= self._segmenter_terms(features, steps, own)
-            previous = hand_on(self.model, features, steps, self.weights)
+            if index + 1 < self.length:
+                previous = hand_on(self.model, features, steps, self.weights)
             terms.append(frame)
         return mean_terms(terms)
 
