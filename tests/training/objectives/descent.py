@@ -13,12 +13,14 @@ from mobilevis.training.objectives.matcher import Target
 STEPS, RATE = 30, 0.02
 
 
-def descend(objective: Objective, frames: Tensor, term: str, targets: Sequence[Target] = ()) -> list[float]:
+def descend(
+    objective: Objective, frames: Tensor, term: str, targets: Sequence[Target] = (), steps: int = STEPS
+) -> list[float]:
     """A term's value at each step of what an objective trains, on the same frames."""
     learned = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(learned, RATE)
     history = []
-    for _ in range(STEPS):
+    for _ in range(steps):
         loss = objective(frames, targets)[term]
         optimizer.zero_grad()
         loss.backward()

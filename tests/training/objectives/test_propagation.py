@@ -46,7 +46,8 @@ def test_steps_bring_it_nearer_to_the_encoder():
     model = create_model(FAMILIES[0][0], num_classes=3)
     weights = mobileinst.MobileInstLoss(propagation_only=True, distilled=1.0)
     objective = PropagationObjective(model, weights, 2).train()
-    history = descend(objective, plain_frames(), "distilled")
+    # Rounding differs by the machine's instructions: after 30 steps one had 0.504.
+    history = descend(objective, plain_frames(), "distilled", steps=80)
     assert history[-1] < 0.5 * history[0]
 
 
