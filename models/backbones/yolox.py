@@ -7,7 +7,8 @@ and pooling by 9 and 13 is pooling by 5 repeated: operators that every delegate 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Optional
 
 import torch
@@ -93,18 +94,33 @@ class Bottleneck(nn.Module):
 
 
 class CrossStage(nn.Module):
-    """Cross-stage partial block: bottlenecks on one half of the channels, both halves joined."""
+    """Cross-stage partial block: bottlenecks on one half of the channels, both halves joined.
 
-    def __init__(self, in_channels: int, out_channels: int, depth: int, residual: bool = True) -> None:
+    Args:
+        in_channels: of what is read, of the finest level where it is several.
+        out_channels: of the result.
+        depth: number of bottlenecks.
+        residual: whether these are residual.
+        entrance: makes what reads the level or levels, from ``in_channels`` and one half's channels.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        depth: int,
+        residual: bool = True,
+        entrance: Callable[[int, int], nn.Module] = ConvAct,
+    ) -> None:
         super().__init__()
         half = out_channels // 2
-        self.main = ConvAct(in_channels, half)
-        self.bypass = ConvAct(in_channels, half)
+        self.main = entrance(in_channels, half)
+        self.bypass = entrance(in_channels, half)
         self.blocks = nn.Sequential(*(Bottleneck(half, residual) for _ in range(depth)))
         self.join = ConvAct(2 * half, out_channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.join(torch.cat([self.blocks(self.main(x)), self.bypass(x)], dim=1))
+    def forward(self, *levels: Tensor) -> Tensor:
+        return self.join(torch.cat([self.blocks(self.main(*levels)), self.bypass(*levels)], dim=1))
 
 
 class JoinedLevels(nn.Module):
@@ -131,22 +147,6 @@ class JoinedLevels(nn.Module):
         if self.coarse is None or self.fine is None:
             return F.silu(self.conv(torch.cat([_double(coarse), fine], dim=1)))
         return F.silu(self.fine(fine) + _double(self.coarse(coarse)))
-
-
-class TopDown(nn.Module):
-    """Cross-stage block, without residuals, of a level and the next coarser one."""
-
-    def __init__(self, coarse_channels: int, fine_channels: int, out_channels: int) -> None:
-        super().__init__()
-        half = out_channels // 2
-        self.main = JoinedLevels(coarse_channels, fine_channels, half)
-        self.bypass = JoinedLevels(coarse_channels, fine_channels, half)
-        self.blocks = nn.Sequential(Bottleneck(half, residual=False))
-        self.join = ConvAct(2 * half, out_channels)
-
-    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
-        main, bypass = self.main(coarse, fine), self.bypass(coarse, fine)
-        return self.join(torch.cat([self.blocks(main), bypass], dim=1))
 
 
 class PoolPyramid(nn.Module):
@@ -183,9 +183,9 @@ class YoloxNano(nn.Module):
             Separable(128, 256, 2), PoolPyramid(256), CrossStage(256, 256, 1, residual=False)
         )
         self.lateral5 = ConvAct(256, 128)
-        self.down4 = TopDown(128, 128, 128)
+        self.down4 = CrossStage(128, 128, 1, residual=False, entrance=partial(JoinedLevels, 128))
         self.lateral4 = ConvAct(128, 64)
-        self.down3 = TopDown(64, 64, 64)
+        self.down3 = CrossStage(64, 64, 1, residual=False, entrance=partial(JoinedLevels, 64))
         self.halve3 = Separable(64, 64, 2)
         self.up4 = CrossStage(128, 128, 1, residual=False)
         self.halve4 = Separable(128, 128, 2)
@@ -252,14 +252,8 @@ class LevelHead(nn.Module):
     def forward(self, x: Tensor) -> CellFeatures:
         stem, box_tower = self.locate(x)
         classes = self.class_tower(stem)
-        return CellFeatures(
-            stem,
-            classes,
-            box_tower,
-            self.class_logits(classes),
-            self.boxes(box_tower),
-            self.objectness(box_tower),
-        )
+        boxes, objectness = self.read_place(box_tower).split((4, 1), dim=1)
+        return CellFeatures(stem, classes, box_tower, self.class_logits(classes), boxes, objectness)
 
 
 class YoloxHead(nn.ModuleList):
