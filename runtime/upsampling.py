@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import Array
 
 # Pixels of a row that one product makes: two cells count for a pixel, and a product sums over all of its own.
-BLOCK = 256
+# The 68,000 pixels of a person at 720p take 49 µs by 128, 62 by 256 and 46 by 64, where calls begin to count.
+BLOCK = 128
 
 
 class Line(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.letterbox import Letterbox, LetterboxResizer
+from mobilevis.runtime.letterbox import STRIP, Letterbox, LetterboxResizer, average
 from mobilevis.runtime.masks import logit, maskness, to_frame
 
 sizes = st.tuples(st.integers(16, 400), st.integers(16, 400))
@@ -119,3 +120,19 @@ def test_maskness_is_the_mean_foreground_probability():
 
 def test_logit_inverts_the_sigmoid():
     assert 1 / (1 + np.exp(-logit(0.45))) == pytest.approx(0.45)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3 * STRIP), st.integers(1, 24))
+def test_averaging_by_three_is_opencv_s_to_the_bit(seed, rows, columns):
+    picture = np.random.default_rng(seed).integers(0, 256, (3 * rows, 3 * columns, 3), dtype=np.uint8)
+    into = np.empty((rows, columns, 3), dtype=np.uint8)
+    expected = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(average(picture, into), expected)
+
+
+def test_averaging_by_three_rounds_every_sum_as_division_does():
+    sums = np.arange(9 * 255 + 1)
+    pixels = np.stack([(sums + k) // 9 for k in range(9)], axis=1).astype(np.uint8)
+    picture = pixels.reshape(-1, 3, 1).repeat(3, axis=2).reshape(-1, 3, 3)
+    into = np.empty((len(sums), 1, 3), dtype=np.uint8)
+    assert np.array_equal(average(picture, into)[:, 0, 0], np.rint(sums / 9))
