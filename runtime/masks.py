@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from math import ceil, floor
 from typing import Optional
 
 import cv2
@@ -47,27 +48,8 @@ def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.
     return soft_iou(*flat)
 
 
-def maskness(logits: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
-    """Mean foreground probability of each mask, SparseInst's rescoring factor.
-
-    Args:
-        logits: (S, h, w) float32.
-        threshold: logit above which a cell is foreground.
-
-    Returns:
-        (S,) float32 in [0, 1]; 0 for a mask without foreground.
-    """
-    foreground = logits > threshold
-    factors = np.zeros(len(logits), dtype=np.float32)
-    for index, (mask, inside) in enumerate(zip(logits, foreground)):
-        values = mask[inside]
-        if values.size:
-            factors[index] = np.mean(sigmoid(values))
-    return factors
-
-
 def part_masks(
-    logits: NDArray[np.float32],
+    logits: Sequence[NDArray[np.float32]],
     classes: NDArray[np.integer],
     scores: NDArray[np.float32],
     threshold: float,
@@ -80,7 +62,7 @@ def part_masks(
     both of a pair claim or border on, pair by pair in the order of the rows.
 
     Args:
-        logits: (S, h, w) float32.
+        logits: S, each (h, w) float32.
         classes: (S,) class indices.
         scores: (S,) in [0, 1]; instances below ``PARTED_SCORE`` neither take nor lose cells, and of a pair
             whose IoU is ``PARTED_IOU`` or more neither takes the other's.
@@ -90,7 +72,10 @@ def part_masks(
     Returns:
         (S, h, w) float32; equal logits stay.
     """
-    parted, masks = logits.copy(), logits > threshold
+    if not len(logits):
+        return np.zeros((0, 0, 0), dtype=np.float32)
+    parted = np.stack(logits)
+    masks = parted > threshold
     if boxes is None:
         boxes = [_tight_box(mask) for mask in masks]
     for pair in combinations(np.flatnonzero(scores >= PARTED_SCORE).tolist(), 2):
@@ -202,7 +187,7 @@ def instances_in_frame(
     ids: Sequence[int],
     classes: Sequence[int],
     scores: NDArray[np.float32],
-    logits: NDArray[np.float32],
+    logits: Sequence[NDArray[np.float32]],
     letterbox: Letterbox,
     stride: int,
     threshold: float,
@@ -215,7 +200,7 @@ def instances_in_frame(
         ids: (S,) identities, from 1.
         classes: (S,) class indices.
         scores: (S,) in [0, 1] but for rounding.
-        logits: (S, h, w) float32, see ``to_frame``, as are the next three.
+        logits: S, each (h, w) float32, see ``to_frame``, as are the next three.
         letterbox: where the source frame lies in the input.
         stride: input pixels for each cell.
         threshold: logit above which a pixel is foreground.
@@ -223,7 +208,7 @@ def instances_in_frame(
         boxes: S, see ``to_frame``; None finds them.
     """
     instances = []
-    for index in np.argsort(-scores, kind="stable"):
+    for index in np.argsort(-scores, kind="stable").tolist():
         score = float(scores[index])
         if score < least_score:
             break
@@ -238,6 +223,6 @@ def instances_in_frame(
 
 def _reach(first: int, last: int, scale: float, size: int) -> tuple[int, int]:
     """Pixels [start, end) whose two neighbouring cells include one of the cells first … last."""
-    start = int(np.floor((first - 0.5) / scale - 0.5))
-    end = int(np.ceil((last + 1.5) / scale - 0.5)) + 1
+    start = floor((first - 0.5) / scale - 0.5)
+    end = ceil((last + 1.5) / scale - 0.5) + 1
     return min(max(start, 0), size - 1), max(min(end, size), 1)

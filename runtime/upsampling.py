@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
 
@@ -24,15 +23,15 @@ class Line(NamedTuple):
 
     Attributes:
         weights: (pixels, cells) float32; rows sum to 1, over at most two cells side by side.
-        first: (pixels,), the first cell that counts.
+        first: of each pixel, the first cell that counts.
     """
 
     weights: Array
-    first: NDArray[np.intp]
+    first: list[int]
 
     def cells(self, start: int, end: int) -> slice:
         """The cells that count for pixels ``start`` … ``end - 1``."""
-        return slice(int(self.first[start]), min(int(self.first[end - 1]) + 2, self.weights.shape[1]))
+        return slice(self.first[start], min(self.first[end - 1] + 2, self.weights.shape[1]))
 
 
 def make_line(pixels: int, cells: int, scale: float, origin: float = 0.0) -> Line:
@@ -51,7 +50,7 @@ def make_line(pixels: int, cells: int, scale: float, origin: float = 0.0) -> Lin
     weights, line, share = np.zeros((pixels, cells), dtype=np.float32), np.arange(pixels), places - first
     weights[line, np.minimum(first + 1, cells - 1)] = share
     weights[line, first] = 1.0 - share
-    return Line(weights, first)
+    return Line(weights, first.tolist())
 
 
 # A video has two lines for all of its masks.

@@ -53,7 +53,7 @@ class AppearanceFollower:
             wanted = np.flatnonzero((ids > 0) & self._setting.choice.keep_classes(classes))
             scores = class_scores[wanted].max(axis=1, initial=0.0)
             boxes = [shown[k].region.box for k in wanted]
-            return Tracked(ids[wanted], classes[wanted], scores, logits[wanted], boxes)
+            return Tracked(ids[wanted], classes[wanted], scores, [logits[k] for k in wanted], boxes)
 
     def on_no_masks(self) -> None:
         """See ``Follower``."""
@@ -69,8 +69,8 @@ class AppearanceFollower:
         step = None if before is None else find_camera_step(before, self._miniature)
         return None if step is None else (step[0] / stride, step[1] / stride)
 
-    def _fuse(self, masks: FrameMasks) -> tuple[Array, list[Foreground], NDArray[np.intp], Array]:
-        """The K objects of a frame: logits (K, *content), what they show, the best kernel of each, and class
+    def _fuse(self, masks: FrameMasks) -> tuple[list[Array], list[Foreground], NDArray[np.intp], Array]:
+        """The K objects of a frame: logits (*content), what they show, the best kernel of each, and class
         scores (K, L)."""
         quality = np.array([shown.maskness for shown in masks.foregrounds], dtype=np.float32)
         class_scores = self._class_scores * quality[:, None]
@@ -80,16 +80,16 @@ class AppearanceFollower:
         weights = fusion_weights(scores[seen], regions, self._setting.same_object_iou)
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         best = seen[weights.argmax(axis=1)] if len(seen) else seen
-        logits, shown = masks.logits[best], [masks.foregrounds[row] for row in best]
+        logits, shown = [masks.logits[row] for row in best], [masks.foregrounds[row] for row in best]
         several = np.flatnonzero((weights > 0.0).sum(axis=1) > 1)
         if not several.size:
             return logits, shown, best, class_scores
-        fused = replace(masks, whole=np.tensordot(weights[several], masks.whole[seen], axes=1))
-        logits[several] = fused.logits
-        for row, together in zip(several, fused.foregrounds):
-            shown[row] = together
-        held = np.flatnonzero([each.region.area for each in shown])
-        return logits[held], [shown[row] for row in held], best[held], class_scores[held]
+        members = masks.whole if len(seen) == len(masks.whole) else masks.whole[seen]
+        fused = replace(masks, whole=np.tensordot(weights[several], members, axes=1))
+        for row, mask, together in zip(several, fused.logits, fused.foregrounds):
+            logits[row], shown[row] = mask, together
+        held = [row for row, each in enumerate(shown) if each.region.area]
+        return [logits[row] for row in held], [shown[row] for row in held], best[held], class_scores[held]
 
 
 def follow_appearances(

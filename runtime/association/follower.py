@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
-from mobilevis.runtime.association.regions import Foreground
+from mobilevis.runtime.association.regions import Foreground, find_foregrounds
 from mobilevis.runtime.masks import Box
 from mobilevis.runtime.stages import Stages
 
@@ -77,8 +78,7 @@ class FrameMasks:
     @cached_property
     def foregrounds(self) -> list[Foreground]:
         """What each of the S masks shows; looked for once."""
-        above = self.whole > self.threshold
-        return [Foreground(*pair, self.content) for pair in zip(self.whole, above)]
+        return find_foregrounds(self.whole, self.threshold, self.content)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Tracked:
         ids: (R,) int64, from 1.
         classes: (R,) int64, class indices.
         scores: (R,) float32 in [0, 1].
-        logits: (R, *content) float32 mask logits.
+        logits: R, each (*content) float32 mask logits.
         boxes: R, column, row, width and height of cells that hold each mask's foreground; None where they
             are still to be found.
     """
@@ -97,7 +97,7 @@ class Tracked:
     ids: NDArray[np.int64]
     classes: NDArray[np.int64]
     scores: Array
-    logits: Array
+    logits: Sequence[Array]
     boxes: Optional[list[Box]] = None
 
 

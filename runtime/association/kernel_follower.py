@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.kernels import KernelAssociation, OnlineAssociation, SlotAssociation
-from mobilevis.runtime.masks import maskness
 from mobilevis.runtime.stages import Stages
 
 
@@ -31,14 +30,16 @@ class KernelFollower:
 
     def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
         """See ``Follower``."""
+        boxes = None
         if not self._is_rescored:
             # Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
             with stages("masks"):
-                quality = maskness(masks.logits, masks.threshold)
+                quality = np.array([shown.maskness for shown in masks.foregrounds], dtype=np.float32)
                 self._class_scores = self._class_scores * quality[:, None]
+                boxes = [shown.region.box for shown in masks.foregrounds]
             self._is_rescored = True
         classes, scores = self._class_scores.argmax(axis=1), self._class_scores.max(axis=1)
-        return Tracked(self._ids, classes, scores, masks.logits)
+        return Tracked(self._ids, classes, scores, masks.logits, boxes)
 
     def on_no_masks(self) -> None:
         """Nothing to do: kernels are followed from keyframe to keyframe."""

@@ -55,15 +55,17 @@ class KernelAssociation(Protocol):
 class SlotAssociation:
     """N slots; a kernel takes over the slot of the kernel it is most like, all slots at once."""
 
+    # Of length 1, as only directions are compared.
     _slots: Kernels = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
     def update(self, kernels: Kernels, scores: NDArray[np.float32]) -> NDArray[np.int64]:
         """See ``KernelAssociation.update``; every kernel gets one of the identities 1 … N."""
+        directions = unit(kernels)
         if self._slots.shape != kernels.shape:
-            self._slots = kernels.copy()
+            self._slots = directions
             return np.arange(1, len(kernels) + 1)
-        slot, kernel = assign(cosine(self._slots, kernels))
-        self._slots = kernels[kernel]
+        slot, kernel = assign(self._slots @ directions.T)
+        self._slots = directions[kernel]
         identities = np.empty(len(kernels), dtype=np.int64)
         identities[kernel] = slot + 1
         return identities

@@ -135,5 +135,5 @@ class Selection:
         shape = list(rows.shape)
         shape[axis] = self.max_instances
         padded = np.zeros(shape, dtype=rows.dtype)
-        np.moveaxis(padded, axis, 0)[: rows.shape[axis]] = np.moveaxis(rows, axis, 0)
+        padded[(slice(None),) * axis + (slice(rows.shape[axis]),)] = rows
         return padded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilevis.runtime.association.regions import Foreground
+from mobilevis.runtime.association.regions import Foreground, find_foregrounds
 
 DIM = 32
 GRID = (20, 40)
@@ -27,4 +27,4 @@ def shown_boxes(*places: tuple[int, int]) -> list[Foreground]:
     masks = np.zeros((len(places), *GRID), dtype=np.bool_)
     for mask, (y, x) in zip(masks, places):
         mask[y : y + 8, x : x + 8] = True
-    return [Foreground(np.where(mask, 9.0, -9.0).astype(np.float32), mask, GRID) for mask in masks]
+    return find_foregrounds(np.where(masks, 9.0, -9.0).astype(np.float32), 0.0, GRID)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilevis.runtime.letterbox import STRIP, Letterbox, LetterboxResizer, average
-from mobilevis.runtime.masks import logit, maskness, to_frame
+from mobilevis.runtime.masks import logit, to_frame
 
 sizes = st.tuples(st.integers(16, 400), st.integers(16, 400))
 
@@ -111,11 +111,6 @@ def test_interpolating_a_part_is_interpolating_the_whole(seed, size):
 
 def test_an_empty_mask_has_no_box():
     assert to_frame(np.full((16, 32), -1, np.float32), Letterbox.fit((64, 128), (64, 128)), 4, 0.0) is None
-
-
-def test_maskness_is_the_mean_foreground_probability():
-    logits = np.array([[[2.0, -5.0]], [[-1.0, -1.0]]], dtype=np.float32)
-    assert maskness(logits, 0.0) == pytest.approx([1 / (1 + np.exp(-2.0)), 0.0])
 
 
 def test_logit_inverts_the_sigmoid():

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from mobilevis.runtime.association.regions import Foreground, pool_features
-from mobilevis.runtime.masks import mask_iou, maskness
+from mobilevis.runtime.association.regions import Foreground, find_foregrounds, pool_features
+from mobilevis.runtime.masks import mask_iou
 
 GRID, CONTENT, THRESHOLD = (12, 18), (12, 15), -0.4
 logits = arrays.arrays(np.float32, GRID, elements=st.sampled_from([-3.0, -3.0, -3.0, -0.4, 0.5, 4.0]))
 
 
 def look(values: np.ndarray) -> Foreground:
-    return Foreground(values, values > THRESHOLD, CONTENT)
+    return find_foregrounds(values[None], THRESHOLD, CONTENT)[0]
 
 
 def drawn(shown: Foreground) -> np.ndarray:
@@ -40,9 +40,22 @@ def test_a_region_is_the_content_s_foreground_in_a_tight_box(values):
         assert shown.region.box == (0, 0, 0, 0)
 
 
+@given(logits, logits, logits)
+def test_a_mask_shows_what_it_shows_without_the_frame_s_others(first, second, third):
+    masks = [np.full(GRID, -3.0, dtype=np.float32), first, second, third]
+    for alone, shown in zip(map(look, masks), find_foregrounds(np.stack(masks), THRESHOLD, CONTENT)):
+        assert (shown.region.box, shown.region.area) == (alone.region.box, alone.region.area)
+        assert np.array_equal(shown.region.mask, alone.region.mask)
+        assert (shown.centre, shown.maskness) == (alone.centre, alone.maskness)
+        assert np.array_equal(shown.cells, alone.cells)
+        assert np.array_equal(shown.probabilities, alone.probabilities)
+
+
 @given(logits)
 def test_maskness_is_that_of_the_content(values):
-    expected = maskness(values[None, :, : CONTENT[1]], THRESHOLD)[0]
+    inside = values[:, : CONTENT[1]].astype(np.float64)
+    inside = inside[inside > THRESHOLD]
+    expected = np.mean(1.0 / (1.0 + np.exp(-inside))) if inside.size else 0.0
     assert look(values).maskness == pytest.approx(expected, abs=1e-6)
 
 
@@ -69,7 +82,7 @@ def test_an_appearance_is_the_mean_of_the_features_under_a_mask_beyond_the_frame
     values = np.full((3, 4, 6), -8.0, dtype=np.float32)
     values[0, :2, :2] = values[1, 2:, 4:] = 3.0
     values[1, 2, 2] = 3.0  # a quarter of a cell more, which shows nothing
-    masks = [Foreground(each, each > 0.0, (4, 6)) for each in values]
+    masks = find_foregrounds(values, 0.0, (4, 6))
     expected = [[5.0, -2.0], [-1.0, 12.0 * 4 / 5 - 2.0], [0.0, 0.0]]
     assert np.allclose(pool_features(features, masks, (4, 6)), expected)
     assert pool_features(features, [], (4, 6)).shape == (0, 2)
