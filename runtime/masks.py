@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mobilevis.runtime.arrays import Arrays
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.results import Instance, Mask
 from mobilevis.runtime.upsampling import Line, frame_line, interpolate, make_line
@@ -49,7 +50,7 @@ def mask_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> NDArray[np.
 
 
 def part_masks(
-    logits: Sequence[NDArray[np.float32]],
+    logits: Arrays,
     classes: NDArray[np.integer],
     scores: NDArray[np.float32],
     threshold: float,
@@ -72,9 +73,7 @@ def part_masks(
     Returns:
         (S, h, w) float32; equal logits stay.
     """
-    if not len(logits):
-        return np.zeros((0, 0, 0), dtype=np.float32)
-    parted = np.stack(logits)
+    parted = np.array(logits, dtype=np.float32)
     masks = parted > threshold
     if boxes is None:
         boxes = [_tight_box(mask) for mask in masks]
@@ -187,7 +186,7 @@ def instances_in_frame(
     ids: Sequence[int],
     classes: Sequence[int],
     scores: NDArray[np.float32],
-    logits: Sequence[NDArray[np.float32]],
+    logits: Arrays,
     letterbox: Letterbox,
     stride: int,
     threshold: float,

@@ -216,9 +216,8 @@ class ClipMeasure:
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.
-        shared = mask_iou(
-            tracked.logits > self._mask_logit, frame.masks[:, :rows, :columns] > self._mask_logit
-        )
+        logits = np.asarray(tracked.logits, dtype=np.float32).reshape(-1, rows, columns)
+        shared = mask_iou(logits > self._mask_logit, frame.masks[:, :rows, :columns] > self._mask_logit)
         return {int(shared[row].argmax()): int(identity) for row, identity in enumerate(tracked.ids)}
 
 

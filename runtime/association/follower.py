@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional, Protocol
@@ -10,7 +9,7 @@ from typing import Optional, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.arrays import Array, Arrays
 from mobilevis.runtime.association.regions import Foreground, find_foregrounds
 from mobilevis.runtime.masks import Box
 from mobilevis.runtime.stages import Stages
@@ -97,7 +96,7 @@ class Tracked:
     ids: NDArray[np.int64]
     classes: NDArray[np.int64]
     scores: Array
-    logits: Sequence[Array]
+    logits: Arrays
     boxes: Optional[list[Box]] = None
 
 
