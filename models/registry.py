@@ -95,7 +95,7 @@ FAMILIES = (
         "mobileinst",
         DenseMobileInst,
         DenseMobileInstConfig,
-        _on_each(DENSE_BACKBONES, "-propagate", propagation=PropagationConfig(32)),
+        _on_each(DENSE_BACKBONES, "-propagate", propagation=PropagationConfig()),
     ),
     Family("sparseinst", SparseInst, SparseInstConfig, _on_each(SPARSEINST_BACKBONES)),
     # On Mask2Former's decoder, whose sizes they share.

@@ -50,29 +50,30 @@ def starter_changes() -> str:
     return format_header("changed", *names) + "".join(rows)
 
 
-def starter_tracks() -> str:
-    """How well one object is followed."""
-    record = read_record(STARTER / "tracks.json")
-    intervals = [key for key in record if key.startswith("T = ")]
-    lines = [
-        format_header("clip", *(f"J, {key}" for key in intervals), *(f"switches, {key}" for key in intervals))
-    ]
-    means = {key: record[key]["mean"] for key in intervals}
-    for clip in record[intervals[0]]["clips"]:
-        found = [record[key]["clips"][clip] for key in intervals]
+def starter_tracks(*names: str) -> str:
+    """How well one object is followed.
+
+    Args:
+        names: of records side by side, tracks_<name>.json; none for tracks.json.
+    """
+    files = {f", {name}": f"tracks_{name}.json" for name in names} or {"": "tracks.json"}
+    found = {
+        key + label: run
+        for label, file in files.items()
+        for key, run in read_record(STARTER / file).items()
+        if key.startswith("T = ")
+    }
+    lines = [format_header("clip", *(f"J, {key}" for key in found), *(f"switches, {key}" for key in found))]
+    for clip in next(iter(found.values()))["clips"]:
+        rows = [run["clips"][clip] for run in found.values()]
         lines.append(
             format_row(
-                clip, *(f"{row['region']:.3f}" for row in found), *(str(row["switches"]) for row in found)
+                clip, *(f"{row['region']:.3f}" for row in rows), *(str(row["switches"]) for row in rows)
             )
         )
-    lines.append(
-        format_row(
-            "mean",
-            *(f"{means[key]['region']:.3f}" for key in intervals),
-            *(f"{means[key]['switches']:.2f}" for key in intervals),
-        )
-    )
-    return "".join(lines)
+    means = [run["mean"] for run in found.values()]
+    figures = (*(f"{mean['region']:.3f}" for mean in means), *(f"{mean['switches']:.2f}" for mean in means))
+    return "".join([*lines, format_row("mean", *figures)])
 
 
 def starter_classes() -> str:

@@ -26,14 +26,16 @@ def curves(model: str) -> Curves:
 
 
 def keyframe_table(model: str, figure: str, *names: str) -> str:
-    """A figure of the sets at each T, with the keyframes' share of the frames."""
+    """A figure of the sets at each T, with the keyframes' share of the frames, and ``drift``'s mean distance
+    from ``fixed``."""
     lines = {(name, policy): curves(model)[name][policy] for name in names for policy in POLICIES}
     intervals = _intervals(lines.values())
-    rows = [
-        format_row(name, f"`{policy}`", *_cells(points, intervals, figure))
-        for (name, policy), points in lines.items()
-    ]
-    return format_header("set", "policy", *(f"T = {t}" for t in intervals)) + "".join(rows)
+    rows = []
+    for (name, policy), points in lines.items():
+        fixed = lines[name, POLICIES[0]]
+        margin = "" if points is fixed else f"{_margin(points, fixed, figure):+.1f}"
+        rows.append(format_row(name, f"`{policy}`", *_cells(points, intervals, figure), margin))
+    return format_header("set", "policy", *(f"T = {t}" for t in intervals), "over `fixed`") + "".join(rows)
 
 
 def left_out_table(model: str, figure: str, name: str) -> str:
@@ -69,7 +71,7 @@ def _cell(point: Optional[dict[str, float]], figure: str) -> str:
 
 
 def draw_keyframes(path: Path) -> None:
-    """Plot the mixed sets' figures against the keyframes' share; the picture carries its data as text."""
+    """Plot figures against the keyframes' share; the picture carries its data as text."""
     from matplotlib.figure import Figure
 
     drawn = plotted()
@@ -85,12 +87,12 @@ def draw_keyframes(path: Path) -> None:
 
 def plotted() -> dict[str, dict[str, list[list[float]]]]:
     """What the plot shows: title → policy → (rate, figure), by rising rate."""
-    shown = {"AP of the mixed set, kernels": ("mobileinst-topformer-tiny-synth", "AP")}
-    shown["J of the mixed set, dense kernels"] = ("mobileinst-yolox-nano", "J")
+    shown = {"AP of the larger set, kernels": ("mobileinst-topformer-tiny-synth", "larger", "AP")}
+    shown["J of the mixed set, dense kernels"] = ("mobileinst-yolox-nano", "mixed", "J")
     return {
         title: {
             policy: sorted([point["rate"], point[figure]] for point in points)
-            for policy, points in curves(model)["mixed"].items()
+            for policy, points in curves(model)[name].items()
         }
-        for title, (model, figure) in shown.items()
+        for title, (model, name, figure) in shown.items()
     }

@@ -191,11 +191,15 @@ class YoloxNano(nn.Module):
         self.halve4 = Separable(128, 128, 2)
         self.up5 = CrossStage(256, 256, 1, residual=False)
 
-    def forward(self, frames: Tensor) -> YoloxFeatures:
-        """(B, 3, H, W) → features."""
+    def early_stages(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, H, W) → what stages 2 to 4 say, 32, 64 and 128 channels at strides 4, 8 and 16."""
         c2 = self.stage2(self.stem(frames))
         c3 = self.stage3(c2)
-        c4 = self.stage4(c3)
+        return c2, c3, self.stage4(c3)
+
+    def forward(self, frames: Tensor) -> YoloxFeatures:
+        """(B, 3, H, W) → features."""
+        c2, c3, c4 = self.early_stages(frames)
         top5 = self.lateral5(self.stage5(c4))
         top4 = self.lateral4(self.down4(top5, c4))
         n3 = self.down3(top4, c3)

@@ -38,6 +38,7 @@ from mobilevis.models.backbones.yolox import (
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_known, check_positive
 from mobilevis.models.entries import Shape
+from mobilevis.models.mobileinst.dense_propagation import DensePropagation
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
 from mobilevis.models.mobileinst.mask_branch import MaskBranch
 from mobilevis.models.mobileinst.places import (
@@ -47,7 +48,7 @@ from mobilevis.models.mobileinst.places import (
     place_kernel,
     read_boxes,
 )
-from mobilevis.models.mobileinst.propagation import Propagation, PropagationConfig
+from mobilevis.models.mobileinst.propagation import PropagationConfig
 
 DENSE_BACKBONES = ("yolox-nano",)
 INSTANCE_DECODERS = ("dense",)
@@ -165,8 +166,9 @@ class DenseMobileInst(KernelModel):
             nn.Linear(4, PLACE_WIDTH), nn.SiLU(), nn.Linear(PLACE_WIDTH, config.embedding_dim, bias=False)
         )
         if config.propagation is not None:
-            channels = config.dim + PLACE_CHANNELS
-            self.propagation = Propagation(config.propagation, channels, config.dim, config.mask_stride)
+            self.propagation = DensePropagation(
+                config.propagation, config.dim + PLACE_CHANNELS, config.mask_width, config.mask_stride
+            )
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -185,8 +187,14 @@ class DenseMobileInst(KernelModel):
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
         """The backbone's features → (B, D + 5, h, w), the last five the coordinate channels."""
-        learned = self.mask_branch(features).float()
-        return torch.cat([learned, place_channels(learned)], dim=1)
+        return _with_places(self.mask_branch(features))
+
+    def propagate(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
+        """See ``KernelModel``; the first stages and the mask branch's last layers are those of ``encode``."""
+        assert isinstance(self.propagation, DensePropagation)
+        detail, *levels = self.backbone.early_stages(frame)
+        joined = self.propagation(*levels, keyframe_features)
+        return _with_places(self.mask_branch.refine(joined, detail))
 
     def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The levels' box towers → boxes (B, A, 4) and objectness (B, A, 1)."""
@@ -262,6 +270,12 @@ class DenseMobileInst(KernelModel):
 def cell_count(input_size: tuple[int, int]) -> int:
     """A, the cells of all levels for an input of (height, width)."""
     return sum((input_size[0] // stride) * (input_size[1] // stride) for stride in STRIDES)
+
+
+def _with_places(learned: Tensor) -> Tensor:
+    """Learned mask features (B, D, h, w) → (B, D + 5, h, w) float32."""
+    learned = learned.float()
+    return torch.cat([learned, place_channels(learned)], dim=1)
 
 
 def _join_levels(maps: Sequence[Tensor]) -> Tensor:

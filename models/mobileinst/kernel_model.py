@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Optional
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.checks import check_positive
 from mobilevis.models.entries import Entry, Shape, Streaming, StreamingModel
-from mobilevis.models.mobileinst.propagation import Propagation
 
 KEYFRAME_INTERVAL = 3  # the best of MobileInst's Table 7
 MASK_STRIDE = 4  # input pixels for each cell of a mask
@@ -32,11 +31,10 @@ class KernelModel(StreamingModel):
     usual_instances = 20
     kernels_hold_places = False
     dim: int
-    propagation: Optional[Propagation]
 
     def __init__(self) -> None:
         super().__init__()
-        self.propagation = None
+        self.propagation: Optional[nn.Module] = None
 
     def feature_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
         """What ``encode`` returns at one input size, in order; ``mask_features`` among them."""

@@ -40,7 +40,11 @@ class MaskBranch(nn.Module):
         x = self.joined(features.n3 + resize(coarse4, size) + resize(coarse5, size))
         for block in self.context:
             x = x + block(x)
+        return self.refine(x, features.c2)
+
+    def refine(self, joined: Tensor, detail: Tensor) -> Tensor:
+        """What the levels say at stride 8, (B, width, H/8, W/8), and the second stage → as ``forward``."""
         if self.reduce is None:
-            return self.fuse(x)
+            return self.fuse(joined)
         # Reduced before it is enlarged: the same numbers for a quarter of the work.
-        return self.fuse(features.c2 + resize(self.reduce(x), features.c2.shape[-2:]))
+        return self.fuse(detail + resize(self.reduce(joined), detail.shape[-2:]))

@@ -31,10 +31,30 @@ def test_a_frame_s_features_have_the_shape_of_the_keyframe_s(model):
     assert tuple(features.shape) == entry.outputs["mask_features"] == entry.inputs["keyframe_features"]
 
 
-def test_untrained_it_keeps_the_keyframe_s_features(model):
+def test_untrained_learned_queries_meet_the_keyframe_s_features():
+    model = create_model(NAMES[0], num_classes=3).eval()
     with torch.no_grad():
         kept = model.encode(frames(1))[0]
         assert torch.allclose(model.propagate(frames(2), kept), kept, atol=1e-5)
+
+
+def test_dense_features_are_the_frame_s_own_but_for_what_is_told_at_stride_8(monkeypatch):
+    """With what the mask branch itself would join there, propagated features are those of ``encode``."""
+    model = create_model(NAMES[1]).eval()
+    branch, joined = model.mask_branch, []
+    refine = branch.refine
+    monkeypatch.setattr(branch, "refine", lambda x, detail: joined.append(x) or refine(x, detail))
+    with torch.no_grad():
+        kept, wanted = model.encode(frames(1))[0], model.encode(frames(2))[0]
+        monkeypatch.setattr(model.propagation, "forward", lambda *_: joined[1])
+        assert torch.equal(model.propagate(frames(2), kept), wanted)
+
+
+def test_dense_features_depend_on_the_keyframe_s():
+    model = create_model(NAMES[1]).eval()
+    with torch.no_grad():
+        first, second = (model.propagate(frames(2), model.encode(frames(seed))[0]) for seed in (1, 3))
+    assert not torch.allclose(first, second)
 
 
 def test_where_a_frame_is_never_changes():
