@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from mobilevis.export.recorder import Call, FramesInMemory, Recorder
+from mobilevis.export.recorder import Call, FramesInMemory, Recorder, Remembering
 from mobilevis.export.task_parity import TaskParity, compare_tasks, mask_iou
 from mobilevis.export.tolerances import AnyTolerance, TaskTolerance
 from mobilevis.runtime.arrays import Image
@@ -141,6 +141,7 @@ def make_reference(
         UserError: fewer than ``MIN_FRAMES`` frames, or no instance in any of them.
     """
     options = {**driver_options, "score_threshold": 0.0}
+    eager = Remembering(eager)
     chosen = list(islice(frames, max(USUAL_FRAMES, VideoSegmenter(eager, **options).delay + 2)))
     if len(chosen) < MIN_FRAMES:
         raise UserError(
@@ -180,6 +181,7 @@ def choose_threshold(results: Sequence[FrameResult]) -> float:
 
 def compare(reference: Reference, artefact: Artefact) -> ParityReport:
     """Replay every recorded call on an artefact, then run its driver over the frames from start to end."""
+    artefact = Remembering(artefact)
     results = _track(artefact, FramesInMemory(GATE, reference.frames), reference.options)
     differing, worst_iou, worst_frame = [], 1.0, 0
     for index, (expected, actual) in enumerate(zip(reference.results, results)):
