@@ -60,7 +60,7 @@ class Remembering(Artefact):
     def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         key = (
             entry,
-            *(sha256(inputs[tensor.name]).hexdigest() for tensor in self.metadata.entries[entry].inputs),
+            *(sha256(inputs[tensor.name].data).hexdigest() for tensor in self.metadata.entries[entry].inputs),
         )
         if key not in self._known:
             self._known[key] = self._artefact.run(entry, inputs)
