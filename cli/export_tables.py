@@ -25,6 +25,9 @@ def print_report(console: Console, report: ExportReport) -> None:
         console.print("[bold yellow]The weights are random.[/]")
     console.print(_artefact_table(report))
     console.print(_parity_table(report))
+    for artefact in report.artefacts:
+        for line in _own_limits(artefact):
+            console.print(plain(line), highlight=False)
     if report.precision != PRECISIONS[0]:
         console.print(_task_table(report))
     for artefact in report.artefacts:
@@ -84,6 +87,16 @@ def _parity_table(report: ExportReport) -> Table:
         cells = (f"{o.max_abs:.1e} ({o.relative_l2:.1e}, {o.worst_frame})" for o in row)
         table.add_row(f"{row[0].entry}.{row[0].output}", *cells)
     return table
+
+
+def _own_limits(artefact: FormatReport) -> list[str]:
+    """Outputs that pass by the network's own rounding, beyond the tolerance of the table, in words."""
+    return [
+        f"{artefact.format}: {o.entry}.{o.output} differs by {o.error:.1e} of its scale, more than the usual "
+        f"tolerance: own rounding {o.own_rounding:.1e}, limit {o.limit:.1e}"
+        for o in artefact.parity.outputs
+        if o.limit is not None
+    ]
 
 
 def _task_table(report: ExportReport) -> Table:

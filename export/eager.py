@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mobilevis.export.trace import EntryModule
 from mobilevis.models.entries import Streaming, StreamingModel
@@ -48,6 +52,23 @@ class EagerArtefact(Artefact):
     def threads(self) -> int:
         """Threads of PyTorch's pool, which the whole process shares."""
         return torch.get_num_threads()
+
+    def in_float64(self, entry: str) -> Callable[[Mapping[str, Array]], dict[str, NDArray[np.float64]]]:
+        """An entry of a copy of the model in float64: inputs → outputs by name.
+
+        What is returned raises RuntimeError where an operator does not compute in float64.
+        """
+        module = copy.deepcopy(self._modules[entry]).double()
+
+        def run(inputs: Mapping[str, Array]) -> dict[str, NDArray[np.float64]]:
+            given = {
+                name: torch.from_numpy(array).to(self._device).double() for name, array in inputs.items()
+            }
+            with torch.inference_mode():
+                outputs = module(**given)
+            return {name: output.double().cpu().numpy() for name, output in outputs.items()}
+
+        return run
 
     def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         given = {name: torch.from_numpy(array).to(self._device) for name, array in inputs.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,24 +29,44 @@ def fingerprint(weights: NDArray[np.float32]) -> str:
     return hashlib.sha256(np.sort(unsigned, axis=None).tobytes()).hexdigest()
 
 
+class Fingerprints:
+    """The fingerprints of weights, each sorted once: a converter asks for one up to ten times."""
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, str] = {}
+
+    def __call__(self, weights: NDArray[np.float32]) -> str:
+        """``fingerprint`` of these weights."""
+        content = hashlib.sha256(weights.tobytes()).digest()
+        if content not in self._found:
+            self._found[content] = fingerprint(weights)
+        return self._found[content]
+
+
 class LayerChoice:
     """Which weights of an entry are reduced.
 
     Args:
         traced: the entry.
         how: the conversion.
+        fingerprint_of: what knows weights; the entries of a model share one that remembers.
 
     Attributes:
         precision: the entry's layers, by what is to become of them.
     """
 
-    def __init__(self, traced: TracedEntry, how: Conversion) -> None:
+    def __init__(
+        self,
+        traced: TracedEntry,
+        how: Conversion,
+        fingerprint_of: Callable[[NDArray[np.float32]], str] = fingerprint,
+    ) -> None:
         # Of the entry's one child, `model`, as the table knows them.
         layers = {path.partition(".")[2]: layer for path, layer in list_layers(traced.module)}
-        self._known = {path: fingerprint(layer.weight.detach().numpy()) for path, layer in layers.items()}
+        self._known = {path: fingerprint_of(layer.weight.detach().numpy()) for path, layer in layers.items()}
         self._paths = {known: path for path, known in self._known.items()}
         paths = sorted(layers)
-        self._how = how
+        self._how, self._fingerprint = how, fingerprint_of
         self.precision = EntryPrecision(
             reduced=tuple(path for path in paths if not how.keeps(path)),
             kept=tuple(path for path in paths if how.keeps(path)),
@@ -55,7 +75,7 @@ class LayerChoice:
 
     def find(self, weights: NDArray[np.float32]) -> Optional[str]:
         """The module path of the layer with these weights; None where there is none."""
-        return self._paths.get(fingerprint(weights))
+        return self._paths.get(self._fingerprint(weights))
 
     def computes(self, weights: NDArray[np.float32]) -> bool:
         """Whether these are the weights of a layer that computes in fewer bits, too."""
@@ -74,7 +94,7 @@ class LayerChoice:
 
     def describe(self, weights: Iterable[NDArray[np.float32]]) -> EntryPrecision:
         """What becomes of the layers in a format whose graph of the entry, in float32, has these weights."""
-        found = {fingerprint(values) for values in weights}
+        found = {self._fingerprint(values) for values in weights}
         there = {path for path, known in self._known.items() if known in found}
         planned = self.precision
         return EntryPrecision(
@@ -87,4 +107,5 @@ class LayerChoice:
 
 def choose_layers(traced: Mapping[str, TracedEntry], how: Conversion) -> dict[str, LayerChoice]:
     """Entry → which of its weights are reduced."""
-    return {name: LayerChoice(item, how) for name, item in traced.items()}
+    fingerprints = Fingerprints()
+    return {name: LayerChoice(item, how, fingerprints) for name, item in traced.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Optional
 
 from mobilevis.runtime.arrays import Array, Image
@@ -39,6 +40,31 @@ class FramesInMemory(Source):
         for index, frame in enumerate(self._frames):
             self.current = index
             yield frame
+
+
+class Remembering(Artefact):
+    """An artefact that computes nothing twice: a run with inputs that it had before has its outputs of then.
+
+    Drivers give the same frames to the same entries whatever their options are.
+    """
+
+    def __init__(self, artefact: Artefact) -> None:
+        self.metadata, self.engine, self.path = artefact.metadata, artefact.engine, artefact.path
+        self._artefact = artefact
+        self._known: dict[tuple[str, ...], dict[str, Array]] = {}
+
+    @property
+    def threads(self) -> Optional[int]:
+        return self._artefact.threads
+
+    def _run(self, entry: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        key = (
+            entry,
+            *(sha256(inputs[tensor.name].data).hexdigest() for tensor in self.metadata.entries[entry].inputs),
+        )
+        if key not in self._known:
+            self._known[key] = self._artefact.run(entry, inputs)
+        return dict(self._known[key])
 
 
 class Recorder(Artefact):

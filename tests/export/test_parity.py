@@ -71,6 +71,23 @@ def test_eager_agrees_with_itself_exactly(eager, toy_frames):
     assert report.mask_iou == 1.0
 
 
+def test_no_entry_computes_the_same_inputs_twice(eager, toy_frames, monkeypatch):
+    run, given = eager._run, []
+    monkeypatch.setattr(
+        eager,
+        "_run",
+        lambda entry, inputs: (
+            given.append(inputs["frame"].tobytes()) or run(entry, inputs)
+            if entry == "look"
+            else run(entry, inputs)
+        ),
+    )
+    reference = make_reference(eager, toy_frames)
+    assert len(given) == len(set(given)) == 10
+    compare(reference, eager)
+    assert len(given) == 20
+
+
 def test_fewer_than_ten_frames_are_refused(eager, toy_frames):
     with pytest.raises(UserError, match="gate has 9 frames, it needs 10"):
         make_reference(eager, toy_frames[:9])

@@ -16,7 +16,7 @@ from mobilevis.cli.export_tables import print_mixed, print_report
 from mobilevis.export import export_model
 from mobilevis.export import onnx as onnx_export
 from mobilevis.export.layer_errors import measure_layers, write_layer_errors
-from mobilevis.export.layers import choose_layers, fingerprint
+from mobilevis.export.layers import Fingerprints, choose_layers, fingerprint
 from mobilevis.export.onnx_precision import split_grid
 from mobilevis.export.precision import PRECISIONS, Conversion, EntryPrecision, check_precision
 from mobilevis.export.recorder import Call, FramesInMemory
@@ -100,6 +100,14 @@ def test_a_weight_is_known_whatever_the_order_of_its_values(traced):
 
 def test_zeros_of_either_sign_are_one_value_of_a_weight():
     assert fingerprint(np.float32([-0.0, 0.0, 1.0])) == fingerprint(np.float32([0.0, -0.0, 1.0]))
+
+
+def test_a_weight_is_sorted_once(monkeypatch):
+    fingerprints, weight = Fingerprints(), np.float32([2.0, 1.0])
+    found = fingerprints(weight)
+    assert found == fingerprint(weight) != fingerprints(np.float32([2.0, 2.0]))
+    monkeypatch.setattr(np, "sort", None)
+    assert fingerprints(weight.copy()) == found
 
 
 @pytest.mark.parametrize(

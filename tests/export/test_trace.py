@@ -71,6 +71,24 @@ def test_a_traced_entry_computes_the_entry_and_holds_only_its_own_weights(toy_mo
     assert torch.allclose(found["summary"], summary, atol=1e-5)
 
 
+def test_an_entry_is_traced_once(toy_model, monkeypatch):
+    export, traced = torch.export.export, []
+    monkeypatch.setattr(torch.export, "export", lambda *given: traced.append(given) or export(*given))
+    trace_entries(toy_model, toy_model.streaming((64, 96)).entries)
+    assert len(traced) == 2
+
+
+def test_a_buffer_that_an_entry_does_not_read_leaves_its_program_and_its_module(toy_model):
+    model = copy.deepcopy(toy_model)
+    model.register_buffer("kept", torch.ones(3))
+    model.register_buffer("passing", torch.ones(3), persistent=False)
+    for item in trace_entries(model, model.streaming((64, 96)).entries).values():
+        program = item.program
+        program.validate()
+        assert not {"model.kept", "model.passing"} & {*program.state_dict, *program.constants}
+        assert not list(item.module.buffers())
+
+
 def test_a_method_that_returns_too_little_is_named(toy_model):
     entry = Entry("look", {"frame": (1, 3, 64, 96)}, {"features": (1, 16, 16, 24)})
     with pytest.raises(ValueError, match="look returns 2 tensors"):
