@@ -22,7 +22,6 @@ pytestmark = pytest.mark.phone
 NAMESPACES = ("-rmnpf", "--mount-proc")
 TWENTY_ROUNDS = ("--protocol", "20-rounds", "--cpus", "0")  # see emulated.py
 FOUR_ROUNDS = ("--protocol", "4-rounds", "--cpus", "0")
-UNTIL_STOPPED = ("--protocol", "until-stopped")
 
 
 class Phone:
@@ -74,19 +73,6 @@ def system(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny(exports) -> Path:
-    """The smallest MobileInst: emulated, a frame of it takes seconds on a busy machine."""
-    from mobilevis.export import export_model
-    from mobilevis.export.seeded import create_seeded
-
-    def export(folder: Path) -> None:
-        model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
-        export_model(model, folder, formats=["tflite"], input_size=(64, 64), name="tiny")
-
-    return exports.get("tiny", export) / "tiny_64x64_fp32.tflite"
-
-
 @pytest.fixture
 def phone(root: Path, system: Path, tmp_path: Path) -> Phone:
     return Phone(tmp_path, root, system)
@@ -109,10 +95,10 @@ def test_android_s_engines_pass_the_parity_vectors(phone, toy_artefacts, suffix,
     assert "emulated by qemu-aarch64: its times are no latencies" in artefact["reasons"]
 
 
-def test_frames_of_a_clip_run_through_the_driver(phone, tiny, clip, tmp_path):
+def test_frames_of_a_clip_run_through_the_driver(phone, artefacts, clip, tmp_path):
     report = tmp_path / "report.json"
     whole = ("--source", clip, "--score-threshold", 0)
-    outcome = phone.bench("good", tiny, *FOUR_ROUNDS, *whole, "--json", report)
+    outcome = phone.bench("good", artefacts["litert"], *FOUR_ROUNDS, *whole, "--json", report)
     assert outcome["status"] == 0, outcome["output"]
     (artefact,) = json.loads(report.read_text())["artefacts"]
     frames = artefact["workloads"]["frames"]
@@ -127,19 +113,19 @@ def test_an_engine_that_the_worker_has_not_is_told(phone, artefact):
 
 
 def test_ctrl_c_ends_the_worker_and_leaves_nothing(phone, toy_artefacts):
-    outcome = phone.bench("interrupted", toy_artefacts["tflite"], *UNTIL_STOPPED)
+    outcome = phone.bench("interrupted", toy_artefacts["tflite"])
     assert outcome["status"] == 130, outcome["output"]
     assert "interrupted (adb:127.0.0.1:6555)" in _line(outcome)
 
 
 def test_a_worker_that_is_killed_is_told_and_leaves_nothing(phone, toy_artefacts):
-    outcome = phone.bench("worker killed", toy_artefacts["tflite"], *UNTIL_STOPPED)
+    outcome = phone.bench("worker killed", toy_artefacts["tflite"])
     assert outcome["status"] == 2
     assert "the worker was cut off: killed by SIGKILL" in _line(outcome)
 
 
 def test_a_worker_whose_host_is_killed_ends_and_leaves_nothing(phone, toy_artefacts):
-    assert phone.bench("host killed", toy_artefacts["tflite"], *UNTIL_STOPPED)["status"] == -9
+    assert phone.bench("host killed", toy_artefacts["tflite"])["status"] == -9
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_pushed(phone, toy_artefacts):
@@ -149,7 +135,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_pushed(phone, toy_a
 
 
 def test_a_disk_that_fills_up_is_told_and_left_empty(phone, toy_artefacts):
-    outcome = phone.bench("disk fills", toy_artefacts["tflite"], *UNTIL_STOPPED, kib=65536)
+    outcome = phone.bench("disk fills", toy_artefacts["tflite"], kib=65536)
     assert outcome["status"] == 2
     assert "the journal cannot be written: No space left on device" in _line(outcome)
 
