@@ -8,9 +8,11 @@ products.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 SAMPLES = 2  # in each direction of a bin, as QueryInst and Mask R-CNN have
@@ -35,15 +37,19 @@ def interpolation_weights(start: Tensor, end: Tensor, bins: int, cells: int) -> 
     """
     size = ((end - start) * (1.0 / bins)).unsqueeze(2)
     origin = start.unsqueeze(2) - 0.5
-    steps = torch.arange(bins, dtype=start.dtype, device=start.device)
-    centres = torch.arange(cells, dtype=start.dtype, device=start.device)
-    weights = []
-    for sample in range(SAMPLES):
-        points = origin + size * (steps + (sample + 0.5) / SAMPLES)  # (B, R, bins)
-        inside = (points + 2.0).clamp(0.0, 1.0) * (cells + 1.0 - points).clamp(0.0, 1.0)
-        distance = (points.clamp(0.0, cells - 1.0).unsqueeze(3) - centres).abs()
-        weights.append((1.0 - distance).relu() * inside.unsqueeze(3))
-    return sum(weights[1:], weights[0]) * (1.0 / SAMPLES)
+    # The first sample of every bin, then the second: all in one row of operators.
+    shares = (np.arange(SAMPLES)[:, None] + 0.5) / SAMPLES
+    points = origin + size * _constant((np.arange(bins) + shares).reshape(-1), start)  # (B, R, SAMPLES·bins)
+    inside = (points + 2.0).clamp(0.0, 1.0) * (cells + 1.0 - points).clamp(0.0, 1.0)
+    distance = (points.clamp(0.0, cells - 1.0).unsqueeze(3) - _constant(np.arange(cells), start)).abs()
+    weights = (1.0 - distance).relu() * inside.unsqueeze(3)
+    samples = [weights[:, :, i * bins : (i + 1) * bins] for i in range(SAMPLES)]
+    return sum(samples[1:], samples[0]) * (1.0 / SAMPLES)
+
+
+def _constant(values: NDArray[Any], like: Tensor) -> Tensor:
+    """Numbers that an exported graph holds as data, on the device and in the dtype of ``like``."""
+    return torch.from_numpy(values.astype(np.float32)).to(like)
 
 
 def roi_align(features: Tensor, boxes: Tensor, bins: int, chosen: Optional[Tensor] = None) -> Tensor:

@@ -110,7 +110,12 @@ def build_counter(folder: Path) -> Counter:
 
 
 def count_entries(
-    userland: Userland, counter: Counter, artefact: Path, entries: Sequence[str], cpu: str = CPU
+    userland: Userland,
+    counter: Counter,
+    artefact: Path,
+    entries: Sequence[str],
+    cpu: str = CPU,
+    tries: Sequence[int] = RUNS,
 ) -> dict[str, int]:
     """Instructions of one run of each entry: the difference between some runs and none, by their number.
 
@@ -122,6 +127,7 @@ def count_entries(
         artefact: of that engine.
         entries: of the artefact.
         cpu: the core that is emulated, by QEMU's name; engines choose their kernels by what it can do.
+        tries: runs, until so many are enough; where none are, as many follow as the last say.
 
     Raises:
         UserError: the emulated engine fails.
@@ -134,7 +140,7 @@ def count_entries(
     found = {}
     for entry in entries:
         start = count(entry, 0)
-        for runs in RUNS:
+        for runs in tries:
             more = count(entry, runs) - start
             if more >= ENOUGH:
                 break

@@ -38,18 +38,30 @@ def refused(mobilevis) -> Callable[..., str]:
 
 
 @pytest.fixture
-def refused_here(
+def mobilevis_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """As ``refused``, in this process: to load PyTorch and the exporters takes a core 3 to 7 s."""
+) -> Command:
+    """As ``mobilevis``, in this process: to load PyTorch and the exporters takes a core 3 to 7 s."""
 
-    def run(*arguments: object) -> str:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["mobilevis", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
-            main()
-        assert end.value.code == 2
-        return only_line(capfd.readouterr().err)
+            sys.exit(main())
+        printed = capfd.readouterr()
+        return subprocess.CompletedProcess(sys.argv, int(end.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def refused_here(mobilevis_here: Command) -> Callable[..., str]:
+    """As ``refused``, in this process."""
+
+    def run(*arguments: object) -> str:
+        done = mobilevis_here(*arguments)
+        assert done.returncode == 2, done.stdout + done.stderr
+        return only_line(done.stderr)
 
     return run
 

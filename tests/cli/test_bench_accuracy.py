@@ -16,7 +16,7 @@ from mobilevis.runtime import rle
 from mobilevis.runtime.categories import Category
 from mobilevis.runtime.files import sha256_of
 
-pytestmark = pytest.mark.slow  # an export and five processes that load PyTorch
+pytestmark = pytest.mark.slow  # an export
 
 NAME = "mobileinst-topformer-tiny"
 SIZE = (64, 128)
@@ -59,7 +59,7 @@ def dataset(tmp_path):
     return path
 
 
-def test_artefact_and_checkpoint_find_the_same(mobilevis, tmp_path, trained, dataset):
+def test_artefact_and_checkpoint_find_the_same(mobilevis_here, tmp_path, trained, dataset):
     checkpoint, artefact = trained
     common = ["--dataset", dataset, "--metric", "ytvis", "-T", 2, "--score-threshold", 0]
     common += ["--association", "slots"]  # random scores start no track by appearance
@@ -67,7 +67,7 @@ def test_artefact_and_checkpoint_find_the_same(mobilevis, tmp_path, trained, dat
     records = {}
     for name, what in (("onnx", [artefact]), ("eager", eager)):
         results, out = tmp_path / f"{name}.results.json", tmp_path / f"{name}.json"
-        done = mobilevis("bench", "accuracy", *what, *common, "--results", results, "--json", out)
+        done = mobilevis_here("bench", "accuracy", *what, *common, "--results", results, "--json", out)
         assert done.returncode == 0, done.stderr
         records[name] = json.loads(out.read_text())
         assert records[name]["results"]["sha256"] == sha256_of(results)

@@ -12,7 +12,7 @@ from mobilevis.data.synth import SynthOptions, generate
 from mobilevis.models import create_model
 from mobilevis.models.weights.checkpoint import save_checkpoint
 
-pytestmark = pytest.mark.slow  # processes that load PyTorch
+pytestmark = pytest.mark.slow  # a process that loads PyTorch
 
 SIZE = (64, 64)
 
@@ -50,9 +50,9 @@ def test_a_row_for_each_pace_with_all_layers_and_with_routers(mobilevis, tmp_pat
     assert record["rows"][0]["mean_layers"] == 3.0
 
 
-def test_another_model_is_run_on_the_same_videos(mobilevis, tmp_path, video_set):
+def test_another_model_is_run_on_the_same_videos(mobilevis_here, tmp_path, video_set):
     weights, other = (checkpoint(name, video_set) for name in ("minvis-tar-tiny", "minvis-tiny"))
-    done = mobilevis(
+    done = mobilevis_here(
         *("bench", "routing", "--checkpoint", weights, "--input-size", "64x64", "--layers", 1),
         *(
             "--dataset",

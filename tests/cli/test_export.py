@@ -104,8 +104,8 @@ def test_a_request_that_cannot_be_met_is_refused(refused_here, tmp_path, argumen
     assert not (tmp_path / "out").exists()
 
 
-def test_an_unknown_model_lists_the_known_ones(refused, tmp_path):
-    message = refused("export", "yolo", "--output", tmp_path / "out")
+def test_an_unknown_model_lists_the_known_ones(refused_here, tmp_path):
+    message = refused_here("export", "yolo", "--output", tmp_path / "out")
     assert "known are " in message
     assert MODEL in message
 

@@ -1,4 +1,4 @@
-"""``mobilevis profile`` as a user runs it."""
+"""``mobilevis profile``: what it prints, and one line for each bad input."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_the_list_names_every_model(mobilevis):
     assert done.stdout.split() == list_models()
 
 
-def test_blocks_and_their_sum_are_printed_in_both_conventions(mobilevis):
-    done = mobilevis("profile", "mobileinst-topformer-base")
+def test_blocks_and_their_sum_are_printed_in_both_conventions(mobilevis_here):
+    done = mobilevis_here("profile", "mobileinst-topformer-base")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["total", "12,221,361", "8,728.78", "8,793.87"] in lines
@@ -24,8 +24,8 @@ def test_blocks_and_their_sum_are_printed_in_both_conventions(mobilevis):
     assert "fvcore's convention: 1 for a multiply-add" in " ".join(done.stdout.split())
 
 
-def test_size_configuration_and_depth_reach_the_profile(mobilevis):
-    done = mobilevis(
+def test_size_configuration_and_depth_reach_the_profile(mobilevis_here):
+    done = mobilevis_here(
         "profile", "mobileinst-topformer-tiny", "--input-size", "64x128", "--depth", 1,
         "--config", "num_queries=10", "--config", "mask_decoder=fpn-1conv",
     )  # fmt: skip
@@ -35,8 +35,8 @@ def test_size_configuration_and_depth_reach_the_profile(mobilevis):
 
 
 @pytest.mark.slow
-def test_the_papers_tables_show_every_row_beside_ours(mobilevis):
-    done = mobilevis("profile", "--paper-tables")
+def test_the_papers_tables_show_every_row_beside_ours(mobilevis_here):
+    done = mobilevis_here("profile", "--paper-tables")
     assert done.returncode == 0, done.stderr
     assert "…" not in done.stdout
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]

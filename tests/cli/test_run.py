@@ -107,12 +107,12 @@ def test_a_folder_of_photographs_becomes_coco_annotations(mobilevis, onnx, tmp_p
     assert {annotation.image_id for annotation in found.annotations} == {1, 2}
 
 
-def test_coco_annotations_are_of_stills(refused, onnx, clip):
-    assert "add --stills" in refused("run", onnx, clip, "--coco", "labels.json")
+def test_coco_annotations_are_of_stills(refused_here, onnx, clip):
+    assert "add --stills" in refused_here("run", onnx, clip, "--coco", "labels.json")
 
 
-def test_an_option_of_another_family_is_refused(refused, onnx, clip):
-    assert "has no option mode" in refused("run", onnx, clip, "--mode", "offline")
+def test_an_option_of_another_family_is_refused(refused_here, onnx, clip):
+    assert "has no option mode" in refused_here("run", onnx, clip, "--mode", "offline")
 
 
 def test_every_option_of_the_driver_can_be_given(mobilevis, onnx, clip, tmp_path):
@@ -151,8 +151,8 @@ def test_every_option_of_the_driver_can_be_given(mobilevis, onnx, clip, tmp_path
         (["--option", "classes=red"], "classes is 'red', not a list of names or null"),
     ],
 )
-def test_an_option_that_the_driver_cannot_take_is_one_line(refused, onnx, clip, arguments, words):
-    assert words in refused("run", onnx, clip, *arguments)
+def test_an_option_that_the_driver_cannot_take_is_one_line(refused_here, onnx, clip, arguments, words):
+    assert words in refused_here("run", onnx, clip, *arguments)
 
 
 def test_debug_shows_the_traceback(mobilevis, onnx):
@@ -161,12 +161,12 @@ def test_debug_shows_the_traceback(mobilevis, onnx):
     assert "Traceback" in done.stderr
 
 
-def test_a_missing_artefact_is_named(refused, clip):
-    assert "absent.pte" in refused("run", "absent.pte", clip)
+def test_a_missing_artefact_is_named(refused_here, clip):
+    assert "absent.pte" in refused_here("run", "absent.pte", clip)
 
 
-def test_a_missing_source_is_named(refused, onnx):
-    assert "absent.mp4" in refused("run", onnx, "absent.mp4")
+def test_a_missing_source_is_named(refused_here, onnx):
+    assert "absent.mp4" in refused_here("run", onnx, "absent.mp4")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -231,29 +231,31 @@ def test_images_of_two_sizes_keep_those_before_the_change(mobilevis, onnx, tmp_p
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
 
 
-def test_more_threads_than_cores_is_refused(refused, onnx, clip):
-    assert "threads" in refused("run", onnx, clip, "--threads", 4096)
+def test_more_threads_than_cores_is_refused(refused_here, onnx, clip):
+    assert "threads" in refused_here("run", onnx, clip, "--threads", 4096)
 
 
-def test_an_engine_for_another_format_is_refused(refused, onnx, clip):
-    assert "litert reads a .tflite file" in refused("run", onnx, clip, "--engine", "litert")
+def test_an_engine_for_another_format_is_refused(refused_here, onnx, clip):
+    assert "litert reads a .tflite file" in refused_here("run", onnx, clip, "--engine", "litert")
 
 
-def test_an_unknown_engine_lists_the_known_ones(refused, onnx, clip):
-    assert "known are onnxruntime, executorch, litert" in refused("run", onnx, clip, "--engine", "tensorrt")
+def test_an_unknown_engine_lists_the_known_ones(refused_here, onnx, clip):
+    assert "known are onnxruntime, executorch, litert" in refused_here(
+        "run", onnx, clip, "--engine", "tensorrt"
+    )
 
 
-def test_an_unknown_class_lists_the_known_ones(refused, onnx, clip):
-    assert "class 1" in refused("run", onnx, clip, "--classes", "cat")
+def test_an_unknown_class_lists_the_known_ones(refused_here, onnx, clip):
+    assert "class 1" in refused_here("run", onnx, clip, "--classes", "cat")
 
 
-def test_an_output_of_unknown_kind_is_refused_before_the_work(refused, onnx, clip):
-    assert ".mp4" in refused("run", onnx, clip, "--output", "out.gif")
+def test_an_output_of_unknown_kind_is_refused_before_the_work(refused_here, onnx, clip):
+    assert ".mp4" in refused_here("run", onnx, clip, "--output", "out.gif")
 
 
-def test_an_output_in_a_place_that_is_a_file_is_refused(refused, onnx, clip, tmp_path):
+def test_an_output_in_a_place_that_is_a_file_is_refused(refused_here, onnx, clip, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "file" in refused("run", onnx, clip, "--results", "file/results.json")
+    assert "file" in refused_here("run", onnx, clip, "--results", "file/results.json")
 
 
 def test_version_and_help(mobilevis):

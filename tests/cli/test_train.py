@@ -41,20 +41,20 @@ def test_a_folder_is_trained_on(mobilevis, yolo, tmp_path):
     assert (tmp_path / "runs/starter/model.safetensors").is_file()
 
 
-def test_what_the_folder_holds_out_validates_a_run(mobilevis, yolo, tmp_path):
+def test_what_the_folder_holds_out_validates_a_run(mobilevis_here, yolo, tmp_path):
     for folder in ("images", "labels"):
         shutil.copytree(yolo / folder / "train", yolo / folder / "val")
     options = [part for value in TINY for part in ("--set", value)]
-    done = mobilevis("train", "starter", "--data", yolo, *options)
+    done = mobilevis_here("train", "starter", "--data", yolo, *options)
     assert done.returncode == 0, done.stderr
     assert "iteration 1: AP" in done.stdout
     assert (tmp_path / "runs/starter/best.safetensors").is_file()
 
 
-def test_labels_in_yolos_format_validate_a_run(mobilevis, yolo, tmp_path):
+def test_labels_in_yolos_format_validate_a_run(mobilevis_here, yolo, tmp_path):
     held_out = {"annotations": yolo / "data.yaml", "images": yolo / "images/train", "every": 1}
     values = (*TINY, *(f"validation.{key}={value}" for key, value in held_out.items()))
-    done = mobilevis(
+    done = mobilevis_here(
         "train", "starter", "--data", yolo, *(part for value in values for part in ("--set", value))
     )
     assert done.returncode == 0, done.stderr

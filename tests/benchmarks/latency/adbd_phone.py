@@ -112,9 +112,9 @@ def run_bench(board: Board) -> dict[str, object]:
     """One run with its scenario; what it printed, and what it left on the phone."""
     data = Path(board.root, "data")
     scratch = data / "local" / "tmp"
-    command = [sys.executable, "-m", "mobilevis.cli.main", "bench", "latency", *board.arguments]
+    command = [sys.executable, "-m", "tests.benchmarks.latency.emulated", "bench", "latency"]
     bench = subprocess.Popen(
-        [*command, "--device", f"adb:127.0.0.1:{PORT}"],
+        [*command, *board.arguments, "--device", f"adb:127.0.0.1:{PORT}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -20,7 +20,8 @@ from .adbd_board import ROOT, find_obstacle
 
 pytestmark = pytest.mark.phone
 NAMESPACES = ("-rmnpf", "--mount-proc")
-QUICK = ("--protocol", "quick", "--cpus", "0")
+TWENTY_ROUNDS = ("--protocol", "20-rounds", "--cpus", "0")  # see emulated.py
+FOUR_ROUNDS = ("--protocol", "4-rounds", "--cpus", "0")
 
 
 class Phone:
@@ -72,19 +73,6 @@ def system(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny(exports) -> Path:
-    """The smallest MobileInst: emulated, a frame of it takes seconds on a busy machine."""
-    from mobilevis.export import export_model
-    from mobilevis.export.seeded import create_seeded
-
-    def export(folder: Path) -> None:
-        model = create_seeded("mobileinst-topformer-tiny", num_queries=20, num_classes=5)
-        export_model(model, folder, formats=["tflite"], input_size=(64, 64), name="tiny")
-
-    return exports.get("tiny", export) / "tiny_64x64_fp32.tflite"
-
-
 @pytest.fixture
 def phone(root: Path, system: Path, tmp_path: Path) -> Phone:
     return Phone(tmp_path, root, system)
@@ -93,7 +81,7 @@ def phone(root: Path, system: Path, tmp_path: Path) -> Phone:
 @pytest.mark.parametrize(("suffix", "engine"), [("tflite", "litert"), ("pte", "executorch")])
 def test_android_s_engines_pass_the_parity_vectors(phone, toy_artefacts, suffix, engine, tmp_path):
     report = tmp_path / "report.json"
-    outcome = phone.bench("good", toy_artefacts[suffix], *QUICK, "--json", report)
+    outcome = phone.bench("good", toy_artefacts[suffix], *TWENTY_ROUNDS, "--json", report)
     assert outcome["status"] == 0, outcome["output"]
     result = json.loads(report.read_text())
     assert result["device"]["machine"] == "aarch64"
@@ -107,9 +95,10 @@ def test_android_s_engines_pass_the_parity_vectors(phone, toy_artefacts, suffix,
     assert "emulated by qemu-aarch64: its times are no latencies" in artefact["reasons"]
 
 
-def test_frames_of_a_clip_run_through_the_driver(phone, tiny, clip, tmp_path):
+def test_frames_of_a_clip_run_through_the_driver(phone, artefacts, clip, tmp_path):
     report = tmp_path / "report.json"
-    outcome = phone.bench("good", tiny, *QUICK, "--source", clip, "--score-threshold", 0, "--json", report)
+    whole = ("--source", clip, "--score-threshold", 0)
+    outcome = phone.bench("good", artefacts["litert"], *FOUR_ROUNDS, *whole, "--json", report)
     assert outcome["status"] == 0, outcome["output"]
     (artefact,) = json.loads(report.read_text())["artefacts"]
     frames = artefact["workloads"]["frames"]
