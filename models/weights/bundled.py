@@ -15,6 +15,7 @@ from mobilevis.runtime.errors import suggest
 BUNDLED: Mapping[str, str] = MappingProxyType(
     {
         "mobileinst-yolox-nano": "mobileinst-yolox-nano",
+        "mobileinst-yolox-nano-propagate": "mobileinst-yolox-nano-propagate",
         "mobileinst-topformer-tiny-synth": "mobileinst-topformer-tiny",
     }
 )
