@@ -30,7 +30,7 @@ from .keyframes import keyframe_table, left_out_table
 from .lite import lite_table
 from .own_data import own_data_table
 from .precision import computed_table, precision_ap_table, precision_table
-from .ratios import ratio_table
+from .ratios import peer_table, ratio_table
 from .records import DOCS, ROOT, SYSTEMS
 from .routing import relation_table, routing_table
 from .sizes import size_table
@@ -48,6 +48,7 @@ TABLES: dict[str, Callable[..., str]] = {
     "keyframes-left-out": left_out_table,
     "lite": lite_table,
     "own-data": own_data_table,
+    "peers": peer_table,
     "precision": precision_table,
     "precision-ap": precision_ap_table,
     "precision-computed": computed_table,
