@@ -117,7 +117,7 @@ class MobileInst(KernelModel):
             dim, config.heads, config.num_queries, config.num_classes, config.instance_decoder, config.pooling
         )
         if config.propagation is not None:
-            self.propagation = Propagation(config.propagation, dim, dim, FEATURE_STRIDE)
+            self.propagation = Propagation(config.propagation, dim)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (B, 3, H, W), RGB in [0, 255] → X_mask (B, D, H/8, W/8), X_G (B, D, H/64, W/64)."""

@@ -28,8 +28,9 @@ class PropagationConfig:
     """The size of the network.
 
     Attributes:
-        width: channels at the mask features' stride.
-        depth: separable blocks at twice that stride; each sees further, at a quarter of a fine one's cost.
+        width: channels at the mask features' stride; of a dense model, at stride 8.
+        depth: separable blocks at twice that stride, where each sees further at a quarter of a fine one's
+            cost; of a dense model, at stride 8.
     """
 
     width: int = 64
@@ -62,26 +63,23 @@ class Propagation(nn.Module):
 
     Args:
         config: the size.
-        channels: of the keyframe's features that it reads.
-        learned: of these, the first ones, that it writes; the others are the same in every frame.
-        stride: of the mask features, 4 or 8.
+        dim: D, channels of the mask features.
     """
 
-    def __init__(self, config: PropagationConfig, channels: int, learned: int, stride: int) -> None:
+    def __init__(self, config: PropagationConfig, dim: int) -> None:
         super().__init__()
         width = config.width
-        self.learned = learned
         self.normalise = ImageNetNormalise()
         self.stem = ConvNorm(3, STEM_CHANNELS, 3, stride=2, activation=nn.ReLU())
-        widths = {4: (STEM_CHANNELS, width), 8: (STEM_CHANNELS, 2 * STEM_CHANNELS, width)}[stride]
+        widths = (STEM_CHANNELS, 2 * STEM_CHANNELS, width)
         self.frame = nn.Sequential(*(InvertedResidual(i, o, 3, 2, 1) for i, o in zip(widths, widths[1:])))
-        self.keyframe = ConvNorm(channels, width)
+        self.keyframe = ConvNorm(dim, width)
         self.halve = InvertedResidual(width, width, KERNEL_SIZE, 2, 1)
         self.coarse = nn.Sequential(
             *(InvertedResidual(width, width, KERNEL_SIZE, 1, 2) for _ in range(config.depth))
         )
         self.fine = InvertedResidual(width, width, 3, 1, 1)
-        self.write = nn.Conv2d(width, learned, 1)
+        self.write = nn.Conv2d(width, dim, 1)
         self.fade = nn.Conv2d(width, 1, 1)
         for layer in (self.write, self.fade):
             nn.init.zeros_(layer.weight)
@@ -89,15 +87,7 @@ class Propagation(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
-        """Frames (B, 3, H, W), RGB in [0, 255], and their keyframes' features (B, C, h, w) → their own."""
+        """Frames (B, 3, H, W), RGB in [0, 255], and the keyframes' features (B, D, H/8, W/8) → theirs."""
         x = F.relu(self.frame(self.stem(self.normalise(frame))) + self.keyframe(keyframe_features))
         x = self.fine(x + resize(self.coarse(self.halve(x)), x.shape[-2:]))
-        # A slice of all channels is an alias, which XNNPACK leaves to another delegate call.
-        if self.learned == keyframe_features.shape[1]:
-            return self._correct(keyframe_features, x)
-        learned, constant = keyframe_features[:, : self.learned], keyframe_features[:, self.learned :]
-        return torch.cat([self._correct(learned, x), constant], dim=1)
-
-    def _correct(self, features: Tensor, x: Tensor) -> Tensor:
-        """The keyframe's features (B, D, h, w), faded where they no longer hold, and what x says instead."""
-        return features * (2.0 * torch.sigmoid(self.fade(x))) + self.write(x)
+        return keyframe_features * (2.0 * torch.sigmoid(self.fade(x))) + self.write(x)
