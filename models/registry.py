@@ -15,7 +15,8 @@ from mobilevis.models.maxtron.maxtron_vps import MAXTRON_VPS_SIZES, MaXTronVps, 
 from mobilevis.models.minvis.dvis_plus import DvisPlus, DvisPlusConfig
 from mobilevis.models.minvis.minvis import MINVIS_SIZES, MinVIS, MinVISConfig
 from mobilevis.models.minvis.tar import TarConfig, TarDvisPlus, TarDvisPlusConfig, TarMinVIS
-from mobilevis.models.mobileinst.dense import DENSE_BACKBONES, DenseMobileInst, DenseMobileInstConfig
+from mobilevis.models.mobileinst.dense import DenseMobileInst
+from mobilevis.models.mobileinst.dense_config import DENSE_BACKBONES, DenseMobileInstConfig
 from mobilevis.models.mobileinst.mobileinst import MobileInst, MobileInstConfig
 from mobilevis.models.mobileinst.propagation import PropagationConfig
 from mobilevis.models.mobileinst.sparseinst import SPARSEINST_BACKBONES, SparseInst, SparseInstConfig

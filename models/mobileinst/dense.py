@@ -6,8 +6,8 @@ features, learned queries reached mask AP 2.7, dense kernels 19.7. Masks from de
 CondInst and SOLO.
 
 A detector's box tower is cheap, 4 % of a frame where the rest of its head takes 20: ``encode`` says every
-frame's boxes, so that a reused kernel's place is its object's box of the frame. ``decode`` takes them from
-there.
+frame's boxes, so that a reused kernel's place is its object's box of the frame. ``decode`` says of every cell
+what it shows; the client chooses a few, and ``describe`` reads kernels and embeddings of these alone.
 
 The mask features end in five coordinate channels (x², y², x, y, 1), so that a linear kernel can say "here":
 
@@ -18,9 +18,8 @@ Coordinates are fractions of the input's width and height, from its centre.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,111 +29,43 @@ from mobilevis.models.backbones.yolox import (
     HEAD_CHANNELS,
     STRIDES,
     CellFeatures,
-    Separable,
     YoloxFeatures,
     YoloxHead,
     YoloxNano,
 )
 from mobilevis.models.blocks.resampling import resize
-from mobilevis.models.checks import check_known, check_positive
-from mobilevis.models.entries import Shape
+from mobilevis.models.entries import Entry, Shape
+from mobilevis.models.mobileinst.cell_reader import PATCH, CellReader, gather_patches
+from mobilevis.models.mobileinst.dense_config import DenseMobileInstConfig
 from mobilevis.models.mobileinst.dense_propagation import DensePropagation
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
 from mobilevis.models.mobileinst.mask_branch import MaskBranch
 from mobilevis.models.mobileinst.places import (
     PLACE_CHANNELS,
-    pixel_size,
     place_channels,
     place_kernel,
     read_boxes,
 )
-from mobilevis.models.mobileinst.propagation import PropagationConfig
 
-DENSE_BACKBONES = ("yolox-nano",)
-INSTANCE_DECODERS = ("dense",)
 STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
+CLASS_TOWERS = ("class_tower3", "class_tower4", "class_tower5")  # and of what
+PATCHES = ("stem_patches", "class_patches", "box_patches")
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 PLACE_WIDTH = 32  # of the layer that reads a box for its embedding
 
 
-@dataclass(frozen=True)
-class DenseMobileInstConfig:
-    """The architecture.
-
-    Attributes:
-        backbone: one of ``DENSE_BACKBONES``.
-        num_classes: C.
-        instance_decoder: ``dense``.
-        dim: D, learned channels of kernels and mask features.
-        mask_width: channels of the mask branch at strides 8 to 32.
-        mask_stride: of the mask features, 4, or 8, whose masks are enlarged to 4.
-        mask_depth: separable 5×5 blocks there; each sees 32 pixels further, for 1 % of the network's work.
-        embedding_dim: E, numbers that tell objects apart.
-        cell_width: channels of the towers that read a kernel and an embedding from a cell.
-        propagation: a light encoder for the frames between keyframes; None for none.
-    """
-
-    backbone: str = "yolox-nano"
-    num_classes: int = 80
-    instance_decoder: str = "dense"
-    dim: int = 32
-    mask_width: int = 64
-    mask_stride: int = MASK_STRIDE
-    mask_depth: int = 3
-    embedding_dim: int = 32
-    cell_width: int = 64
-    propagation: Optional[PropagationConfig] = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "propagation", PropagationConfig.read(self.propagation))
-        check_known("backbone", self.backbone, DENSE_BACKBONES)
-        check_known("instance_decoder", self.instance_decoder, INSTANCE_DECODERS)
-        if self.mask_stride not in (MASK_STRIDE, STRIDES[0]):
-            raise ValueError(f"mask_stride {self.mask_stride!r} is neither {MASK_STRIDE} nor {STRIDES[0]}")
-        for key in ("num_classes", "dim", "mask_width", "mask_depth", "embedding_dim", "cell_width"):
-            check_positive(key, getattr(self, key))
-
-
 class Cells(NamedTuple):
-    """What is read from all A cells, strides 8, 16 and 32 in turn, each level row by row.
+    """What the detector says of all A cells, strides 8, 16 and 32 in turn, each level row by row.
 
     Attributes:
-        kernels: (B, A, D + 5).
         scores: (B, A, C) = σ(class)·σ(objectness).
         boxes: (B, A, 4), x0, y0, x1, y1 as fractions of the input; may leave it.
-        embeddings: (B, A, E); their cosine says how alike two objects are.
     """
 
-    kernels: Tensor
     scores: Tensor
     boxes: Tensor
-    embeddings: Tensor
-
-
-class CellReader(nn.Module):
-    """From all that the detector's head knows of a level's cells to their kernels and embeddings.
-
-    Args:
-        width: channels of the tower.
-        dim: D; a kernel is D numbers, the log of its place's sharpness and a bias.
-        embedding_dim: E.
-    """
-
-    def __init__(self, width: int, dim: int, embedding_dim: int) -> None:
-        super().__init__()
-        # The sum of three is one convolution of them all, without the copy that joins them.
-        self.joined = nn.ModuleList(nn.Conv2d(HEAD_CHANNELS, width, 1, bias=i == 0) for i in range(3))
-        self.tower = Separable(width, width)
-        self.kernel = nn.Conv2d(width, dim + 2, 1)
-        self.embedding = nn.Conv2d(width, embedding_dim, 1)
-
-    def forward(self, stem: Tensor, class_tower: Tensor, box_tower: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 64, h, w) each → (B, D + 2, h, w) and (B, E, h, w)."""
-        stem, classes, box = (conv(x) for conv, x in zip(self.joined, (stem, class_tower, box_tower)))
-        read = self.tower(F.silu(stem + classes + box))
-        return self.kernel(read), self.embedding(read)
 
 
 class DenseMobileInst(KernelModel):
@@ -201,37 +132,77 @@ class DenseMobileInst(KernelModel):
         places = [head.read_place(x) for head, x in zip(self.head.levels(), towers)]
         return _locate(places, [x[:, 4:] for x in places])
 
-    def decode(self, boxes: Tensor, objectness: Tensor, *maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What ``encode`` says of a frame's cells, but for the mask features, → their kernels, scores and
-        embeddings, see ``Cells``."""
-        stems, towers = maps[: len(STEMS)], maps[len(STEMS) :]
-        classes = [head.class_tower(stem) for head, stem in zip(self.head.levels(), stems)]
-        logits = [head.class_logits(x) for head, x in zip(self.head.levels(), classes)]
-        cells = self._read(boxes, objectness, logits, zip(stems, classes, towers))
-        return cells.kernels, cells.scores, cells.embeddings
+    def decode(self, objectness: Tensor, *stems: Tensor) -> tuple[Tensor, ...]:
+        """What ``encode`` says of cells → their scores, see ``Cells``, and the levels' class towers,
+        (B, 64, h, w) each."""
+        towers = [head.class_tower(stem) for head, stem in zip(self.head.levels(), stems)]
+        logits = [head.class_logits(x) for head, x in zip(self.head.levels(), towers)]
+        return _score(logits, objectness), *towers
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
         boxes, objectness = _locate([x.boxes for x in levels], [x.objectness for x in levels])
-        logits = [level.class_logits for level in levels]
-        return self._read(boxes, objectness, logits, [level[:3] for level in levels])
+        return Cells(_score([level.class_logits for level in levels], objectness), boxes)
 
-    def _read(
-        self, boxes: Tensor, objectness: Tensor, logits: Sequence[Tensor], levels: Iterable[Sequence[Tensor]]
-    ) -> Cells:
-        """Boxes and objectness of all cells, and each level's class logits and its stem and towers."""
-        maps = zip(*(read(*level) for read, level in zip(self.cell_heads, levels)))
-        numbers, embeddings = (_join_levels(levels) for levels in maps)
+    def describe(
+        self, height: int, width: int, boxes: Tensor, levels: Tensor, inside: Tensor, *patches: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Kernels and embeddings of S chosen cells.
+
+        Args:
+            height: of the input, in pixels.
+            width: likewise.
+            boxes: (1, S, 4), see ``Cells``.
+            levels: see ``Patches``, as the others.
+            inside: which of the patches' cells there are.
+            patches: stems, class towers and box towers.
+
+        Returns:
+            Kernels (1, S, D + 5), and embeddings (1, S, E), whose cosine says how alike two objects are.
+        """
+        read = [reader(patches, inside) for reader in self.cell_heads]
+        own = [levels[:, index : index + 1] for index in range(len(STRIDES))]
+        numbers, embeddings = (_as_rows(sum(x * level for x, level in zip(maps, own))) for maps in zip(*read))
         # Slices: torch.split leaves XNNPACK's delegate.
         low, high = boxes[..., :2], boxes[..., 2:]
-        half = torch.maximum(0.5 * (high - low), LEAST_HALF_SIDE * pixel_size(0, logits[0]).view(1, 1, 2))
+        least = torch.tensor([LEAST_HALF_SIDE / width, LEAST_HALF_SIDE / height]).to(boxes)
+        half = torch.maximum(0.5 * (high - low), least.view(1, 1, 2))
         sharpness, bias = numbers[..., -2:-1], numbers[..., -1:]
         centre = 0.5 * (low + high) - 0.5
         place = place_kernel(sharpness, bias, centre, half)
         # Two persons in like clothes differ in where they are, which changes little from frame to frame.
         embeddings = embeddings + self.place_embedding(torch.cat([centre, half], dim=2))
-        scores = _join_levels([x.sigmoid() for x in logits]) * objectness
-        return Cells(torch.cat([numbers[..., :-2], place], dim=2), scores, boxes, embeddings)
+        return torch.cat([numbers[..., :-2], place], dim=2), embeddings
+
+    def describe_cells(
+        self, levels: Sequence[Sequence[Tensor]], boxes: Tensor, frames: Tensor, cells: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """``describe`` S cells of several frames.
+
+        Args:
+            levels: stem, class tower and box tower of each level, (B, 64, h, w).
+            boxes: (B, A, 4), see ``Cells``.
+            frames: (S,) int64, any S.
+            cells: (S,) int64, see ``gather_patches``.
+
+        Returns:
+            Kernels (S, D + 5) and embeddings (S, E).
+        """
+        height, width = (STRIDES[0] * side for side in levels[0][0].shape[-2:])
+        # One more, as no convolution takes none.
+        frames, cells = F.pad(frames, (0, 1)), F.pad(cells, (0, 1))
+        patches = gather_patches(levels, frames, cells)
+        kernels, embeddings = self.describe(height, width, boxes[frames, cells][None], *patches)
+        return kernels[0, :-1], embeddings[0, :-1]
+
+    def best_kernels(self, features: Mapping[str, Tensor], most: int) -> tuple[Tensor, Tensor]:
+        scores, *class_towers = self.decode(*(features[name] for name in self.decoded_features()))
+        sure, best = scores.amax(2).topk(min(most, scores.shape[1]), dim=1)
+        frames = torch.arange(len(best), device=best.device).repeat_interleave(best.shape[1])
+        stems, towers = ([features[name] for name in names] for names in (STEMS, TOWERS))
+        levels = list(zip(stems, class_towers, towers))
+        kernels, _ = self.describe_cells(levels, features["boxes"], frames, best.flatten())
+        return kernels.unflatten(0, best.shape), sure
 
     def segment(self, kernels: Tensor, mask_features: Tensor) -> Tensor:
         """Kernels (B, S, D + 5), any S, and mask features (B, D + 5, h, w) → mask logits (B, S, H/4, W/4)."""
@@ -256,15 +227,28 @@ class DenseMobileInst(KernelModel):
         }
 
     def decoded_features(self) -> tuple[str, ...]:
-        return ("boxes", "objectness", *STEMS, *TOWERS)
+        return ("objectness", *STEMS)
 
     def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        cells = cell_count(input_size)
+        stems = self.feature_shapes(input_size)
         return {
-            "kernels": (1, cells, self.dim + PLACE_CHANNELS),
-            "scores": (1, cells, self.num_classes),
-            "embeddings": (1, cells, self.config.embedding_dim),
+            "scores": (1, cell_count(input_size), self.num_classes),
+            **{tower: stems[stem] for tower, stem in zip(CLASS_TOWERS, STEMS)},
         }
+
+    def further_entries(self, input_size: tuple[int, int], max_instances: int) -> dict[str, Entry]:
+        across = PATCH * max_instances
+        given = {
+            "chosen_boxes": (1, max_instances, 4),
+            "levels": (1, len(STRIDES), 1, max_instances),
+            "inside": (1, 1, PATCH, across),
+            **dict.fromkeys(PATCHES, (1, HEAD_CHANNELS, PATCH, across)),
+        }
+        described = {
+            "kernels": (1, max_instances, self.dim + PLACE_CHANNELS),
+            "embeddings": (1, max_instances, self.config.embedding_dim),
+        }
+        return {"describe": Entry("describe", given, described, input_size)}
 
 
 def cell_count(input_size: tuple[int, int]) -> int:
@@ -282,6 +266,16 @@ def _join_levels(maps: Sequence[Tensor]) -> Tensor:
     """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C) float32: inside ``autocast``,
     too, whose 8 bits are too few for a place."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1).float()
+
+
+def _score(logits: Sequence[Tensor], objectness: Tensor) -> Tensor:
+    """The levels' class logits (B, C, h, w), and objectness (B, A, 1) → scores (B, A, C)."""
+    return _join_levels([x.sigmoid() for x in logits]) * objectness
+
+
+def _as_rows(columns: Tensor) -> Tensor:
+    """(1, C, 1, S) → (1, S, C) float32: inside ``autocast``, too, whose 8 bits are too few for a place."""
+    return columns.flatten(2).transpose(1, 2).float()
 
 
 def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ class KernelModel(StreamingModel):
     Attributes:
         dim: D, learned channels of kernels and mask features.
         propagation: of mask features from the keyframe to another frame; None where every frame is encoded.
+        encode: from frames (B, 3, H, W), RGB in [0, 255], to what ``feature_shapes`` names.
+        decode: from the features that ``decoded_features`` names to what ``decoded_shapes`` does; for learned
+            queries kernels (B, N, D) and scores (B, N, C).
         kernels_hold_places: whether a kernel says where its object is, and must be moved with it.
     """
 
@@ -31,6 +35,8 @@ class KernelModel(StreamingModel):
     usual_instances = 20
     kernels_hold_places = False
     dim: int
+    encode: Callable[[Tensor], tuple[Tensor, ...]]
+    decode: Callable[..., Any]
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,11 +51,27 @@ class KernelModel(StreamingModel):
         raise NotImplementedError
 
     def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        """What ``decode`` returns, in order; ``kernels`` among them, as wide as mask features."""
+        """What ``decode`` returns, in order."""
         return {
             "kernels": (1, self.num_queries, self.dim),
             "scores": (1, self.num_queries, self.num_classes),
         }
+
+    def further_entries(self, input_size: tuple[int, int], max_instances: int) -> dict[str, Entry]:
+        """What runs between ``decode`` and ``segment``, where the model has more than these."""
+        return {}
+
+    def named_features(self, frames: Tensor) -> dict[str, Tensor]:
+        """What ``encode`` says of frames (B, 3, H, W), RGB in [0, 255], by name."""
+        names = self.feature_shapes((frames.shape[-2], frames.shape[-1]))
+        return dict(zip(names, self.encode(frames)))
+
+    def best_kernels(self, features: Mapping[str, Tensor], most: int) -> tuple[Tensor, Tensor]:
+        """Of what ``encode`` says of B frames, by name: the kernels (B, n, K) of the best scores (B, n), by
+        falling score, n being ``most`` or as many as there are."""
+        kernels, scores = self.decode(*(features[name] for name in self.decoded_features()))
+        sure, best = scores.amax(2).topk(min(most, scores.shape[1]), dim=1)
+        return torch.gather(kernels, 1, best[:, :, None].expand(-1, -1, kernels.shape[2])), sure
 
     def propagate(self, frame: Tensor, keyframe_features: Tensor) -> Tensor:
         """Frames (B, 3, H, W), RGB in [0, 255], and the mask features of their keyframe, of the shape that
@@ -92,6 +114,7 @@ class KernelModel(StreamingModel):
                 {name: features[name] for name in self.decoded_features()},
                 self.decoded_shapes(input_size),
             ),
+            **self.further_entries(input_size, max_instances),
             "segment": Entry("segment", live, {"mask_logits": masks}),
         }
         if self.propagation is not None:

@@ -20,6 +20,7 @@ from mobilevis.runtime.drivers.frames import Features, Selection, run_entry
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
+from mobilevis.runtime.patches import CellDescriber
 from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.results import Instance
 from mobilevis.runtime.stages import Stages
@@ -74,27 +75,31 @@ class DenseDriver(MobileInstDriver):
     embedding_weight = 0.5
     place_channels = cells.PLACE_CHANNELS
 
+    def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
+        self._describer = CellDescriber(artefact)
+        super().__init__(artefact, options)
+
     def _decode(self, features: Features, stages: Stages) -> None:
         with stages("decode"):
             decoded = run_entry(self._artefact, "decode", features)
         with stages("selection"):
-            likely = self._find_likely(features, decoded["scores"][0])
-            scores, boxes = decoded["scores"][0][likely], cell_boxes(features, decoded)[likely]
+            likely = self._find_likely(features)
+            scores, boxes = decoded["scores"][0][likely], features["boxes"][0][likely]
             self._selection.watch(scores)
             scores = self._selection.drop_classes(scores)
             options, most = self.options, self._selection.max_instances
             chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
             scores, boxes, chosen = scores[chosen], boxes[chosen], likely[chosen]
+        with stages("describe"):
+            kernels, embeddings = self._describer.describe({**features, **decoded}, boxes, chosen)
         with stages("association"):
-            order = self._follower.on_keyframe(decoded["embeddings"][0][chosen], scores)
-        self._objects = PlacedKernels(decoded["kernels"][0][chosen[order]], boxes[order])
+            order = self._follower.on_keyframe(embeddings, scores)
+        self._objects = PlacedKernels(kernels[order], boxes[order])
         self._looks_first = False
 
-    def _find_likely(self, features: Features, scores: Array) -> NDArray[np.intp]:
+    def _find_likely(self, features: Features) -> NDArray[np.intp]:
         """The cells that may be shown, or be the best so far: of 80 classes none scores more than a cell's
-        objectness, so that 4,100 of 4,200 cells need no look at theirs. Older artefacts do not say it."""
-        if "objectness" not in features:
-            return np.arange(len(scores))
+        objectness, so that 4,100 of 4,200 cells need no look at theirs."""
         least = min(self.options.score_threshold, self.best_score)
         return np.flatnonzero(features["objectness"][0, :, 0] >= least)
 
@@ -130,12 +135,6 @@ class DenseDriver(MobileInstDriver):
 def _tight_boxes(masks: FrameMasks) -> tuple[Array, NDArray[np.bool_]]:
     boxes = [shown.region.box for shown in masks.foregrounds]
     return cells.as_fractions(boxes, masks.whole.shape[1:])
-
-
-def cell_boxes(features: Features, decoded: Features) -> Array:
-    """The boxes (A, 4) of a keyframe's cells, of what ``encode`` and ``decode`` say: in older artefacts only
-    ``decode`` says them."""
-    return (features if "boxes" in features else decoded)["boxes"][0]
 
 
 def segment_kernels(artefact: Artefact, selection: Selection, kernels: Array, mask_features: Array) -> Array:

@@ -7,6 +7,7 @@
   (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's results with
   each association, keyframe interval and policy as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
+- ``patches/``: random maps of a detector, chosen cells, and what ``describe`` takes of them;
 - ``metadata.json``: broken metadata with the runtime's words;
 
 and part ``real``, which needs the exporters, what ``networks.write_networks`` says.
@@ -40,6 +41,7 @@ from scripted import (
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import parse_metadata
+from mobilevis.runtime.patches import CellDescriber
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 Images = NDArray[np.uint8]
@@ -97,6 +99,29 @@ def write_frames(folder: Path) -> None:
         VideoSegmenter(Camera(nothing, scripted_metadata())).process(picture)
         cv2.imwrite(str(folder / f"{height}x{width}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         seen[-1].astype("<f4").tofile(folder / f"{height}x{width}.f32")
+
+
+def write_patches(folder: Path) -> None:
+    """Corners, edges and middles of every level, and what the runtime hands to ``describe``."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(8)
+    metadata = parse_metadata(scripted_metadata("mobileinst-dense"), "script")
+    outputs = [*metadata.entries["encode"].outputs, *metadata.entries["decode"].outputs]
+    known = {t.name: rng.normal(size=t.shape).astype(np.float32) for t in outputs}
+    chosen = np.array([0, 31, 9, 32, 36, 38, 39])
+
+    class Reader(ScriptedArtefact):
+        def run(self, entry: str, inputs: dict[str, Array]) -> dict[str, Array]:
+            for name, tensor in inputs.items():
+                tensor.astype("<f4").tofile(folder / f"{name}.f32")
+            return super().run(entry, inputs)
+
+    artefact = Reader({}, scripted_metadata("mobileinst-dense"))
+    CellDescriber(artefact).describe(known, known["boxes"][0, chosen], chosen)
+    for name, values in known.items():
+        values.astype("<f4").tofile(folder / f"known-{name}.f32")
+    (folder / "chosen.json").write_text(json.dumps(chosen.tolist()))
+    (folder / "metadata.json").write_text(scripted_metadata("mobileinst-dense"))
 
 
 def write_metadata(file: Path) -> None:
@@ -170,6 +195,7 @@ def write_script(folder: Path) -> None:
         write_clip(whole / PROPAGATED, PROPAGATED, driver, propagates=True)
     write_pans(folder / "clips" / "mobileinst-dense" / "pans")
     write_frames(folder / "frames")
+    write_patches(folder / "patches")
     write_metadata(folder / "metadata.json")
 
 

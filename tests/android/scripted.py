@@ -23,6 +23,7 @@ FRAMES = 48
 
 PLACE = 5  # of a dense kernel: factors of x², y², x, y and 1
 CELLS_OF_DETECTOR, EMBEDDING = 40, 8
+GRIDS = {3: (4, 8), 4: (2, 3), 5: (1, 2)}  # of these cells, by level
 
 
 def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> str:
@@ -31,12 +32,13 @@ def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> s
     def tensors(**shapes: tuple[int, ...]) -> list[dict[str, Any]]:
         return [{"name": name, "shape": list(s), "dtype": "float32"} for name, s in shapes.items()]
 
-    rows = CELLS_OF_DETECTOR if driver == "mobileinst-dense" else QUERIES
-    decoded = {"kernels": (1, rows, WIDTH), "scores": (1, rows, CLASSES)}
-    if driver == "mobileinst-dense":
-        decoded.update(embeddings=(1, rows, EMBEDDING))
+    is_dense = driver == "mobileinst-dense"
+    rows = CELLS_OF_DETECTOR if is_dense else QUERIES
+    scores = {"scores": (1, rows, CLASSES)}
+    decoded = {**scores, **_maps("class_tower", 1)} if is_dense else {"kernels": (1, rows, WIDTH), **scores}
     features = {"mask_features": (1, WIDTH, *CELLS)}
-    located = {"boxes": (1, rows, 4), "objectness": (1, rows, 1)} if driver == "mobileinst-dense" else {}
+    located = {"boxes": (1, rows, 4), "objectness": (1, rows, 1)} if is_dense else {}
+    located.update(_maps("stem", WIDTH + EMBEDDING) | _maps("tower", 2) if is_dense else {})
     masks = (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])
     entries = {
         "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features, **located)},
@@ -46,6 +48,12 @@ def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> s
             "outputs": tensors(mask_logits=masks),
         },
     }
+    if is_dense:
+        given = {"chosen_boxes": (1, SLOTS, 4), "levels": (1, 3, 1, SLOTS), "inside": (1, 1, 3, 3 * SLOTS)}
+        channels = {"stem_patches": WIDTH + EMBEDDING, "class_patches": 1, "box_patches": 2}
+        given.update((name, (1, count, 3, 3 * SLOTS)) for name, count in channels.items())
+        described = tensors(kernels=(1, SLOTS, WIDTH), embeddings=(1, SLOTS, EMBEDDING))
+        entries["describe"] = {"inputs": tensors(**given), "outputs": described}
     if propagates:
         given = tensors(frame=(1, 3, *INPUT), keyframe_features=(1, WIDTH, *CELLS))
         entries["propagate"] = {"inputs": given, "outputs": tensors(**features)}
@@ -61,11 +69,17 @@ def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> s
     return json.dumps(raw)
 
 
+def _maps(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of what is said of each level's cells."""
+    return {f"{name}{level}": (1, channels, *grid) for level, grid in GRIDS.items()}
+
+
 class ScriptedArtefact:
     """Stands where a network would: what ``encode`` and ``decode`` say of each frame is given.
 
-    ``propagate`` says the mean of the frame's own mask features and the keyframe's. ``segment`` adds its
-    products one by one. So another language can have the same numbers to the last bit.
+    ``describe`` says what the stems hold of the cells themselves. ``propagate`` says the mean of the frame's
+    own mask features and the keyframe's. ``segment`` adds its products one by one. So another language can
+    have the same numbers to the last bit.
 
     Args:
         outputs: name of an output → (frames, …), a frame's without the batch of 1.
@@ -89,6 +103,9 @@ class ScriptedArtefact:
             for channel, cells in enumerate(features):
                 logits += kernels[:, channel, None, None] * cells
             return {"mask_logits": logits.repeat(2, axis=1).repeat(2, axis=2)[None]}
+        if entry == "describe":
+            own = inputs["stem_patches"][0, :, 1, 1::3] * inputs["levels"][0, :, 0].sum(axis=0)
+            return {"kernels": own[:WIDTH].T[None], "embeddings": own[WIDTH:].T[None]}
         self.frame += entry in ("encode", "propagate")
         if entry == "propagate":
             own = self._outputs["mask_features"][self.frame]
@@ -201,7 +218,21 @@ def dense_outputs(
     y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
     grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
     place_features = np.broadcast_to(grid, (frames, PLACE, *CELLS)).astype(np.float32)
+    known = {"stem": np.concatenate([every.pop("kernels"), every.pop("embeddings")], axis=2)}
+    known |= {"class_tower": every["objectness"], "tower": every["boxes"][..., :2]}
+    for name, cells in known.items():
+        every.update(as_maps(name, cells))
     return {"mask_features": np.concatenate([scene.features, place_features], axis=1), **every}
+
+
+def as_maps(name: str, cells: Array) -> dict[str, Array]:
+    """What is known of all cells, (frames, A, C) → of each level (frames, C, h, w), by name."""
+    maps, first = {}, 0
+    for level, (height, width) in GRIDS.items():
+        of_level = cells[:, first : first + height * width].transpose(0, 2, 1)
+        maps[f"{name}{level}"] = np.ascontiguousarray(of_level.reshape(*of_level.shape[:2], height, width))
+        first += height * width
+    return maps
 
 
 def _centre(scene: Scene, frame: int, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

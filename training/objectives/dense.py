@@ -96,15 +96,19 @@ class DenseObjective(Objective):
             levels = model.head(features[1:])
         cells = model.read(levels)
         positives = choose_cells(cells, targets, weights.objects)
+        maps = [level[:3] for level in levels]
+        kernels, embeddings = model.describe_cells(maps, cells.boxes, positives.frames, positives.cells)
         contrast = contrast_loss(
-            cells.embeddings[positives.frames, positives.cells],
+            embeddings,
             torch.cat([target.identities for target in targets])[positives.objects],
             positives.frames % (len(targets) // self.length),
         )
         terms = {"contrast": weights.contrast * contrast}
         # Without masks to learn their features are not computed: a step takes half the time.
         if weights.pixel or weights.dice:
-            pixel, dice = mask_losses(cells, model.mask_features(features), positives, targets, weights)
+            boxes = cells.boxes[positives.frames, positives.cells]
+            mask_features = model.mask_features(features)
+            pixel, dice = mask_losses(kernels, boxes, mask_features, positives, targets, weights)
             terms |= {"pixel": weights.pixel * pixel, "dice": weights.dice * dice}
         if weights.detect:
             detected = detection_losses(levels, cells.boxes, targets)
@@ -173,19 +177,33 @@ def contrast_loss(embeddings: Tensor, identities: Tensor, samples: Tensor) -> Te
 
 
 def mask_losses(
-    cells: Cells, mask_features: Tensor, positives: Positives, targets: Sequence[Target], weights: DenseLoss
+    kernels: Tensor,
+    boxes: Tensor,
+    mask_features: Tensor,
+    positives: Positives,
+    targets: Sequence[Target],
+    weights: DenseLoss,
 ) -> tuple[Tensor, Tensor]:
-    """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none."""
-    if not len(positives.frames):
-        nothing = 0.0 * (cells.kernels.sum() + mask_features.sum())
+    """Mean cross-entropy and dice of the positives' masks; 0, with a gradient, where there are none.
+
+    Args:
+        kernels: (P, D + 5).
+        boxes: (P, 4).
+        mask_features: (B, D + 5, h, w).
+        positives: P, of B frames.
+        targets: B.
+        weights: of the terms.
+    """
+    if not len(kernels):
+        nothing = 0.0 * (kernels.sum() + mask_features.sum())
         return nothing, nothing
-    masks = masks_of(cells.kernels[positives.frames, positives.cells], positives.frames, mask_features)
+    masks = masks_of(kernels, positives.frames, mask_features)
     truth = torch.cat([target.masks for target in targets])[positives.objects]
     if masks.shape != truth.shape:  # features of stride 8
         masks = resize(masks[None], truth.shape[-2:])[0]
     everything = torch.stack([target.masks.sum(0) for target in targets])
     others = (everything[positives.frames] - truth).clamp(max=1)
-    inside = _cover_boxes(cells.boxes[positives.frames, positives.cells].detach(), masks.shape[-2:])
+    inside = _cover_boxes(boxes.detach(), masks.shape[-2:])
     counted = 1 + weights.neighbour * others * (1 - truth)
     if weights.boundary:
         counted = counted + weights.boundary * edges_of(truth)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,12 +67,10 @@ class PropagationObjective(Objective):
     def forward(self, frames: Tensor, targets: Sequence[Target]) -> dict[str, Tensor]:
         """(F·B, 3, H, W), the first frames of B clips, then the second ones … → the weighted terms; no target
         is read."""
-        model: Any = self.model  # what encode returns and decode takes differs between families
-        weights, clips = self.weights, len(frames) // self.length
+        model, weights, clips = self.model, self.weights, len(frames) // self.length
         with torch.no_grad():
-            names = model.feature_shapes((frames.shape[-2], frames.shape[-1]))
-            features = dict(zip(names, model.encode(frames)))
-            kernels, scores = model.decode(*(features[name] for name in model.decoded_features()))[:2]
+            features = model.named_features(frames)
+            kernels, scores = model.best_kernels(features, BEST_KERNELS)
         wanted = features["mask_features"]
         parts = []
         for step in range(1, self.length):
@@ -107,21 +104,19 @@ def feature_distance(features: Tensor, teacher: Tensor) -> Tensor:
 def mask_distances(
     features: Tensor, teacher: Tensor, kernels: Tensor, scores: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Dice and pixel losses of the masks that the best kernels make, held to the teacher's.
+    """Dice and pixel losses of the masks that kernels make, held to the teacher's.
 
     Args:
         features: (B, D, h, w), mask features.
         teacher: (B, D, h, w).
-        kernels: (B, N, D).
-        scores: (B, N, C) in [0, 1]; a kernel counts by the square of its best one, so that the many faint
-            ones do not outweigh what is shown.
+        kernels: (B, n, D).
+        scores: (B, n) in [0, 1]; a kernel counts by the square of its own, so that the many faint ones do not
+            outweigh what is shown.
 
     Returns:
         Two scalars.
     """
-    sure, best = scores.amax(2).topk(min(BEST_KERNELS, scores.shape[1]), dim=1)
-    chosen = torch.gather(kernels, 1, best[:, :, None].expand(-1, -1, kernels.shape[2]))
-    logits = torch.bmm(chosen, features.flatten(2)).float().flatten(0, 1)
-    wanted = torch.bmm(chosen, teacher.flatten(2)).float().sigmoid().flatten(0, 1)
-    share = (sure.square() / sure.square().sum().clamp(min=1e-6)).flatten()
+    logits = torch.bmm(kernels, features.flatten(2)).float().flatten(0, 1)
+    wanted = torch.bmm(kernels, teacher.flatten(2)).float().sigmoid().flatten(0, 1)
+    share = (scores.square() / scores.square().sum().clamp(min=1e-6)).flatten()
     return (share * losses.dice_loss(logits, wanted)).sum(), (share * losses.pixel_loss(logits, wanted)).sum()

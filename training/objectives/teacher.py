@@ -17,7 +17,13 @@ from mobilevis.models.weights.bundled import find_weights
 from mobilevis.models.weights.checkpoint import load_checkpoint
 from mobilevis.training.objectives.base import LossWeights, Objective
 from mobilevis.training.objectives.matcher import Target
-from mobilevis.training.objectives.propagation import DICE, PIXEL, feature_distance, mask_distances
+from mobilevis.training.objectives.propagation import (
+    BEST_KERNELS,
+    DICE,
+    PIXEL,
+    feature_distance,
+    mask_distances,
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,9 @@ def taught_terms(
         The terms ``taught_features``, ``taught_dice`` and ``taught_pixel``.
     """
     with torch.no_grad():
-        wanted, global_features = teacher.encode(frames)
-        kernels, scores = teacher.decode(wanted, global_features)
+        features = teacher.named_features(frames)
+        kernels, scores = teacher.best_kernels(features, BEST_KERNELS)
+    wanted = features["mask_features"]
     dice, pixel = mask_distances(mask_features, wanted, kernels, scores)
     terms = {
         "taught_features": feature_distance(mask_features, wanted),

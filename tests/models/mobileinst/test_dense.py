@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mobilevis.models import create_model
+from mobilevis.models.mobileinst.dense import STEMS, TOWERS
 
 NAME = "mobileinst-yolox-nano"
 
@@ -21,10 +22,13 @@ def test_entries_have_the_shapes_that_they_say(stride):
     model = create_model(NAME, num_classes=3, mask_stride=stride).eval()
     size = (64, 96)
     entries = model.streaming(size, max_instances=4).entries
-    tensors = {"frame": torch.rand(1, 3, *size) * 255, "kernels": torch.rand(1, 4, 37)}
+    tensors = {"frame": torch.rand(1, 3, *size) * 255}
+    tensors.update((name, torch.rand(shape)) for name, shape in entries["describe"].inputs.items())
     with torch.no_grad():
         for entry in entries.values():
-            outputs = getattr(model, entry.method)(*(tensors[name] for name in entry.inputs))
+            outputs = getattr(model, entry.method)(
+                *entry.arguments, *(tensors[name] for name in entry.inputs)
+            )
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             assert {n: tuple(t.shape) for n, t in zip(entry.outputs, outputs)} == entry.outputs
             tensors = {**dict(zip(entry.outputs, outputs)), **tensors}
@@ -58,9 +62,12 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
         torch.nn.init.zeros_(cells.kernel.weight)
         torch.nn.init.zeros_(cells.kernel.bias)
     height, width = 64, 96
+    frames = torch.rand(2, 3, height, width) * 255
     with torch.no_grad():
-        mask_features, boxes, *located = model.encode(torch.rand(2, 3, height, width) * 255)
-        masks = model.segment(model.decode(boxes, *located)[0], mask_features)
+        features = model.named_features(frames)
+        cells, boxes = torch.arange(126), features["boxes"]
+        kernels = torch.stack([describe(model, features, frame, cells)[0] for frame in range(2)])
+        masks = model.segment(kernels, features["mask_features"])
     x = (torch.arange(width // 4) + 0.5) / (width // 4)
     y = (torch.arange(height // 4) + 0.5) / (height // 4)
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
@@ -72,18 +79,68 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     assert torch.allclose(masks, ellipses, rtol=1e-3, atol=1e-2)
 
 
-def test_what_is_exported_reads_what_is_trained(model):
+def describe(model, features, frame, cells):
+    """Kernels and embeddings of a frame's cells."""
+    _, *class_towers = model.decode(*(features[name] for name in model.decoded_features()))
+    maps = zip((features[name] for name in STEMS), class_towers, (features[name] for name in TOWERS))
+    return model.describe_cells(list(maps), features["boxes"], torch.full_like(cells, frame), cells)
+
+
+def test_what_is_exported_scores_as_what_is_trained(model):
     frames = torch.rand(2, 3, 64, 96) * 255
     with torch.no_grad():
         trained = model.read(model.head(model.backbone(frames)[1:]))
-        _, boxes, objectness, *maps = model.encode(frames)
-        kernels, scores, embeddings = model.decode(boxes, objectness, *maps)
-    assert torch.equal(boxes, trained.boxes)
-    assert (scores <= objectness).all()
-    for streamed, read in zip(
-        (kernels, scores, embeddings), (trained.kernels, trained.scores, trained.embeddings)
-    ):
-        assert torch.allclose(streamed, read, rtol=1e-5, atol=1e-5)
+        features = model.named_features(frames)
+        scores = model.decode(*(features[name] for name in model.decoded_features()))[0]
+    assert torch.equal(features["boxes"], trained.boxes)
+    assert (scores <= features["objectness"]).all()
+    assert torch.allclose(scores, trained.scores, rtol=1e-5, atol=1e-5)
+
+
+def test_a_cell_is_described_as_the_layers_would_if_they_saw_its_whole_level(model):
+    """Corners, edges and middles of every level, of 8×12, 4×6 and 2×3 cells."""
+    cells = torch.tensor([0, 11, 84, 95, 40, 96, 101, 114, 119, 108, 120, 122, 123, 125])
+    levels = [0] * 5 + [1] * 5 + [2] * 4
+    starts, widths = (0, 96, 120), (12, 6, 3)
+    with torch.no_grad():
+        features = model.named_features(torch.rand(1, 3, 64, 96) * 255)
+        kernels, embeddings = describe(model, features, 0, cells)
+        class_towers = model.decode(*(features[name] for name in model.decoded_features()))[1:]
+        for cell, level, kernel, embedding in zip(cells.tolist(), levels, kernels, embeddings):
+            reader, where = model.cell_heads[level], divmod(cell - starts[level], widths[level])
+            maps = features[STEMS[level]], class_towers[level], features[TOWERS[level]]
+            depthwise, pointwise = reader.tower
+            read = torch.nn.functional.silu(sum(conv(x) for conv, x in zip(reader.joined, maps)))
+            read = torch.nn.functional.conv2d(
+                read, depthwise.conv.weight, depthwise.conv.bias, padding=1, groups=len(depthwise.conv.weight)
+            )
+            read = pointwise(torch.nn.functional.silu(read))[0, :, where[0], where[1]]
+            learned = reader.kernel.weight[:, :, 0, 0] @ read + reader.kernel.bias
+            box = features["boxes"][0, cell]
+            centre, half = (box[:2] + box[2:]) / 2 - 0.5, (box[2:] - box[:2]) / 2
+            half = torch.maximum(half, torch.tensor([2 / 96, 2 / 64]))
+            known = reader.embedding.weight[:, :, 0, 0] @ read + reader.embedding.bias
+            torch.testing.assert_close(kernel[:-5], learned[:-2], rtol=1e-4, atol=1e-5)
+            expected = known + model.place_embedding(torch.cat([centre, half]))
+            torch.testing.assert_close(embedding, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_cells_are_described_by_nothing(model):
+    with torch.no_grad():
+        features = model.named_features(torch.rand(1, 3, 64, 96) * 255)
+        kernels, embeddings = describe(model, features, 0, torch.zeros(0, dtype=torch.int64))
+    assert (kernels.shape, embeddings.shape) == ((0, 37), (0, 32))
+
+
+def test_the_best_kernels_are_those_of_the_best_cells_of_each_frame(model):
+    with torch.no_grad():
+        features = model.named_features(torch.rand(2, 3, 64, 96) * 255)
+        kernels, sure = model.best_kernels(features, 3)
+        best = model.decode(*(features[name] for name in model.decoded_features()))[0].amax(2)
+        for frame in range(2):
+            scores, cells = best[frame].topk(3)
+            torch.testing.assert_close(sure[frame], scores)
+            torch.testing.assert_close(kernels[frame], describe(model, features, frame, cells)[0])
 
 
 def test_boxes_are_fractions_that_do_not_depend_on_the_input_s_size(model):

@@ -13,7 +13,9 @@ from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 H, W = 96, 160
 SLOTS = 4
 SIDE = 24  # of the squares, in the input's pixels
+GRIDS = {3: (2, 2), 4: (1, 1), 5: (1, 1)}  # of cells, by level
 CELLS = 6
+KERNEL, EMBEDDING = 6, 3
 
 
 class SquaresArtefact:
@@ -21,38 +23,47 @@ class SquaresArtefact:
 
     Each square has two cells, the second one fainter; a cell's embedding is the square's colour.
 
+    What it knows of a cell is in the cell's own place of the maps; the rest of a patch says something else.
+
     Args:
-        locates: whether ``encode`` says each frame's boxes, as exports of today do; otherwise ``decode``.
         propagates: whether frames between keyframes have an entry of their own.
     """
 
     engine = "squares"
     threads = 1
 
-    def __init__(self, locates: bool = False, propagates: bool = False) -> None:
+    def __init__(self, propagates: bool = False) -> None:
         masks = TensorSpec("mask_features", (1, 1 + 5, H // 4, W // 4))
-        level = TensorSpec("level3", (1, 3, H, W))
-        cells = {"kernels": 6, "scores": 2, "boxes": 4, "embeddings": 3}
         located = (TensorSpec("boxes", (1, CELLS, 4)), TensorSpec("objectness", (1, CELLS, 1)))
-        if locates:
-            del cells["boxes"]
-        self.locates = locates
-        propagate = EntrySpec(
-            (TensorSpec("frame", (1, 3, H, W)), TensorSpec("keyframe_features", masks.shape)), (masks,)
+        stems, towers, class_towers = (
+            tuple(TensorSpec(f"{name}{level}", (1, channels, *grid)) for level, grid in GRIDS.items())
+            for name, channels in (("stem", KERNEL + EMBEDDING), ("tower", 2), ("class_tower", 1))
         )
+        frame = TensorSpec("frame", (1, 3, H, W))
+        propagate = EntrySpec((frame, TensorSpec("keyframe_features", masks.shape)), (masks,))
         self.metadata = Metadata(
             model="squares",
             driver="mobileinst-dense",
             entries={
                 **({"propagate": propagate} if propagates else {}),
-                "encode": EntrySpec(
-                    (TensorSpec("frame", (1, 3, H, W)),), (masks, *(located if locates else ()), level)
-                ),
-                "decode": EntrySpec(
-                    (level,), tuple(TensorSpec(name, (1, CELLS, width)) for name, width in cells.items())
+                "encode": EntrySpec((frame,), (masks, *located, *stems, *towers)),
+                "decode": EntrySpec((*towers,), (TensorSpec("scores", (1, CELLS, 2)), *class_towers)),
+                "describe": EntrySpec(
+                    (
+                        TensorSpec("chosen_boxes", (1, SLOTS, 4)),
+                        TensorSpec("levels", (1, len(GRIDS), 1, SLOTS)),
+                        TensorSpec("inside", (1, 1, 3, 3 * SLOTS)),
+                        TensorSpec("stem_patches", (1, KERNEL + EMBEDDING, 3, 3 * SLOTS)),
+                        TensorSpec("class_patches", (1, 1, 3, 3 * SLOTS)),
+                        TensorSpec("box_patches", (1, 2, 3, 3 * SLOTS)),
+                    ),
+                    (
+                        TensorSpec("kernels", (1, SLOTS, KERNEL)),
+                        TensorSpec("embeddings", (1, SLOTS, EMBEDDING)),
+                    ),
                 ),
                 "segment": EntrySpec(
-                    (TensorSpec("kernels", (1, SLOTS, 6)), masks),
+                    (TensorSpec("kernels", (1, SLOTS, KERNEL)), masks),
                     (TensorSpec("mask_logits", (1, SLOTS, H // 4, W // 4)),),
                 ),
             },
@@ -72,27 +83,34 @@ class SquaresArtefact:
             (np.arange(W // 4) + 0.5) / (W // 4) - 0.5, (np.arange(H // 4) + 0.5) / (H // 4) - 0.5
         )
         features = np.stack([bright - 0.5, x * x, y * y, x, y, np.ones_like(x)])
-        encoded = {"mask_features": features[None].astype(np.float32), "level3": frame}
-        if self.locates:
-            cells = self._find(frame)
-            encoded.update(boxes=cells["boxes"], objectness=cells["scores"].max(axis=2, keepdims=True))
-        return encoded
+        found = self._find(frame)
+        return {
+            "mask_features": features[None].astype(np.float32),
+            "boxes": found["boxes"],
+            "objectness": found["scores"].max(axis=2, keepdims=True),
+            **_as_maps("stem", np.concatenate([found["kernels"], found["embeddings"]], axis=2)),
+            **_as_maps("tower", found["scores"]),
+        }
 
     def _propagate(self, frame, keyframe_features):
         return {"mask_features": self._encode(frame)["mask_features"]}
 
-    def _decode(self, level3):
-        found = self._find(level3)
-        return {tensor.name: found[tensor.name] for tensor in self.metadata.entries["decode"].outputs}
+    def _decode(self, **towers):
+        scores = np.concatenate([tower.reshape(2, -1).T for tower in towers.values()])[None]
+        return {"scores": scores, **_as_maps("class_tower", scores[..., :1])}
 
-    def _find(self, level3):
+    def _describe(self, stem_patches, levels, **_):
+        read = (stem_patches[0, :, 1, 1::3] * levels[0].sum(axis=0)).T[None]
+        return {"kernels": read[..., :KERNEL], "embeddings": read[..., KERNEL:]}
+
+    def _find(self, frame):
         found = {
-            "kernels": np.zeros((1, CELLS, 6), np.float32),
+            "kernels": np.zeros((1, CELLS, KERNEL), np.float32),
             "scores": np.zeros((1, CELLS, 2), np.float32),
             "boxes": np.zeros((1, CELLS, 4), np.float32),
-            "embeddings": np.zeros((1, CELLS, 3), np.float32),
+            "embeddings": np.zeros((1, CELLS, EMBEDDING), np.float32),
         }
-        _, _, stats, _ = cv2.connectedComponentsWithStats((level3[0].max(axis=0) > 127).astype(np.uint8))
+        _, _, stats, _ = cv2.connectedComponentsWithStats((frame[0].max(axis=0) > 127).astype(np.uint8))
         for square, (x, y, w, h, _) in enumerate(stats[1:]):
             for cell, score in ((2 * square, 0.9 - 0.1 * square), (2 * square + 1, 0.5)):
                 box = np.array([x / W, y / H, (x + w) / W, (y + h) / H])
@@ -101,9 +119,19 @@ class SquaresArtefact:
                 found["kernels"][0, cell] = [8.0, *place]
                 found["scores"][0, cell] = (score, 0.05)
                 found["boxes"][0, cell] = box
-                found["embeddings"][0, cell] = level3[0, :, y + h // 2, x + w // 2]
+                found["embeddings"][0, cell] = frame[0, :, y + h // 2, x + w // 2]
         return found
 
     def _segment(self, kernels, mask_features):
         assert kernels.shape == (1, SLOTS, 6)
         return {"mask_logits": np.einsum("bsd,bdhw->bshw", kernels, mask_features).astype(np.float32)}
+
+
+def _as_maps(name, cells):
+    """What is known of all cells, (1, CELLS, C) → each level's map, (1, C, h, w), by name."""
+    maps, first = {}, 0
+    for level, (height, width) in GRIDS.items():
+        of_level = cells[:, first : first + height * width]
+        maps[f"{name}{level}"] = of_level.transpose(0, 2, 1).reshape(1, -1, height, width)
+        first += height * width
+    return maps

@@ -31,10 +31,7 @@ def target(*objects: tuple[int, tuple[int, int, int, int]]) -> Target:
 
 
 def cells(boxes: list[tuple[float, ...]], scores: list[tuple[float, ...]]) -> Cells:
-    count = len(boxes)
-    return Cells(
-        torch.zeros(1, count, 7), torch.tensor([scores]), torch.tensor([boxes]) / 16, torch.zeros(1, count, 2)
-    )
+    return Cells(torch.tensor([scores]), torch.tensor([boxes]) / 16)
 
 
 OBJECT = (4.0, 4.0, 8.0, 8.0)
@@ -114,16 +111,15 @@ def test_iou_of_boxes():
 
 
 def test_a_mask_that_covers_another_object_costs_more_than_one_that_covers_background():
-    box, pair = [(4.0, 4.0, 12.0, 8.0)], target((0, (4, 4, 8, 8)), (0, (8, 4, 12, 8)))
-    place, own = torch.zeros(1, 1, 7), torch.zeros(1, dtype=torch.int64)
-    place[..., 0] = 4.0
-    found = cells(box, [(0.9, 0.0)])._replace(kernels=place)
+    box, pair = torch.tensor([[4.0, 4.0, 12.0, 8.0]]) / 16, target((0, (4, 4, 8, 8)), (0, (8, 4, 12, 8)))
+    kernel, own = torch.zeros(1, 7), torch.zeros(1, dtype=torch.int64)
+    kernel[0, 0] = 4.0
     features = torch.zeros(1, 7, 16, 16)
     features[:, 0] = 2 * (pair.masks[0] + pair.masks[1]) - 1  # foreground on both objects
 
     def pixel(neighbour: float) -> float:
         weights = DenseLoss(neighbour=neighbour)
-        return float(mask_losses(found, features, Positives(own, own, own), [pair], weights)[0])
+        return float(mask_losses(kernel, box, features, Positives(own, own, own), [pair], weights)[0])
 
     assert pixel(0.0) > 0.5
     assert pixel(2.0) > 1.2 * pixel(0.0)
@@ -139,16 +135,15 @@ def test_the_edges_of_a_mask_are_a_cell_to_either_side_of_it():
 
 
 def test_a_mask_that_is_wrong_at_its_edge_costs_more_where_edges_count():
-    box, one = [OBJECT], target((0, (4, 4, 8, 8)))
-    place, own = torch.zeros(1, 1, 7), torch.zeros(1, dtype=torch.int64)
-    place[..., 0] = 4.0
-    found = cells(box, [(0.9, 0.0)])._replace(kernels=place)
+    box, one = torch.tensor([OBJECT]) / 16, target((0, (4, 4, 8, 8)))
+    kernel, own = torch.zeros(1, 7), torch.zeros(1, dtype=torch.int64)
+    kernel[0, 0] = 4.0
     features = -torch.ones(1, 7, 16, 16)
     features[:, 0, 5:8, 4:8] = 1  # a row is missing
 
     def pixel(boundary: float) -> float:
         weights = DenseLoss(boundary=boundary)
-        return float(mask_losses(found, features, Positives(own, own, own), [one], weights)[0])
+        return float(mask_losses(kernel, box, features, Positives(own, own, own), [one], weights)[0])
 
     assert pixel(2.0) > 1.1 * pixel(0.0)
 

@@ -64,11 +64,11 @@ def test_masks_of_sure_kernels_count_most():
     wrong[:, 0] *= -1
     kernels = torch.eye(2)[None]
     losses = [
-        mask_distances(wrong, teacher, kernels, torch.tensor([[[sure], [1 - sure]]]))[0].item()
+        mask_distances(wrong, teacher, kernels, torch.tensor([[sure, 1 - sure]]))[0].item()
         for sure in (0.9, 0.1)
     ]
     assert losses[0] > 5 * losses[1]
-    same = mask_distances(teacher, teacher, kernels, torch.ones(1, 2, 1))[0]
+    same = mask_distances(teacher, teacher, kernels, torch.ones(1, 2))[0]
     assert same.item() == pytest.approx(0.0, abs=1e-3)
 
 

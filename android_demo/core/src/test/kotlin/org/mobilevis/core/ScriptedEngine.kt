@@ -32,6 +32,7 @@ class ScriptedEngine(
         outputs: Map<String, Tensor>,
     ) {
         if (entry == "segment") return segment(inputs, outputs.getValue("mask_logits"))
+        if (entry == "describe") return describe(inputs, outputs)
         if (entry == "encode" || entry == "propagate") frame++
         if (entry == "propagate") return propagate(inputs, outputs.getValue("mask_features"))
         for ((name, output) in outputs) {
@@ -47,6 +48,24 @@ class ScriptedEngine(
         val (all, keyframe) = script.getValue("mask_features") to inputs.getValue("keyframe_features").floats
         val from = frame % (all.size / output.size) * output.size
         for (i in 0 until output.size) output.floats.put(i, (all[from + i] + keyframe.get(i)) * 0.5f)
+    }
+
+    private fun describe(
+        inputs: Map<String, Tensor>,
+        outputs: Map<String, Tensor>,
+    ) {
+        val (patches, levels) = inputs.getValue("stem_patches").floats to inputs.getValue("levels").floats
+        val slots = outputs.getValue("kernels").shape[1]
+        for (slot in 0 until slots) {
+            val factor = (0 until 3).sumOf { levels.get(it * slots + slot).toDouble() }.toFloat()
+            var channel = 0
+            for (output in listOf(outputs.getValue("kernels"), outputs.getValue("embeddings"))) {
+                for (i in 0 until output.shape[2]) {
+                    val own = patches.get(((channel++ * 3 + 1) * slots + slot) * 3 + 1)
+                    output.floats.put(slot * output.shape[2] + i, own * factor)
+                }
+            }
+        }
     }
 
     private fun segment(

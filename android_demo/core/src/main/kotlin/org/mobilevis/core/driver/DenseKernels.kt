@@ -1,6 +1,7 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
+import org.mobilevis.core.engine.Engine
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.LogitPlane
 
@@ -8,14 +9,16 @@ import org.mobilevis.core.mask.LogitPlane
  * A detector's cells as instances: on keyframes the client chooses cells; on the frames between, a reused kernel's
  * place is its object's box of the frame, or follows its last mask.
  *
+ * @param engine runs `describe`.
  * @param facts the artefact's sizes.
  * @param nmsIou a cell is dropped for a better one of its class whose box overlaps it by more.
  * @param scoreThreshold cells below it show nothing.
  * @param keptClasses which classes to show; null for all.
  * @param maskLogit logit above which a mask's cell is foreground.
- * @throws IllegalArgumentException the artefact lacks boxes or embeddings, or their sizes do not fit.
+ * @throws IllegalArgumentException the artefact lacks boxes, embeddings or `describe`, or their sizes do not fit.
  */
 internal class DenseKernels(
+    engine: Engine,
     private val facts: MobileInstFacts,
     nmsIou: Float,
     scoreThreshold: Float,
@@ -23,8 +26,8 @@ internal class DenseKernels(
     private val maskLogit: Float,
 ) : KernelSource {
     private val cells = facts.queries
-    private val embeddings = facts.candidates("embeddings")
-    override val lookWidth = embeddings.shape[2]
+    private val describer = CellDescriber(engine, cells)
+    override val lookWidth = facts.embeddings.shape[2]
     override val capacity = facts.maxInstances
     private val choice = CellChoice(cells, facts.classes, scoreThreshold, nmsIou, facts.maxInstances)
     private val classScores = FloatArray(facts.scores.elements)
@@ -34,7 +37,7 @@ internal class DenseKernels(
     private val kernels = FloatArray(facts.slots.elements)
     private val moved = FloatArray(facts.kernelWidth)
 
-    private val objectness = facts.objectness?.let { FloatArray(it.elements) }
+    private val objectness = FloatArray(facts.objectness.elements)
     private val finder = BoxFinder(cells, capacity)
 
     /** (S, 4) each: the detector's on the keyframe, and where they are on this frame. */
@@ -51,8 +54,8 @@ internal class DenseKernels(
     private val motion = BoxMotion()
 
     init {
-        require(facts.boxes.shape[2] == 4 && facts.kernelWidth > PLACE_CHANNELS) {
-            "boxes or kernels do not fit the artefact's other sizes"
+        require(facts.boxes.elements == cellBoxes.size && facts.kernelWidth > PLACE_CHANNELS) {
+            "kernels do not fit the artefact's other sizes"
         }
     }
 
@@ -63,25 +66,25 @@ internal class DenseKernels(
         live: LiveKernels,
         stages: Stages,
     ) {
-        val chosen = stages.time("selection") { chooseCells(decoded, if (objectness == null) decoded else encoded) }
-        stages.time("association") {
-            val looks = decoded.getValue("embeddings")
-            for (row in 0 until chosen) {
-                looks.read(chosenLooks, choice.chosen[row] * lookWidth, lookWidth, row * lookWidth)
+        val chosen = stages.time("selection") { chooseCells(encoded, decoded) }
+        val described =
+            stages.time("describe") {
+                if (chosen == 0) null else describer.describe(encoded, decoded, cellBoxes, choice.chosen, chosen)
             }
+        stages.time("association") {
+            described?.getValue("embeddings")?.read(chosenLooks, 0, chosen * lookWidth)
             selection.select(chosen, chosenLooks, chosenScores, live)
-            hold(decoded.getValue("kernels"), live)
+            hold(described?.getValue("kernels"), live)
         }
     }
 
-    /** @param located outputs of the entry that says where the cells' things are. */
     private fun chooseCells(
+        encoded: Map<String, Tensor>,
         decoded: Map<String, Tensor>,
-        located: Map<String, Tensor>,
     ): Int {
         val classes = facts.classes
         decoded.getValue("scores").read(classScores)
-        located.getValue("boxes").read(cellBoxes)
+        encoded.getValue("boxes").read(cellBoxes)
         if (keptClasses != null) {
             for (i in classScores.indices) if (!keptClasses[i % classes]) classScores[i] = 0f
         }
@@ -93,14 +96,15 @@ internal class DenseKernels(
         return count
     }
 
+    /** @param described the kernels of the chosen cells; null where there are none. */
     private fun hold(
-        decoded: Tensor,
+        described: Tensor?,
         live: LiveKernels,
     ) {
         val width = facts.kernelWidth
         for (slot in 0 until live.count) {
             val cell = choice.chosen[live.candidates[slot]]
-            decoded.read(kernels, cell * width, width, slot * width)
+            described?.read(kernels, live.candidates[slot] * width, width, slot * width)
             cellBoxes.copyInto(keyframeBoxes, 4 * slot, 4 * cell, 4 * cell + 4)
         }
         for (places in listOf(boxes, seen, start, last)) keyframeBoxes.copyInto(places)
@@ -120,7 +124,7 @@ internal class DenseKernels(
         }
         isSeen.fill(false)
         val said = encoded["objectness"] // a frame that is propagated has none
-        if (objectness != null && said != null) {
+        if (said != null) {
             said.read(objectness)
             encoded.getValue("boxes").read(cellBoxes)
             finder.find(boxes, live.count, cellBoxes, objectness, isSeen)

@@ -1,5 +1,7 @@
 package org.mobilevis.core.driver
 
+import org.mobilevis.core.engine.Engine
+
 /**
  * What differs among models whose kernels are reused between keyframes.
  *
@@ -11,6 +13,7 @@ package org.mobilevis.core.driver
  * @property embeddingWeight length of a kernel's embedding beside its mask's appearance, which has length 1; 0 where
  *   kernels do not say who is who.
  * @property partMasks whether what several instances of a class claim goes to one of them, unless asked for otherwise.
+ * @property makeSource takes the classes to keep, null for all, and the logit of a mask's edge beside the artefact.
  * @property placeChannels of the mask features that say where, not what; the last ones.
  */
 internal class Family(
@@ -23,7 +26,7 @@ internal class Family(
     val embeddingWeight: Float,
     val partMasks: Boolean,
     val placeChannels: Int,
-    val makeSource: (MobileInstFacts, MobileInstOptions, keptClasses: BooleanArray?, maskLogit: Float) -> KernelSource,
+    val makeSource: (Engine, MobileInstFacts, MobileInstOptions, BooleanArray?, Float) -> KernelSource,
 ) {
     /**
      * The association that is asked for, or the family's own.
@@ -49,7 +52,7 @@ internal val LEARNED_QUERIES =
         embeddingWeight = 0f,
         partMasks = false,
         placeChannels = 0,
-    ) { facts, _, _, _ ->
+    ) { _, facts, _, _, _ ->
         QueryKernels(facts)
     }
 
@@ -65,6 +68,6 @@ internal val DENSE_KERNELS =
         embeddingWeight = 0.5f,
         partMasks = true,
         placeChannels = PLACE_CHANNELS,
-    ) { facts, options, keptClasses, maskLogit ->
-        DenseKernels(facts, options.nmsIou.toFloat(), options.scoreThreshold.toFloat(), keptClasses, maskLogit)
+    ) { engine, facts, options, keptClasses, maskLogit ->
+        DenseKernels(engine, facts, options.nmsIou.toFloat(), options.scoreThreshold.toFloat(), keptClasses, maskLogit)
     }

@@ -45,7 +45,7 @@ class MobileInstDriver internal constructor(
     private val maskLogit = logit(options.maskThreshold ?: family.maskThreshold)
     private val keptClasses = classFilter(engine.metadata.classes, options.classes)
     private val partMasks = options.partMasks ?: family.partMasks
-    private val source = family.makeSource(facts, options, keptClasses, maskLogit)
+    private val source = family.makeSource(engine, facts, options, keptClasses, maskLogit)
     private val stages = Stages()
     private val frameInput = mapOf("frame" to Tensor(facts.frame.shape))
 

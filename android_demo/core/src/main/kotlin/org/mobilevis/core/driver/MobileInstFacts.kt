@@ -21,19 +21,8 @@ internal class MobileInstFacts(
     /** (1, C, h, w). */
     val features = output(metadata, "encode", "mask_features", 4)
 
-    /** (1, N, 1) in [0, 1]; null in what was exported before `encode` said where things are. */
-    val objectness =
-        if (metadata.entries["encode"]?.outputs?.any { it.name == "objectness" } == true) {
-            output(metadata, "encode", "objectness", 3)
-        } else {
-            null
-        }
-
     /** Whether the frames between keyframes have an entry of their own. */
     val propagates = "propagate" in metadata.entries
-
-    /** (1, N, D). */
-    val kernels = output(metadata, "decode", "kernels", 3)
 
     /** (1, N, L). */
     val scores = output(metadata, "decode", "scores", 3)
@@ -44,8 +33,8 @@ internal class MobileInstFacts(
     /** (1, S, r·h, r·w). */
     val masks = output(metadata, "segment", "mask_logits", 4)
 
-    val queries = kernels.shape[1]
-    val kernelWidth = kernels.shape[2]
+    val queries = scores.shape[1]
+    val kernelWidth = slots.shape[2]
     val classes = scores.shape[2]
 
     /** Mask cells for each cell of the mask features. */
@@ -54,10 +43,7 @@ internal class MobileInstFacts(
     init {
         val (height, width) = metadata.inputSize
         check(frame.shape == listOf(1, 3, height, width), "frame")
-        check(scores.shape[1] == queries && classes == metadata.classes.size, "scores")
-        if (objectness != null) {
-            check(objectness.shape == listOf(1, queries, 1), "objectness")
-        }
+        check(classes == metadata.classes.size, "scores")
         if (propagates) {
             val fits =
                 input(metadata, "propagate", "frame", 4).shape == frame.shape &&
@@ -65,27 +51,27 @@ internal class MobileInstFacts(
                     output(metadata, "propagate", "mask_features", 4).shape == features.shape
             check(fits, "propagate")
         }
-        check(slots.shape == listOf(1, maxInstances, kernelWidth), "kernels of segment")
+        check(slots.shape[1] == maxInstances, "kernels of segment")
         check(masks.shape[1] == maxInstances, "mask_logits")
         check(masks.shape[2] * maskStride >= height && masks.shape[3] * maskStride >= width, "mask_stride")
         check(ratio >= 1 && masks.shape[2] == ratio * features.shape[2], "mask_features")
         check(masks.shape[3] == ratio * features.shape[3], "mask_features")
     }
 
-    /**
-     * Another output of `decode` that has N rows, (1, N, n).
-     *
-     * @throws IllegalArgumentException there is none, or it has another number of rows.
-     */
-    fun candidates(name: String): TensorSpec = rows("decode", name)
+    /** (1, N, D), of learned queries. */
+    val kernels by lazy { output(metadata, "decode", "kernels", listOf(queries, kernelWidth)) }
 
-    /** (1, N, 4), of `encode`; of `decode` in what was exported before `encode` said where things are. */
-    val boxes by lazy { rows(if (objectness == null) "decode" else "encode", "boxes") }
+    /** (1, N, 4), of a detector's cells. */
+    val boxes by lazy { output(metadata, "encode", "boxes", listOf(queries, 4)) }
 
-    private fun rows(
-        entry: String,
-        name: String,
-    ): TensorSpec = output(metadata, entry, name, 3).also { check(it.shape[1] == queries, name) }
+    /** (1, N, 1) in [0, 1]. */
+    val objectness by lazy { output(metadata, "encode", "objectness", listOf(queries, 1)) }
+
+    /** (1, S, E), of chosen cells. */
+    val embeddings by lazy {
+        output(metadata, "describe", "kernels", listOf(maxInstances, kernelWidth))
+        output(metadata, "describe", "embeddings", 3).also { check(it.shape[1] == maxInstances, "embeddings") }
+    }
 
     private companion object {
         fun check(
@@ -115,6 +101,14 @@ internal class MobileInstFacts(
             name: String,
             rank: Int,
         ) = tensor(metadata.entries[entry]?.outputs, "output $name of entry $entry", name, rank)
+
+        /** An output of shape (1, …). */
+        fun output(
+            metadata: Metadata,
+            entry: String,
+            name: String,
+            shape: List<Int>,
+        ) = output(metadata, entry, name, shape.size + 1).also { check(it.shape.drop(1) == shape, name) }
 
         private fun tensor(
             tensors: List<TensorSpec>?,
