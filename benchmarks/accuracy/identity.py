@@ -200,6 +200,7 @@ class ClipMeasure:
             self._selection,
             self._options.score_threshold,
             DenseDriver.same_object_iou,
+            DenseDriver.still_one_iou,
             DenseDriver.class_weight,
             DenseDriver.follows_camera,
             DenseDriver.embedding_weight,

@@ -37,6 +37,7 @@ class AppearanceFollower:
         chosen = self._setting.choice.choose(class_scores.max(axis=1), any_class)
         self._class_scores = class_scores[chosen]
         self._embeddings = kernels[chosen]
+        self._together: Optional[NDArray[np.intp]] = None
         return chosen
 
     def on_masks(self, masks: FrameMasks, stages: Stages) -> Tracked:
@@ -77,7 +78,12 @@ class AppearanceFollower:
         scores = class_scores.max(axis=1)
         seen = np.flatnonzero((scores > 0.0) & (scores >= self._setting.score_threshold))
         regions = [masks.foregrounds[row].region for row in seen]
-        weights = fusion_weights(scores[seen], regions, self._setting.same_object_iou)
+        together = None if self._together is None else self._together[seen]
+        least, still = self._setting.same_object_iou, self._setting.still_one_iou
+        weights = fusion_weights(scores[seen], regions, least, still, together)
+        if self._together is None:
+            self._together = -1 - np.arange(len(scores))  # what is not seen is alone
+            self._together[seen] = (weights > 0.0).argmax(axis=0) if len(seen) else seen
         class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         best = seen[weights.argmax(axis=1)] if len(seen) else seen
         logits, shown = [masks.logits[row] for row in best], [masks.foregrounds[row] for row in best]

@@ -35,6 +35,8 @@ class Setting:
         choice: what may be shown.
         score_threshold: least score of what is shown, in [0, 1].
         same_object_iou: masks that overlap by so much are one object's, where the association fuses them.
+        still_one_iou: and by so much, if they were one object's on the keyframe: as kernels are reused masks
+            change, and one object would be two for a frame.
         class_weight: what an appearance loses where the classes are not alike at all.
         follows_camera: whether masks are expected where the picture moved to; otherwise objects go on at
             their speeds.
@@ -45,6 +47,7 @@ class Setting:
     choice: Choice
     score_threshold: float
     same_object_iou: float
+    still_one_iou: float
     class_weight: float
     follows_camera: bool
     embedding_weight: float

@@ -7,14 +7,22 @@ lie on each. Masks are linear in their kernels, so the mean of mask logits is th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import TINY, Array
 from mobilevis.runtime.association.regions import Region
 
 
-def fusion_weights(scores: Array, regions: Sequence[Region], least_iou: float) -> Array:
+def fusion_weights(
+    scores: Array,
+    regions: Sequence[Region],
+    least_iou: float,
+    still_one_iou: float = 0.0,
+    together: Optional[NDArray[np.intp]] = None,
+) -> Array:
     """Which detections make up an object, and with which weight.
 
     By falling score, a detection joins the first-found object whose best detection it overlaps most, or is a
@@ -24,6 +32,8 @@ def fusion_weights(scores: Array, regions: Sequence[Region], least_iou: float) -
         scores: (S,) float32 in [0, 1].
         regions: S, of one frame.
         least_iou: of a detection with an object's best one, more than 0.
+        still_one_iou: of two that were one object on the keyframe, more than 0.
+        together: (S,), the object that each was part of on the keyframe; None where this is it.
 
     Returns:
         (D, S) float32: row d holds the weights of object d's detections, in proportion to their scores; rows
@@ -32,9 +42,14 @@ def fusion_weights(scores: Array, regions: Sequence[Region], least_iou: float) -
     best: list[int] = []
     members: list[list[int]] = []
     for detection in np.argsort(-scores, kind="stable").tolist():
-        overlaps = [regions[detection].iou(regions[other], least_iou) for other in best]
+        overlaps = []
+        for other in best:
+            is_still_one = together is not None and together[detection] == together[other]
+            least = still_one_iou if is_still_one else least_iou
+            overlap = regions[detection].iou(regions[other], least)
+            overlaps.append(overlap if overlap >= least else 0.0)
         highest = max(overlaps, default=0.0)
-        if highest >= least_iou:
+        if highest > 0.0:
             members[overlaps.index(highest)].append(detection)
         else:
             best.append(detection)

@@ -70,6 +70,7 @@ class MobileInstDriver:
 
     delay = 0
     same_object_iou = 0.4  # of masks that several queries make of one object
+    still_one_iou = same_object_iou  # a reused kernel may lose its object to another one
     class_weight = 0.8
     follows_camera = False
     embedding_weight = 0.0  # kernels keep much of their query, whatever it shows
@@ -100,6 +101,7 @@ class MobileInstDriver:
             self._selection,
             self.options.score_threshold,
             self.same_object_iou,
+            self.still_one_iou,
             self.class_weight,
             self.follows_camera,
             self.embedding_weight,

@@ -21,7 +21,7 @@ SCORES = np.array([[0.9], [0.8]], dtype=np.float32)
 def follower(embedding_weight: float) -> AppearanceFollower:
     choice = Selection(SquaresArtefact(), InstanceOptions())
     return AppearanceFollower(
-        AppearanceAssociation(), Setting(choice, 0.3, 0.7, 0.2, False, embedding_weight)
+        AppearanceAssociation(), Setting(choice, 0.3, 0.7, 0.35, 0.2, False, embedding_weight)
     )
 
 
@@ -47,3 +47,16 @@ def test_an_object_that_two_kernels_found_is_followed_by_the_better_one_s_embedd
     following = follower(0.5)
     assert look(following, EMBEDDINGS, (0, 0), (0, 0)) == [1]
     assert look(following, EMBEDDINGS[::-1], (10, 5), (10, 30)) == [2, 1]
+
+
+def test_kernels_of_one_object_do_not_part_for_a_frame_before_the_next_keyframe():
+    """Squares of 8 by 8 cells: two columns apart their IoU is 0.6, where 0.7 makes two masks one object's."""
+    following = follower(0.0)
+    assert look(following, EMBEDDINGS, (0, 0), (0, 0)) == [1]
+    masks = np.full((2, *GRID), -9.0, np.float32)
+    masks[0, :8, :8] = masks[1, :8, 2:10] = 9.0
+    features = np.zeros((1, 3, *GRID), np.float32)
+    features[0, 1, :8, :10] = 1.0
+    reused = following.on_masks(FrameMasks(masks, GRID, features, 0.0, features[0]), Stages())
+    assert reused.ids.tolist() == [1]
+    assert len(look(following, EMBEDDINGS, (0, 0), (0, 2))) == 2

@@ -28,6 +28,16 @@ def test_a_detection_joins_the_object_that_it_overlaps_most():
     assert (weights > 0).tolist() == [[True, False, False], [False, True, True]]
 
 
+def test_what_was_one_object_on_the_keyframe_is_one_until_little_of_it_overlaps():
+    scores, masks = np.array([0.9, 0.8], dtype=np.float32), regions((0, 0), (0, 5))
+    overlap = masks[0].iou(masks[1])
+    least, less, more = 1.5 * overlap, 0.9 * overlap, 1.1 * overlap
+    assert len(fusion_weights(scores, masks, least, less)) == 2
+    assert len(fusion_weights(scores, masks, least, less, np.array([3, 3]))) == 1
+    assert len(fusion_weights(scores, masks, least, more, np.array([3, 3]))) == 2
+    assert len(fusion_weights(scores, masks, least, less, np.array([3, 4]))) == 2
+
+
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 12))
 def test_every_detection_belongs_to_one_object(seed, count):
     rng = np.random.default_rng(seed)

@@ -95,4 +95,24 @@ class AssociationTest {
         assertArrayEquals(intArrayOf(0, 0, 1), fusion.objectOf)
         assertArrayEquals(floatArrayOf(0.25f, 0.75f, 1f), fusion.weight)
     }
+
+    @Test
+    fun `what was one object on the keyframe is one until little of it overlaps`() {
+        val masks = List(2) { BitMask(1, 8) }
+        for (i in 0 until 4) masks[0].set(0, i)
+        for (i in 2 until 6) masks[1].set(0, i)
+        val (scores, areas) = floatArrayOf(0.9f, 0.8f) to intArrayOf(4, 4)
+
+        fun objects(
+            stillOneIou: Float,
+            vararg together: Int,
+        ): Int {
+            val fusion = Fusion(2, 0.6f, stillOneIou)
+            fusion.find(scores, masks, areas, 2, together)
+            return fusion.objects
+        }
+        assertEquals(1, objects(0.3f, 3, 3))
+        assertEquals(2, objects(0.3f, 3, 4))
+        assertEquals(2, objects(0.4f, 3, 3))
+    }
 }

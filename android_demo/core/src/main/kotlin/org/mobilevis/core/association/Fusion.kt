@@ -11,10 +11,12 @@ import org.mobilevis.core.mask.maskIou
  *
  * @param capacity most detections of a frame.
  * @param leastIou a detection joins an object from this IoU with the object's best detection on.
+ * @param stillOneIou the same, of two that were one object on the keyframe.
  */
 class Fusion(
     capacity: Int,
     private val leastIou: Float,
+    private val stillOneIou: Float = leastIou,
 ) {
     /** Number of objects found last; they come by falling best score. */
     var objects = 0
@@ -37,18 +39,20 @@ class Fusion(
      * @param scores of each detection, in [0, 1].
      * @param masks of each detection, with their [areas].
      * @param count number of detections.
+     * @param together the object that each was part of on the keyframe; null where this is it.
      */
     fun find(
         scores: FloatArray,
         masks: List<BitMask>,
         areas: IntArray,
         count: Int,
+        together: IntArray? = null,
     ) {
         objects = 0
         orderByScore(scores, count, order)
         for (place in 0 until count) {
             val detection = order[place]
-            val joined = mostOverlapped(detection, masks, areas)
+            val joined = mostOverlapped(detection, masks, areas, together)
             if (joined < 0) {
                 total[objects] = 0f
                 best[objects++] = detection
@@ -65,17 +69,19 @@ class Fusion(
         detection: Int,
         masks: List<BitMask>,
         areas: IntArray,
+        together: IntArray?,
     ): Int {
         var result = -1
         var most = 0f
         for (candidate in 0 until objects) {
             val other = best[candidate]
             val overlap = maskIou(masks[detection], areas[detection], masks[other], areas[other])
-            if (overlap > most) {
+            val isStillOne = together != null && together[detection] == together[other]
+            if (overlap > most && overlap >= if (isStillOne) stillOneIou else leastIou) {
                 most = overlap
                 result = candidate
             }
         }
-        return if (most >= leastIou) result else -1
+        return result
     }
 }

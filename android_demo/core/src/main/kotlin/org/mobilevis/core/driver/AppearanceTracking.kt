@@ -45,12 +45,16 @@ internal class AppearanceTracking(
     private val embeddingWidth = if (family.embeddingWeight > 0f) lookWidth else 0
     private val pooling =
         AppearancePooling(channels, facts.features.shape[2], facts.features.shape[3], facts.ratio)
-    private val fusion = Fusion(capacity, family.sameObjectIou)
+    private val fusion = Fusion(capacity, family.sameObjectIou, family.stillOneIou)
     private val seenScores = FloatArray(capacity)
     private val seenClassScores = FloatArray(capacity * facts.classes)
     private val seenSlots = IntArray(capacity)
     private val seenMasks = List(capacity) { BitMask(content.height, content.width) }
     private val seenAreas = IntArray(capacity)
+
+    /** The object that each slot was part of on the keyframe, and those of the slots that are seen. */
+    private val together = IntArray(capacity)
+    private val seenTogether = IntArray(capacity)
     private val found =
         Detections(
             Rows(channels + embeddingWidth, capacity),
@@ -76,6 +80,7 @@ internal class AppearanceTracking(
      * @param logits (S, r·h, r·w) of this frame.
      * @param features (C or more, h, w) of this frame.
      * @param frame (1, 3, H, W), the network's input of it.
+     * @param isKeyframe whether the kernels are new.
      * @param shown takes what the frame shows.
      */
     fun follow(
@@ -83,10 +88,16 @@ internal class AppearanceTracking(
         logits: FloatArray,
         features: FloatArray,
         frame: Tensor,
+        isKeyframe: Boolean,
         shown: Shown,
     ) {
         val seen = look(live, logits)
-        fusion.find(seenScores, seenMasks, seenAreas, seen)
+        for (detection in 0 until seen) seenTogether[detection] = together[seenSlots[detection]]
+        fusion.find(seenScores, seenMasks, seenAreas, seen, if (isKeyframe) null else seenTogether)
+        if (isKeyframe) {
+            for (slot in 0 until capacity) together[slot] = -1 - slot // what is not seen is alone
+            for (detection in 0 until seen) together[seenSlots[detection]] = fusion.objectOf[detection]
+        }
         fuse(logits, seen)
         pooling.begin(features)
         hold(features, live.looks)

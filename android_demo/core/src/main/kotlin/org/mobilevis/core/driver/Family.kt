@@ -7,6 +7,7 @@ import org.mobilevis.core.engine.Engine
  *
  * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
  * @property sameObjectIou masks that overlap by so much are one object's, where the association fuses them.
+ * @property stillOneIou and by so much, if they were one object's on the keyframe.
  * @property classWeight what an appearance loses where the classes are not alike at all.
  * @property followsCamera whether masks are expected where the picture moved to; otherwise objects go on at their
  *   speeds.
@@ -21,6 +22,7 @@ internal class Family(
     private val associations: Set<AssociationKind>,
     val maskThreshold: Double,
     val sameObjectIou: Float,
+    val stillOneIou: Float,
     val classWeight: Float,
     val followsCamera: Boolean,
     val embeddingWeight: Float,
@@ -47,6 +49,7 @@ internal val LEARNED_QUERIES =
         AssociationKind.entries.toSet(),
         maskThreshold = 0.45,
         sameObjectIou = 0.4f,
+        stillOneIou = 0.4f,
         classWeight = 0.8f,
         followsCamera = false,
         embeddingWeight = 0f,
@@ -63,6 +66,7 @@ internal val DENSE_KERNELS =
         AssociationKind.entries.toSet() - AssociationKind.SLOTS,
         maskThreshold = 0.4,
         sameObjectIou = 0.7f,
+        stillOneIou = 0.35f,
         classWeight = 0.2f,
         followsCamera = true,
         embeddingWeight = 0.5f,

@@ -149,7 +149,7 @@ class MobileInstDriver internal constructor(
         if (tracking != null) {
             stages.time("association") {
                 maskFeatures.read(features)
-                tracking.follow(live, logits, features, frameInput.getValue("frame"), shown)
+                tracking.follow(live, logits, features, frameInput.getValue("frame"), isKeyframe, shown)
             }
         } else {
             // Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
