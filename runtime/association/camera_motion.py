@@ -36,7 +36,7 @@ class CameraMotion(NamedTuple):
         turn: by its angle, and zoom by its length.
         shift: in pixels of that, from its upper left corner.
         misfit: (H // FINE_CELL, W // FINE_CELL) grey levels: what the motion leaves of the difference of the
-            two frames, less ``LESS_LEFT`` of what standing still leaves; 0 for what went out of sight.
+            two frames, less ``LESS_LEFT`` of what standing still leaves; NaN where it went out of sight.
     """
 
     input_size: tuple[int, int]
@@ -45,7 +45,7 @@ class CameraMotion(NamedTuple):
     misfit: Miniature
 
     def carries(self, region: Region, stride: int) -> bool:
-        """Whether what the first frame showed under a mask went along; an empty mask says nothing against it.
+        """Whether what the first frame showed under a mask went along, or nothing of that is in sight.
 
         Args:
             region: of the mask's cells.
@@ -55,7 +55,9 @@ class CameraMotion(NamedTuple):
         rows = (region.top + rows) * stride // FINE_CELL
         columns = (region.left + columns) * stride // FINE_CELL
         known = (rows < self.misfit.shape[0]) & (columns < self.misfit.shape[1])
-        return not region.area or bool(self.misfit[rows[known], columns[known]].sum() < 0.0)
+        left = self.misfit[rows[known], columns[known]]
+        left = left[~np.isnan(left)]
+        return not left.size or bool(left.sum() < 0.0)
 
     def move_boxes(self, boxes: Array) -> Array:
         """Boxes (S, 4), as fractions of the network's input, after the motion; upright."""
@@ -109,12 +111,12 @@ class CameraWatch:
         turn, shift = _register(before[0], now[0], complex(*step) / CELL)
         if not 1.0 / MOST_ZOOM <= abs(turn) <= MOST_ZOOM:
             return None
-        middle = (np.array(now[0].shape) @ [0.5, 0.5j]) * CELL
+        middle = complex(*now[0].shape) * CELL / 2.0
         shift = shift * CELL + middle - turn * middle
         at = (_grid(now[1].shape) + (0.5 + 0.5j)) * FINE_CELL
         moved, inside = _sample(now[1], (turn * at + shift) / FINE_CELL - (0.5 + 0.5j))
         left = np.abs(_level(moved - before[1], inside)) - LESS_LEFT * np.abs(now[1] - before[1])
-        return CameraMotion(self._input_size, complex(turn), complex(shift), left * inside)
+        return CameraMotion(self._input_size, complex(turn), complex(shift), np.where(inside, left, np.nan))
 
 
 def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex, complex]:

@@ -119,3 +119,9 @@ def test_pictures_that_do_not_tell_say_nothing(before, now):
 
 def test_the_first_frame_of_a_video_says_nothing():
     assert CameraWatch(SIZE).follow(view(scene())) is None
+
+
+def test_what_went_out_of_sight_is_taken_along():
+    found = follow(view(scene()), view(scene(), motion_of(0, 1, 90, 0)))
+    assert found is not None
+    assert found.carries(region(580, 100, 620, 196), STRIDE)

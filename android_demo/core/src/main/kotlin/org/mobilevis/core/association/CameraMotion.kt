@@ -61,13 +61,17 @@ internal class CameraMotion(
         return true
     }
 
-    /** What the motion leaves of the difference of the frames, less [LESS_LEFT] of what standing still leaves. */
+    /**
+     * What the motion leaves of the difference of the frames, less [LESS_LEFT] of what standing still leaves, into
+     * [misfit]; NaN where it went out of sight.
+     */
     private fun compare() {
         var count = 0
         var sum = 0.0
         for (row in 0 until now.rows) {
             for (column in 0 until now.columns) {
-                val (y, x) = (row + 0.5) * FINE_CELL to (column + 0.5) * FINE_CELL
+                val y = (row + 0.5) * FINE_CELL
+                val x = (column + 0.5) * FINE_CELL
                 val movedY = (along * y - across * x + down) / FINE_CELL - 0.5
                 val movedX = (across * y + along * x + right) / FINE_CELL - 0.5
                 val at = row * now.columns + column
@@ -81,12 +85,12 @@ internal class CameraMotion(
         val level = if (count == 0) 0.0 else sum / count
         for (at in misfit.indices) {
             val stays = LESS_LEFT * abs(now.values[at] - before.values[at])
-            misfit[at] = if (isInside[at]) abs(misfit[at] - level) - stays else 0.0
+            misfit[at] = if (isInside[at]) abs(misfit[at] - level) - stays else Double.NaN
         }
     }
 
     /**
-     * Whether what the first frame showed under a mask went along; an empty mask says nothing against it.
+     * Whether what the first frame showed under a mask went along, or nothing of that is in sight.
      *
      * @param stride pixels of the input that the mask's cells are wide and high.
      */
@@ -95,13 +99,17 @@ internal class CameraMotion(
         stride: Int,
     ): Boolean {
         var sum = 0.0
-        var isEmpty = true
+        var isInSight = false
         mask.forEach { row, column ->
-            isEmpty = false
-            val (y, x) = row * stride / FINE_CELL to column * stride / FINE_CELL
-            if (y < now.rows && x < now.columns) sum += misfit[y * now.columns + x]
+            val y = row * stride / FINE_CELL
+            val x = column * stride / FINE_CELL
+            val left = if (y < now.rows && x < now.columns) misfit[y * now.columns + x] else Double.NaN
+            if (!left.isNaN()) {
+                isInSight = true
+                sum += left
+            }
         }
-        return isEmpty || sum < 0.0
+        return !isInSight || sum < 0.0
     }
 
     /** Moves the box that begins at index [at], in fractions of the input; it stays upright. */

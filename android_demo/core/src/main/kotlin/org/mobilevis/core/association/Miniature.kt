@@ -69,7 +69,8 @@ internal class Miniature(
         y: Double,
         x: Double,
     ): Double {
-        val (top, left) = minOf(y.toInt(), rows - 2) to minOf(x.toInt(), columns - 2)
+        val top = minOf(y.toInt(), rows - 2)
+        val left = minOf(x.toInt(), columns - 2)
         val above = this[top, left] + (this[top, left + 1] - this[top, left]) * (x - left)
         val below = this[top + 1, left] + (this[top + 1, left + 1] - this[top + 1, left]) * (x - left)
         return above + (below - above) * (y - top)

@@ -60,8 +60,10 @@ internal class Registration(
     private fun writeChanges(picture: Miniature) {
         for (row in 0 until rows) {
             for (column in 0 until columns) {
-                val (above, below) = maxOf(row - 1, 0) to minOf(row + 1, rows - 1)
-                val (before, behind) = maxOf(column - 1, 0) to minOf(column + 1, columns - 1)
+                val above = maxOf(row - 1, 0)
+                val below = minOf(row + 1, rows - 1)
+                val before = maxOf(column - 1, 0)
+                val behind = minOf(column + 1, columns - 1)
                 val y = (picture[below, column] - picture[above, column]) / (below - above)
                 val x = (picture[row, behind] - picture[row, before]) / (behind - before)
                 val at = (row * columns + column) * CHANGES
@@ -85,7 +87,8 @@ internal class Registration(
         }
         for (row in 0 until rows) {
             for (column in 0 until columns) {
-                val (y, x) = row - middleY to column - middleX
+                val y = row - middleY
+                val x = column - middleX
                 val movedY = along * y - across * x + down + middleY
                 val movedX = across * y + along * x + right + middleX
                 if (!now.holds(movedY, movedX)) continue
@@ -119,10 +122,11 @@ internal class Registration(
 
     /** The motion so far, after the inverse of the change that was found. */
     private fun advance() {
-        val (y, x, zoom, turn) = solution
-        val length = (1.0 + zoom) * (1.0 + zoom) + turn * turn
-        val newAlong = (along * (1.0 + zoom) + across * turn) / length
-        across = (across * (1.0 + zoom) - along * turn) / length
+        val (y, x) = solution
+        val (zoom, turn) = 1.0 + solution[2] to solution[3]
+        val length = zoom * zoom + turn * turn
+        val newAlong = (along * zoom + across * turn) / length
+        across = (across * zoom - along * turn) / length
         along = newAlong
         down -= along * y - across * x
         right -= across * y + along * x

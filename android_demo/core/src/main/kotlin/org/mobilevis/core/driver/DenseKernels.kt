@@ -131,7 +131,10 @@ internal class DenseKernels(
         stages: Stages,
     ) = stages.time("selection") {
         isSeen.fill(false)
-        if (camera == null) followBoxes(encoded, live) else if (live.count > 0) followCamera(live, camera)
+        when {
+            camera == null -> followBoxes(encoded, live)
+            live.count > 0 -> followCamera(live, camera)
+        }
     }
 
     private fun followBoxes(
