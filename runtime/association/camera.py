@@ -7,7 +7,7 @@ in ten real clips .952 keep their identity over eight frames so, .915 by the ste
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,11 @@ Miniature = NDArray[np.float64]
 Step = tuple[float, float]  # down and to the right
 
 
-def shrink(picture: Array, cell: int = CELL) -> Miniature:
+def shrink(picture: Union[Array, Miniature], cell: int = CELL) -> Miniature:
     """What is left of a picture to tell where it went.
 
     Args:
-        picture: (H, W) float32 in [0, 255], one colour.
+        picture: (H, W) in [0, 255], one colour; or a miniature of it.
         cell: pixels that a cell is wide and high.
 
     Returns:

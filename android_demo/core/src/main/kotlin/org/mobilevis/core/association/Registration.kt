@@ -3,7 +3,7 @@ package org.mobilevis.core.association
 import kotlin.math.abs
 
 /** 5 find the same. */
-private const val ITERATIONS = 3
+private const val ITERATIONS = 2
 
 /** Holds the motion back where a picture has no gradients that tell it, in grey levels a cell. */
 private const val LEAST_GRADIENT = 1.0
