@@ -7,6 +7,7 @@ complex numbers y + x·i: to turn and zoom is a product.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -142,6 +143,7 @@ def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex
     return turn, shift
 
 
+@lru_cache(maxsize=8)
 def _grid(shape: tuple[int, ...]) -> Places:
     """(h, w), the places of cells."""
     return np.add.outer(np.arange(shape[0]), np.arange(shape[1]) * 1j)
