@@ -7,7 +7,7 @@ in ten real clips .952 keep their identity over eight frames so, .915 by the ste
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +25,19 @@ Miniature = NDArray[np.float64]
 Step = tuple[float, float]  # down and to the right
 
 
-def shrink(picture: Array) -> Miniature:
+def shrink(picture: Union[Array, Miniature], cell: int = CELL) -> Miniature:
     """What is left of a picture to tell where it went.
 
     Args:
-        picture: (H, W) float32 in [0, 255], one colour.
+        picture: (H, W) in [0, 255], one colour; or a miniature of it.
+        cell: pixels that a cell is wide and high.
 
     Returns:
-        (H // CELL, W // CELL) float64, the means of whole cells less their own mean.
+        (H // cell, W // cell) float64, the means of whole cells less their own mean.
     """
-    rows, columns = picture.shape[0] // CELL, picture.shape[1] // CELL
-    bands = picture[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns * CELL).sum(axis=1)
-    miniature = bands.reshape(rows, columns, CELL).sum(axis=2, dtype=np.float64) / (CELL * CELL)
+    rows, columns = picture.shape[0] // cell, picture.shape[1] // cell
+    bands = picture[: rows * cell, : columns * cell].reshape(rows, cell, columns * cell).sum(axis=1)
+    miniature = bands.reshape(rows, columns, cell).sum(axis=2, dtype=np.float64) / (cell * cell)
     return miniature - miniature.mean() if miniature.size else miniature
 
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.association.camera_motion import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks
+from mobilevis.runtime.association.regions import Region
 from mobilevis.runtime.drivers.frames import Features, Selection, run_entry
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.engines.base import Artefact
@@ -56,8 +58,8 @@ class DenseOptions(MobileInstOptions):
 class DenseDriver(MobileInstDriver):
     """Runs the entries as ``MobileInstDriver`` does.
 
-    A frame that is propagated has no boxes of its own: ``segment`` runs on it twice, so that its first masks
-    say where the objects are.
+    A frame that is propagated has no boxes of its own: pictures tell how the camera moves, and ``segment``
+    runs on it twice, so that its first masks say where the objects are.
     """
 
     options: DenseOptions
@@ -80,6 +82,12 @@ class DenseDriver(MobileInstDriver):
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         self._describer = CellDescriber(artefact)
         super().__init__(artefact, options)
+
+    def reset(self) -> None:
+        """Forget the video."""
+        super().reset()
+        self._camera = CameraWatch(self._artefact.metadata.input_size)
+        self._regions: list[Region] = []  # of the last frame's masks
 
     def _decode(self, features: Features, stages: Stages) -> None:
         with stages("decode"):
@@ -107,7 +115,11 @@ class DenseDriver(MobileInstDriver):
 
     def _reuse(self, features: Features, stages: Stages) -> None:
         with stages("selection"):
-            self._objects.go_on(features)
+            if not self._propagates:
+                self._objects.go_on(features)
+            elif len(self._objects):
+                camera = self._camera.follow(self._encoder.picture)
+                self._objects.go_on_with(camera, self._regions, self._stride)
         self._looks_first = self._propagates
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
@@ -123,6 +135,10 @@ class DenseDriver(MobileInstDriver):
             masks = self._segment_objects(mask_features, content, stages)
         with stages("masks"):
             objects.see(*_tight_boxes(masks))
+            if self._propagates:
+                if not self._looks_first:
+                    self._camera.take(self._encoder.picture)
+                self._regions = [shown.region for shown in masks.foregrounds]
         return self._follow(masks, letterbox, stages)
 
     def _segment_objects(self, mask_features: Array, content: tuple[int, int], stages: Stages) -> FrameMasks:

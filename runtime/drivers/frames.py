@@ -45,6 +45,13 @@ class FrameEncoder:
         self._artefact = artefact
         self._letterbox: Optional[Letterbox] = None
 
+    @property
+    def picture(self) -> Array:
+        """(h, w) float32 in [0, 255], the green of the last frame's input, without the padding."""
+        assert self._letterbox is not None
+        rows, columns = self._letterbox.content_size
+        return self.input[0, 1, :rows, :columns]
+
     def encode(self, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
         return self._run("encode", {}, frame, stages)

@@ -58,11 +58,11 @@ def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
     write_results_of(folder, outputs, scripted_metadata(driver, propagates), frames)
 
 
-def write_pans(folder: Path) -> None:
-    """A crowd that looks alike before a camera that jumps."""
-    paths, frames = pans(), panned_frames()
+def write_pans(folder: Path, propagates: bool) -> None:
+    """A crowd that looks alike before a camera that jumps; one that is propagated turns and zooms, too."""
+    paths, frames = pans(), panned_frames(turns=propagates)
     outputs = dense_outputs(paths, np.full((paths.shape[1], 2), 2.0), 4, is_alike=True)
-    write_results_of(folder, outputs, scripted_metadata("mobileinst-dense"), frames)
+    write_results_of(folder, outputs, scripted_metadata("mobileinst-dense", propagates), frames)
     frames.tofile(folder / "frames.rgb")
 
 
@@ -193,7 +193,8 @@ def write_script(folder: Path) -> None:
             write_clip(folder / "clips" / driver / name, name, driver, propagates=False)
         whole = folder / "clips" / f"{driver}-propagate"
         write_clip(whole / PROPAGATED, PROPAGATED, driver, propagates=True)
-    write_pans(folder / "clips" / "mobileinst-dense" / "pans")
+    write_pans(folder / "clips" / "mobileinst-dense" / "pans", propagates=False)
+    write_pans(folder / "clips" / "mobileinst-dense-propagate" / "pans", propagates=True)
     write_frames(folder / "frames")
     write_patches(folder / "patches")
     write_metadata(folder / "metadata.json")

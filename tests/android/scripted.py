@@ -299,14 +299,21 @@ def pans() -> NDArray[np.float64]:
     return paths
 
 
-def panned_frames() -> NDArray[np.uint8]:
-    """What that camera sees behind them, (frames, *INPUT, 3)."""
+def panned_frames(turns: bool = False) -> NDArray[np.uint8]:
+    """What that camera sees behind them, (frames, *INPUT, 3); it may turn and zoom, too."""
     margin = 8 * np.abs(pan()).max(axis=0)
     height, width = INPUT + 2 * margin
     coarse = np.random.default_rng(6).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
     picture = cv2.resize(coarse, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
     corners = (margin - 8 * pan()).tolist()
-    return np.stack([picture[y : y + INPUT[0], x : x + INPUT[1]] for y, x in corners])
+    frames = [picture[y : y + INPUT[0], x : x + INPUT[1]] for y, x in corners]
+    if turns:
+        middle, size = (INPUT[1] / 2, INPUT[0] / 2), INPUT[::-1]
+        motions = [
+            cv2.getRotationMatrix2D(middle, 5 * np.sin(t), 1.1 + 0.1 * np.cos(t)) for t in range(FRAMES)
+        ]
+        frames = [cv2.warpAffine(frame, motion, size) for frame, motion in zip(frames, motions)]
+    return np.stack(frames)
 
 
 CLIPS = {

@@ -1,12 +1,14 @@
-"""Places of reused kernels: a frame's boxes first, the last mask where there is none."""
+"""Places of reused kernels: a frame's boxes first, the last mask or the camera where there is none."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from mobilevis.runtime.association.camera_motion import CameraMotion
+from mobilevis.runtime.association.regions import Region
 from mobilevis.runtime.cells import tight_boxes
-from mobilevis.runtime.places import PlacedKernels, find_boxes
+from mobilevis.runtime.places import LOOK_WEIGHT, PlacedKernels, find_boxes
 
 HERE = (0.2, 0.2, 0.4, 0.6)
 NEAR = (0.25, 0.22, 0.45, 0.62)
@@ -107,6 +109,52 @@ def test_an_empty_mask_leaves_its_object_where_it_was(objects):
     objects.see(*mask((0.5, 0.5, 0.5, 0.5)))
     objects.go_on({})
     assert peak(objects) == pytest.approx([0.3, 0.4], abs=1e-5)
+
+
+def camera(right: float, misfit: float, size: tuple[int, int] = (160, 160)) -> CameraMotion:
+    """One that moves all by this part of the input, and fits the picture so badly."""
+    return CameraMotion(size, 1 + 0j, complex(0.0, right * size[1]), np.full((20, 20), misfit))
+
+
+def regions(box: tuple[float, ...]) -> list[Region]:
+    x0, y0, x1, y1 = (round(20 * edge) for edge in box)
+    mask = np.ones((y1 - y0, x1 - x0), np.bool_)
+    return [Region(y0, x0, y1, x1, mask, mask.size)]
+
+
+@pytest.mark.parametrize(("misfit", "x"), [(-1.0, 0.5), (1.0, 0.3)], ids=["carried", "on its own"])
+def test_on_propagated_frames_objects_go_with_the_camera_if_their_pictures_did(objects, misfit, x):
+    objects.go_on_with(camera(0.2, misfit), regions(HERE), 8)
+    assert peak(objects) == pytest.approx([x, 0.4], abs=1e-5)
+
+
+def test_where_the_camera_is_not_known_objects_are_expected_where_they_were(objects):
+    objects.go_on_with(None, regions(HERE), 8)
+    assert peak(objects) == pytest.approx([0.3, 0.4], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("misfit", "x"), [(1.0, 0.4), (-1.0, 0.3 + 0.1 * LOOK_WEIGHT)], ids=["on its own", "carried"]
+)
+def test_a_look_finds_what_went_its_own_way_and_corrects_what_was_carried(objects, misfit, x):
+    objects.go_on_with(camera(0.0, misfit), regions(HERE), 8)
+    objects.look(*mask((0.3, 0.2, 0.5, 0.6)))
+    assert peak(objects) == pytest.approx([x, 0.4], abs=1e-5)
+
+
+def test_a_look_changes_an_object_s_size_by_a_part_of_what_it_says(objects):
+    full = np.full((1, 100, 100), 3.0, np.float32)
+    objects.go_on_with(None, regions(HERE), 8)
+    before = (objects.cut(full) > 0).any(axis=1).sum()
+    objects.look(*mask((0.1, 0.2, 0.5, 0.6)))
+    after = (objects.cut(full) > 0).any(axis=1).sum()
+    assert after / before == pytest.approx(1 + LOOK_WEIGHT, abs=0.05)
+
+
+def test_a_look_at_an_empty_mask_leaves_its_object_where_it_is_expected(objects):
+    objects.go_on_with(camera(0.2, -1.0), regions(HERE), 8)
+    objects.look(*mask((0.5, 0.5, 0.5, 0.5)))
+    assert peak(objects) == pytest.approx([0.5, 0.4], abs=1e-5)
 
 
 def test_a_box_of_the_frame_cuts_closer_than_one_of_the_last(objects):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from mobilevis.runtime.association import camera
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.segmenter import VideoSegmenter
 from tests.runtime.drivers.squares import CELLS, SIDE, H, SquaresArtefact, W
@@ -78,6 +80,24 @@ def test_objects_on_propagated_frames_are_where_a_first_look_finds_them():
     truth = frames[-1].max(axis=2) > 127
     assert artefact.calls == {"encode": 1, "propagate": 5, "decode": 1, "describe": 1, "segment": 11}
     assert iou(np.any([i.full_mask() for i in result.instances], axis=0), truth) > 0.85
+
+
+@pytest.mark.parametrize(("least_cells", "least", "most"), [(32, 0.85, 1.0), (64, 0.0, 0.5)])
+def test_objects_on_propagated_frames_go_with_a_camera_that_jumps(monkeypatch, least_cells, least, most):
+    """Nearly their side a frame: little is left where they were. Of 60 cells, a miniature tells no camera's
+    step unless so few are trusted."""
+    monkeypatch.setattr(camera, "LEAST_CELLS", least_cells)
+    blots = np.random.default_rng(0).integers(0, 60, (6, 16)).astype(np.float32)
+    ground = cv2.resize(blots, (2 * W, H), interpolation=cv2.INTER_CUBIC).clip(0, 60)[..., None]
+    picture = np.repeat(ground.astype(np.uint8), 3, axis=2)
+    for top, left, colour in ((8, 110, (255, 40, 0)), (56, 130, (0, 255, 40))):
+        picture[top : top + SIDE, left : left + SIDE] = colour
+    segmenter = VideoSegmenter(SquaresArtefact(propagates=True), keyframe_interval=100)
+    for left in range(0, 80, 20):
+        frame = np.ascontiguousarray(picture[:, left : left + W])
+        result = segmenter.process(frame)
+    shown = np.any([np.zeros((H, W), np.bool_), *(i.full_mask() for i in result.instances)], axis=0)
+    assert least <= iou(shown, frame.max(axis=2) > 127) <= most
 
 
 def test_an_object_that_vanishes_has_no_mask(artefact, frames):

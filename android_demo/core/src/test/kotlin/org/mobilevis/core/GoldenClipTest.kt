@@ -96,7 +96,7 @@ class GoldenClipTest {
                     val (driver, clip) = it.parentFile.parentFile.name to it.parentFile.name
                     Arguments.of(driver, clip, name, options(name))
                 }.toList()
-                .also { check(it.size == 93) { "${it.size} combinations" } }
+                .also { check(it.size == 102) { "${it.size} combinations" } }
 
         /** Of such as `appearance-3` and `appearance-3-drift`. */
         private fun options(name: String): MobileInstOptions {

@@ -5,7 +5,7 @@ import org.mobilevis.core.metadata.Size
 import kotlin.math.sqrt
 
 /** Pixels of the network's input that a cell of a miniature is wide and high. */
-private const val CELL = 16
+internal const val CELL = 16
 
 /** The least correlation that is trusted, and the fewest cells that can tell it from noise. */
 private const val SURE_CORRELATION = 0.5
@@ -23,26 +23,25 @@ private const val LEAST_CONTRAST = 1.0
  * @param stride pixels of the input that a mask's cell is wide and high.
  */
 internal class CameraStep(
-    private val input: Size,
+    input: Size,
     content: Size,
     private val stride: Int,
 ) {
     /** (y, x) in cells of masks. */
     val step = DoubleArray(2)
-    private val rows = minOf(content.height * stride, input.height) / CELL
-    private val columns = minOf(content.width * stride, input.width) / CELL
+    private val seen = Size(minOf(content.height * stride, input.height), minOf(content.width * stride, input.width))
+    private val rows = seen.height / CELL
+    private val columns = seen.width / CELL
     private val farDown = rows / 2
     private val farRight = columns / 2
     private val width = 2 * farRight + 1
     private val correlation = DoubleArray((2 * farDown + 1) * width)
-    private val line = FloatArray(columns * CELL)
 
-    /** Rows with [farRight] zeros before and behind. */
-    private val paddedWidth = columns + 2 * farRight
-    private var before = DoubleArray(rows * paddedWidth)
-    private var now = DoubleArray(rows * paddedWidth)
-    private var energyBefore = 0.0
-    private var energy = 0.0
+    /** The last two frames. */
+    var before = Miniature(input, seen, CELL, farRight)
+        private set
+    var now = Miniature(input, seen, CELL, farRight)
+        private set
     private var hasBefore = false
 
     /**
@@ -53,42 +52,18 @@ internal class CameraStep(
      */
     fun see(frame: Tensor): Boolean {
         before = now.also { now = before }
-        energyBefore = energy
-        shrink(frame)
+        now.take(frame)
         return find(hasBefore).also { hasBefore = true }
-    }
-
-    /** The means of green over whole cells, less their own mean, into [now]. */
-    private fun shrink(frame: Tensor) {
-        now.fill(0.0)
-        for (y in 0 until rows * CELL) {
-            frame.read(line, (input.height + y) * input.width, line.size)
-            val from = y / CELL * paddedWidth + farRight
-            for (column in 0 until columns) {
-                var sum = 0f
-                for (i in column * CELL until (column + 1) * CELL) sum += line[i]
-                now[from + column] += sum.toDouble()
-            }
-        }
-        val mean = now.sum() / maxOf(rows * columns, 1)
-        energy = 0.0
-        for (row in 0 until rows) {
-            for (i in row * paddedWidth + farRight until row * paddedWidth + farRight + columns) {
-                now[i] = (now[i] - mean) / (CELL * CELL)
-                energy += now[i] * now[i]
-            }
-        }
     }
 
     private fun find(isSecond: Boolean): Boolean {
         val cells = rows * columns
-        if (!isSecond || cells < LEAST_CELLS || minOf(energyBefore, energy) < cells * LEAST_CONTRAST * LEAST_CONTRAST) {
-            return false
-        }
+        val least = cells * LEAST_CONTRAST * LEAST_CONTRAST
+        if (!isSecond || cells < LEAST_CELLS || minOf(before.energy, now.energy) < least) return false
         correlate()
         var peak = 0
         for (i in correlation.indices) if (correlation[i] > correlation[peak]) peak = i
-        if (correlation[peak] / sqrt(energyBefore * energy) < SURE_CORRELATION) return false
+        if (correlation[peak] / sqrt(before.energy * now.energy) < SURE_CORRELATION) return false
         val (row, column) = peak / width to peak % width
         val down = row - farDown + refine(row, 2 * farDown, peak, width)
         val right = column - farRight + refine(column, 2 * farRight, peak, 1)
@@ -104,9 +79,9 @@ internal class CameraStep(
             val to = (down + farDown) * width
             for (y in maxOf(0, -down) until minOf(rows, rows - down)) {
                 for (x in 0 until columns) {
-                    val value = before[y * paddedWidth + farRight + x]
-                    val from = (y + down) * paddedWidth + x
-                    for (i in 0 until width) correlation[to + i] += value * now[from + i]
+                    val value = before[y, x]
+                    val from = (y + down) * now.pitch + x
+                    for (i in 0 until width) correlation[to + i] += value * now.values[from + i]
                 }
             }
         }

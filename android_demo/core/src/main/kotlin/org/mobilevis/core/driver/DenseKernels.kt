@@ -1,9 +1,17 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
+import org.mobilevis.core.association.CameraMotion
 import org.mobilevis.core.engine.Engine
 import org.mobilevis.core.engine.Tensor
+import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.LogitPlane
+
+/**
+ * What a first look says of an object's size, and of the place of one that went with the camera, counts so much against
+ * what was expected.
+ */
+private const val LOOK_WEIGHT = 0.35
 
 /**
  * A detector's cells as instances: on keyframes the client chooses cells; on the frames between, a reused kernel's
@@ -50,6 +58,10 @@ internal class DenseKernels(
     private val last = FloatArray(4 * capacity)
     private val looked = FloatArray(4 * capacity)
     private val isSeen = BooleanArray(capacity)
+
+    /** Whether the camera carried them here since the last frame, and that frame's masks. */
+    private val isCarried = BooleanArray(capacity)
+    private val regions = List(capacity) { BitMask(facts.masks.shape[2], facts.masks.shape[3]) }
     private val box = FloatArray(4)
     private val motion = BoxMotion()
 
@@ -115,19 +127,42 @@ internal class DenseKernels(
     override fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
+        camera: CameraMotion?,
         stages: Stages,
     ) = stages.time("selection") {
+        isSeen.fill(false)
+        when {
+            camera == null -> followBoxes(encoded, live)
+            live.count > 0 -> followCamera(live, camera)
+        }
+    }
+
+    private fun followBoxes(
+        encoded: Map<String, Tensor>,
+        live: LiveKernels,
+    ) {
         for (slot in 0 until live.count) {
             motion.between(start, last, 4 * slot)
             motion.moveBox(seen, 4 * slot, box)
             box.copyInto(boxes, 4 * slot)
         }
-        isSeen.fill(false)
-        val said = encoded["objectness"] // a frame that is propagated has none
+        val said = encoded["objectness"]
         if (said != null) {
             said.read(objectness)
             encoded.getValue("boxes").read(cellBoxes)
             finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
+        }
+    }
+
+    /** Objects go on with the camera, or stay. */
+    private fun followCamera(
+        live: LiveKernels,
+        camera: CameraMotion,
+    ) {
+        val isTold = camera.see()
+        for (slot in 0 until live.count) {
+            isCarried[slot] = isTold && camera.carries(regions[slot], facts.maskStride)
+            if (isCarried[slot]) camera.moveBox(boxes, 4 * slot)
         }
     }
 
@@ -140,7 +175,10 @@ internal class DenseKernels(
         }
     }
 
-    /** An object is where its mask is, and stays where it was expected if that is empty. */
+    /**
+     * An object that went its own way is where its mask is, one that went with the camera is nearer to it; one whose
+     * mask is empty is where it was expected.
+     */
     override fun look(
         live: LiveKernels,
         plane: LogitPlane,
@@ -152,10 +190,24 @@ internal class DenseKernels(
                 if (!findTight(slot, plane, looked)) continue
                 motion.between(start, looked, 4 * slot)
                 motion.moveBox(seen, 4 * slot, box)
-                box.copyInto(boxes, 4 * slot)
+                approach(slot)
             }
         }
         return true
+    }
+
+    /** Moves an object from where it was expected towards [box]. */
+    private fun approach(slot: Int) {
+        val weight = if (isCarried[slot]) LOOK_WEIGHT else 1.0
+        for (low in 4 * slot until 4 * slot + 2) {
+            val high = low + 2
+            val (from, to) = boxes[low].toDouble() to boxes[high].toDouble()
+            val (lookedFrom, lookedTo) = box[low - 4 * slot].toDouble() to box[high - 4 * slot].toDouble()
+            val centre = (from + to) / 2.0 + weight * ((lookedFrom + lookedTo) / 2.0 - (from + to) / 2.0)
+            val side = to - from + LOOK_WEIGHT * (lookedTo - lookedFrom - (to - from))
+            boxes[low] = (centre - side / 2.0).toFloat()
+            boxes[high] = (centre + side / 2.0).toFloat()
+        }
     }
 
     override fun onMasks(
@@ -165,6 +217,7 @@ internal class DenseKernels(
     ) = stages.time("masks") {
         for (slot in 0 until live.count) {
             cut(slot, plane)
+            if (facts.propagates) plane.threshold(maskLogit, regions[slot])
             // An empty mask leaves its object where it was.
             if (!findTight(slot, plane, last) && isSeen[slot]) box.copyInto(last, 4 * slot)
             if (!isSeen[slot]) continue

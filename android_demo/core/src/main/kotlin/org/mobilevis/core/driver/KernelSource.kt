@@ -1,6 +1,7 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
+import org.mobilevis.core.association.CameraMotion
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.LogitPlane
 
@@ -32,10 +33,12 @@ internal interface KernelSource {
      * Take a frame between keyframes.
      *
      * @param encoded outputs of `encode` or `propagate`.
+     * @param camera tells how it moved; null unless the frame was propagated.
      */
     fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
+        camera: CameraMotion?,
         stages: Stages,
     )
 
@@ -95,6 +98,7 @@ internal class QueryKernels(
     override fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
+        camera: CameraMotion?,
         stages: Stages,
     ) = Unit
 

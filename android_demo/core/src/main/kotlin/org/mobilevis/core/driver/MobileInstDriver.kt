@@ -4,6 +4,7 @@ import org.mobilevis.core.FrameResult
 import org.mobilevis.core.Instance
 import org.mobilevis.core.Stages
 import org.mobilevis.core.association.AppearanceAssociation
+import org.mobilevis.core.association.CameraMotion
 import org.mobilevis.core.association.CameraStep
 import org.mobilevis.core.association.OnlineAssociation
 import org.mobilevis.core.association.SlotAssociation
@@ -78,7 +79,7 @@ class MobileInstDriver internal constructor(
                 val place = stages.time("resize") { resize(frame, size) }
                 val (encoded, decodes) = look(place.keyframes)
                 isKeyframe = decodes
-                if (isKeyframe) decode(encoded) else source.reuse(encoded, live, stages)
+                if (isKeyframe) decode(encoded) else source.reuse(encoded, live, place.camera, stages)
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
@@ -144,6 +145,7 @@ class MobileInstDriver internal constructor(
         val isPropagated = facts.propagates && !isKeyframe
         if (isPropagated && source.look(live, place.plane, stages)) segmentLive(maskFeatures, place)
         source.onMasks(live, place.plane, stages)
+        if (isKeyframe) place.camera?.let { stages.time("masks") { it.see() } }
         shown.clear()
         val tracking = place.tracking
         if (tracking != null) {
@@ -227,6 +229,13 @@ class MobileInstDriver internal constructor(
                     tracks(),
                     if (family.followsCamera) CameraStep(letterbox.input, content, facts.maskStride) else null,
                 )
+            } else {
+                null
+            }
+
+        val camera =
+            if (facts.propagates && family.followsCamera) {
+                CameraMotion(frameInput.getValue("frame"), letterbox)
             } else {
                 null
             }

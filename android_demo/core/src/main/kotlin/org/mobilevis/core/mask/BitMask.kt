@@ -26,6 +26,18 @@ class BitMask(
         words[word] = words[word] or (1L shl (column and 63))
     }
 
+    /** Calls [action] with row and column of each cell of the foreground. */
+    inline fun forEach(action: (Int, Int) -> Unit) {
+        for (word in words.indices) {
+            var rest = words[word]
+            while (rest != 0L) {
+                val bit = java.lang.Long.numberOfTrailingZeros(rest)
+                action(word / stride, (word % stride shl 6) + bit)
+                rest = rest and (rest - 1)
+            }
+        }
+    }
+
     /** Makes all cells background. */
     fun clear() = words.fill(0L)
 

@@ -1,0 +1,169 @@
+"""How the camera moved, turned and zoomed between two frames, and which objects went along; ours.
+
+``camera`` tells the step. A few steps of Gauss and Newton from there (Lucas and Kanade, 1981, with the
+gradient of the first picture alone, as Baker and Matthews, 2004) tell turn and zoom, too. Places (y, x) are
+complex numbers y + x·i: to turn and zoom is a product.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple, Optional
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobilevis.runtime.arrays import Array
+from mobilevis.runtime.association.camera import CELL, Miniature, find_camera_step, shrink
+from mobilevis.runtime.association.regions import Region
+
+FINE_CELL = 8  # pixels of a cell in which objects are compared: with 16, AP is 0.7 less
+ITERATIONS = 2  # 5 find the same
+MOST_ZOOM = 1.25  # from frame to frame: what is more was not found, but lost
+# Holds the motion back where a picture has no gradients that tell it, in grey levels a cell.
+LEAST_GRADIENT = 1.0
+# An object went along if that leaves less than this part of what standing still leaves of its picture: a car
+# that the camera follows stays.
+LESS_LEFT = 0.8
+
+Places = NDArray[np.complex128]
+
+
+class CameraMotion(NamedTuple):
+    """Where what a frame shows is in the next one: z → ``turn`` · z + ``shift``.
+
+    Attributes:
+        input_size: (height, width) of the network's input.
+        turn: by its angle, and zoom by its length.
+        shift: in pixels of that, from its upper left corner.
+        misfit: (H // FINE_CELL, W // FINE_CELL) grey levels: what the motion leaves of the difference of the
+            two frames, less ``LESS_LEFT`` of what standing still leaves; NaN where it went out of sight.
+    """
+
+    input_size: tuple[int, int]
+    turn: complex
+    shift: complex
+    misfit: Miniature
+
+    def carries(self, region: Region, stride: int) -> bool:
+        """Whether what the first frame showed under a mask went along, or nothing of that is in sight.
+
+        Args:
+            region: of the mask's cells.
+            stride: pixels of the network's input that such a cell is wide and high.
+        """
+        rows, columns = region.mask.nonzero()
+        rows = (region.top + rows) * stride // FINE_CELL
+        columns = (region.left + columns) * stride // FINE_CELL
+        known = (rows < self.misfit.shape[0]) & (columns < self.misfit.shape[1])
+        left = self.misfit[rows[known], columns[known]]
+        left = left[~np.isnan(left)]
+        return not left.size or bool(left.sum() < 0.0)
+
+    def move_boxes(self, boxes: Array) -> Array:
+        """Boxes (S, 4), as fractions of the network's input, after the motion; upright."""
+        height, width = self.input_size
+        x0, y0, x1, y1 = boxes.T.astype(np.float64) * [[width], [height], [width], [height]]
+        centre = self.turn * ((y0 + y1) / 2.0 + (x0 + x1) * 0.5j) + self.shift
+        down, right = abs(self.turn) * (y1 - y0) / 2.0, abs(self.turn) * (x1 - x0) / 2.0
+        edges = centre.imag - right, centre.real - down, centre.imag + right, centre.real + down
+        return (np.stack(edges, axis=1) / [width, height, width, height]).astype(np.float32)
+
+
+class CameraWatch:
+    """Watches a video for its camera.
+
+    Args:
+        input_size: (height, width) of the network's input.
+    """
+
+    def __init__(self, input_size: tuple[int, int]) -> None:
+        self._input_size = input_size
+        self._last: Optional[tuple[Miniature, Miniature]] = None
+
+    def take(self, picture: Array) -> None:
+        """A frame that only the next one is compared with.
+
+        Args:
+            picture: (H, W) float32 in [0, 255], one colour, the network's input without its padding.
+        """
+        fine = shrink(picture, FINE_CELL)
+        # Means of means, a tenth of the time.
+        self._last = shrink(fine, CELL // FINE_CELL), fine
+
+    def follow(self, picture: Array) -> Optional[CameraMotion]:
+        """The motion from the last frame to this one; None where the pictures do not tell.
+
+        Args:
+            picture: see ``take``.
+        """
+        before = self._last
+        self.take(picture)
+        assert self._last is not None
+        if before is None or before[1].shape != self._last[1].shape:
+            return None
+        return self._find_motion(before, self._last)
+
+    def _find_motion(
+        self, before: tuple[Miniature, Miniature], now: tuple[Miniature, Miniature]
+    ) -> Optional[CameraMotion]:
+        """From two frames' miniatures of cells of ``CELL`` and of ``FINE_CELL`` pixels."""
+        step = find_camera_step(before[0], now[0])
+        if step is None:
+            return None
+        turn, shift = _register(before[0], now[0], complex(*step) / CELL)
+        if not 1.0 / MOST_ZOOM <= abs(turn) <= MOST_ZOOM:
+            return None
+        middle = complex(*now[0].shape) * CELL / 2.0
+        shift = shift * CELL + middle - turn * middle
+        at = (_grid(now[1].shape) + (0.5 + 0.5j)) * FINE_CELL
+        moved, inside = _sample(now[1], (turn * at + shift) / FINE_CELL - (0.5 + 0.5j))
+        left = np.abs(_level(moved - before[1], inside)) - LESS_LEFT * np.abs(now[1] - before[1])
+        return CameraMotion(self._input_size, complex(turn), complex(shift), np.where(inside, left, np.nan))
+
+
+def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex, complex]:
+    """Turn and shift, in cells and about the middle, that take one picture to the other, from a step."""
+    grid = _grid(now.shape)
+    middle = (grid[0, 0] + grid[-1, -1]) / 2.0
+    away = (grid - middle).ravel()
+    down, right = (gradient.ravel() for gradient in np.gradient(before))
+    # What a picture changes by with a shift down or right, zoom, turn, and brightness.
+    along, across = down * away.real + right * away.imag, right * away.real - down * away.imag
+    changes = np.stack([down, right, along, across, np.ones(before.size)])
+    ridge = np.diag([before.size * LEAST_GRADIENT**2] * 4 + [1.0])
+    turn, shift = complex(1.0), step
+    for _ in range(ITERATIONS):
+        moved, inside = _sample(now, (turn * away + shift + middle).reshape(now.shape))
+        seen = changes * inside.ravel()
+        changed = np.linalg.solve(seen @ changes.T + ridge, seen @ (moved - before).ravel())
+        y, x, zoom, angle, _ = changed.tolist()
+        turn /= complex(1.0 + zoom, angle)
+        shift -= turn * complex(y, x)
+    return turn, shift
+
+
+@lru_cache(maxsize=8)
+def _grid(shape: tuple[int, ...]) -> Places:
+    """(h, w), the places of cells."""
+    return np.add.outer(np.arange(shape[0]), np.arange(shape[1]) * 1j)
+
+
+def _sample(picture: Miniature, at: Places) -> tuple[Miniature, NDArray[np.bool_]]:
+    """Between the cells of a picture, bilinear, (h, w); and whether these places are inside, 0 where not."""
+    rows, columns = picture.shape
+    y, x = at.real.copy(), at.imag.copy()
+    inside = (y >= 0.0) & (y <= rows - 1) & (x >= 0.0) & (x <= columns - 1)
+    y *= inside
+    x *= inside
+    top, left = np.minimum(y.astype(np.intp), rows - 2), np.minimum(x.astype(np.intp), columns - 2)
+    lower, farther = y - top, x - left
+    corner, flat = top * columns + left, picture.ravel()
+    above = flat[corner] + (flat[corner + 1] - flat[corner]) * farther
+    below = flat[corner + columns] + (flat[corner + columns + 1] - flat[corner + columns]) * farther
+    return (above + (below - above) * lower) * inside, inside
+
+
+def _level(difference: Miniature, inside: NDArray[np.bool_]) -> Miniature:
+    """Less its mean over what is inside."""
+    return difference - difference[inside].mean() if inside.any() else difference
