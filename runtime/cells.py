@@ -7,7 +7,7 @@ Boxes are x0, y0, x1, y1 as fractions of the network's input. A kernel's last fi
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Optional
 
@@ -24,6 +24,8 @@ BOX_MARGIN = 0.08  # of a fresh box, each side
 # A reused kernel's box is where its object was a frame ago: cut as closely as a fresh one, the mask of what
 # moves by 12 % of its side a frame loses its front, its box shrinks, and in eight frames nothing is left.
 REUSED_MARGIN = 0.25
+# Of where an object without a box is looked for: it may move by a third of its side in a frame.
+LOOK_MARGIN = 0.4
 # A mask that flickers must not shrink or blow up the place that it is looked for in.
 MAX_GROWTH = 2.0
 
@@ -99,24 +101,48 @@ def _areas(edges: Array) -> Array:
     return np.asarray(width * height)
 
 
-def cut_to_boxes(logits: Array, boxes: Array, margins: Array) -> Array:
+def cut_to_boxes(logits: Array, boxes: Array, margins: Array, edge: float) -> Array:
     """Masks without what lies outside their boxes.
 
-    Outside, a foreground logit changes its sign, so that interpolation puts the mask's edge on the cut.
+    Outside, a foreground logit is as far below a mask's edge as it was above, so that interpolation puts the
+    edge on the cut.
 
     Args:
         logits: (S, h, w), over the whole input.
         boxes: (S, 4).
         margins: (S,) or (), what boxes are enlarged by, each side, as a fraction of their own.
+        edge: logit above which a cell is foreground.
     """
-    columns, rows = _cell_centres(logits.shape[2]), _cell_centres(logits.shape[1])
-    room = (np.reshape(margins, (-1, 1)) * (boxes[:, 2:] - boxes[:, :2])).tolist()
-    cut = np.copysign(logits, np.float32(-1.0))
-    for mask, whole, (x0, y0, x1, y1), (beside, above) in zip(cut, logits, boxes.tolist(), room):
-        across = slice(bisect_left(columns, x0 - beside), bisect_right(columns, x1 + beside))
-        down = slice(bisect_left(rows, y0 - above), bisect_right(rows, y1 + above))
+    cut = np.minimum(np.float32(2.0 * edge) - logits, logits)
+    for mask, whole, (down, across) in zip(cut, logits, _inside(boxes, margins, logits.shape[1:])):
         mask[down, across] = whole[down, across]
     return cut
+
+
+def find_tight_boxes(
+    logits: Array, boxes: Array, margins: Array, edge: float, content: tuple[int, int]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Tight boxes (S, 4) of masks that are cut to their boxes, see ``cut_to_boxes``, without the padding
+    beyond ``content`` (rows, columns); and (S,) whether a mask has any cell."""
+    found = []
+    for mask, (down, across) in zip(logits, _inside(boxes, margins, content, logits.shape[1:])):
+        shown = (mask[down, across] > edge).view(np.uint8)
+        x, y, width, height = cv2.boundingRect(shown) if shown.size else (0, 0, 0, 0)
+        found.append((across.start + x, down.start + y, width, height) if width else (0, 0, 0, 0))
+    return as_fractions(found, logits.shape[1:])
+
+
+def _inside(
+    boxes: Array, margins: Array, content: tuple[int, ...], grid: Optional[tuple[int, ...]] = None
+) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns of ``content`` whose cells' centres lie in each box, of a ``grid`` over the whole
+    input, by default as large."""
+    height, width = grid or content
+    rows, columns = _cell_centres(height)[: content[0]], _cell_centres(width)[: content[1]]
+    room = (np.reshape(margins, (-1, 1)) * (boxes[:, 2:] - boxes[:, :2])).tolist()
+    for (x0, y0, x1, y1), (beside, above) in zip(boxes.tolist(), room):
+        across = slice(bisect_left(columns, x0 - beside), bisect_right(columns, x1 + beside))
+        yield slice(bisect_left(rows, y0 - above), bisect_right(rows, y1 + above)), across
 
 
 @lru_cache(maxsize=8)

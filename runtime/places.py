@@ -74,10 +74,25 @@ class PlacedKernels:
         """(S, D + 5), each with the place of its object on this frame."""
         return cells.move_kernels(self._kernels, self._keyframe_boxes, self._boxes)
 
-    def cut(self, logits: Array) -> Array:
-        """This frame's mask logits (S, h, w) without what lies outside the objects' boxes."""
+    def cut(self, logits: Array, edge: float) -> Array:
+        """This frame's mask logits (S, h, w) without what lies outside the objects' boxes; ``edge`` is the
+        logit above which a cell is foreground."""
         margins = np.where(self._is_seen, cells.BOX_MARGIN, cells.REUSED_MARGIN)
-        return cells.cut_to_boxes(logits, self._boxes, margins)
+        return cells.cut_to_boxes(logits, self._boxes, margins, edge)
+
+    def find_tight(
+        self, logits: Array, edge: float, content: tuple[int, int]
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Tight boxes (S, 4) of masks that are not cut yet, of what lies about the objects' boxes, and (S,)
+        whether there is any: for looks, and on the keyframe, which they are compared with.
+
+        Args:
+            logits: (S, h, w), this frame's.
+            edge: logit above which a cell is foreground.
+            content: rows and columns without the padding.
+        """
+        margin = np.array(cells.LOOK_MARGIN)
+        return cells.find_tight_boxes(logits, self._boxes, margin, edge, content)
 
     def look(self, tight: Array, held: NDArray[np.bool_]) -> None:
         """A first look at the masks of a frame without boxes, before they are made anew: an object that went

@@ -136,7 +136,7 @@ class ClipMeasure:
         chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
         kernels, embeddings = self._describer.describe({**features, **read}, boxes[chosen], chosen)
         masks = self._segment(kernels, features["mask_features"])
-        masks = cells.cut_to_boxes(masks, boxes[chosen], np.array(cells.BOX_MARGIN))
+        masks = cells.cut_to_boxes(masks, boxes[chosen], np.array(cells.BOX_MARGIN), self._mask_logit)
         rows, columns = letterbox.content_cells(self._stride)
         return Objects(
             kernels,
@@ -160,7 +160,8 @@ class ClipMeasure:
         objects.see(*cells.tight_boxes(self._foreground(first.masks, first.content)))
         for gap, frame in enumerate(later, start=1):
             objects.go_on(frame.features)
-            masks = objects.cut(self._segment(objects.kernels, frame.features["mask_features"]))
+            masks = self._segment(objects.kernels, frame.features["mask_features"])
+            masks = objects.cut(masks, self._mask_logit)
             objects.see(*cells.tight_boxes(self._foreground(masks, frame.content)))
             if gap in GAPS:
                 yield gap, masks

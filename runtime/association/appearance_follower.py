@@ -92,8 +92,8 @@ class AppearanceFollower:
             return logits, shown, best, class_scores
         members = masks.whole if len(seen) == len(masks.whole) else masks.whole[seen]
         fused = replace(masks, whole=np.tensordot(weights[several], members, axes=1))
-        for row, mask, together in zip(several, fused.logits, fused.foregrounds):
-            logits[row], shown[row] = mask, together
+        for row, mask, joined in zip(several, fused.logits, fused.foregrounds):
+            logits[row], shown[row] = mask, joined
         held = [row for row, each in enumerate(shown) if each.region.area]
         return [logits[row] for row in held], [shown[row] for row in held], best[held], class_scores[held]
 

@@ -52,12 +52,12 @@ class CameraMotion(NamedTuple):
             region: of the mask's cells.
             stride: pixels of the network's input that such a cell is wide and high.
         """
-        rows, columns = region.mask.nonzero()
-        rows = (region.top + rows) * stride // FINE_CELL
-        columns = (region.left + columns) * stride // FINE_CELL
-        known = (rows < self.misfit.shape[0]) & (columns < self.misfit.shape[1])
-        left = self.misfit[rows[known], columns[known]]
-        left = left[~np.isnan(left)]
+        height, width = self.misfit.shape
+        rows = np.arange(region.top, region.bottom) * stride // FINE_CELL
+        columns = np.arange(region.left, region.right) * stride // FINE_CELL
+        rows, columns = rows[rows < height], columns[columns < width]
+        left = self.misfit[rows[:, None], columns][region.mask[: len(rows), : len(columns)]]
+        left = left[left == left]  # without NaN
         return not left.size or bool(left.sum() < 0.0)
 
     def move_boxes(self, boxes: Array) -> Array:
@@ -116,8 +116,8 @@ class CameraWatch:
             return None
         middle = complex(*now[0].shape) * CELL / 2.0
         shift = shift * CELL + middle - turn * middle
-        at = (_grid(now[1].shape) + (0.5 + 0.5j)) * FINE_CELL
-        moved, inside = _sample(now[1], (turn * at + shift) / FINE_CELL - (0.5 + 0.5j))
+        half = 0.5 + 0.5j  # from a cell's corner to its centre
+        moved, inside = _sample(now[1], turn * _grid(now[1].shape) + (turn * half + shift / FINE_CELL - half))
         left = np.abs(_level(moved - before[1], inside)) - LESS_LEFT * np.abs(now[1] - before[1])
         return CameraMotion(self._input_size, complex(turn), complex(shift), np.where(inside, left, np.nan))
 

@@ -128,31 +128,28 @@ class DenseDriver(MobileInstDriver):
             self._follower.on_no_masks()
             return ()
         content = letterbox.content_cells(self._stride)
-        masks = self._segment_objects(mask_features, content, stages)
         if self._looks_first:
+            logits = self._segment_objects(mask_features, stages)
             with stages("masks"):
-                objects.look(*_tight_boxes(masks))
-            masks = self._segment_objects(mask_features, content, stages)
-        with stages("masks"):
-            objects.see(*_tight_boxes(masks))
-            if self._propagates:
-                if not self._looks_first:
-                    self._camera.take(self._encoder.picture)
-                self._regions = [shown.region for shown in masks.foregrounds]
-        return self._follow(masks, letterbox, stages)
-
-    def _segment_objects(self, mask_features: Array, content: tuple[int, int], stages: Stages) -> FrameMasks:
-        with stages("segment"):
-            logits = segment_kernels(self._artefact, self._selection, self._objects.kernels, mask_features)
+                objects.look(*objects.find_tight(logits, self._mask_logit, content))
+        logits = self._segment_objects(mask_features, stages)
         with stages("masks"):
             learned = mask_features[:, : -self.place_channels]
-            cut, frame = self._objects.cut(logits), self._encoder.input[0]
-            return FrameMasks(cut, content, learned, self._mask_logit, frame)
+            cut, frame = objects.cut(logits, self._mask_logit), self._encoder.input[0]
+            masks = FrameMasks(cut, content, learned, self._mask_logit, frame)
+            if not self._propagates:
+                tight = [shown.region.box for shown in masks.foregrounds]
+                objects.see(*cells.as_fractions(tight, cut.shape[1:]))
+            else:
+                self._regions = [shown.region for shown in masks.foregrounds]
+                if not self._looks_first:
+                    objects.see(*objects.find_tight(logits, self._mask_logit, content))
+                    self._camera.take(self._encoder.picture)
+        return self._follow(masks, letterbox, stages)
 
-
-def _tight_boxes(masks: FrameMasks) -> tuple[Array, NDArray[np.bool_]]:
-    boxes = [shown.region.box for shown in masks.foregrounds]
-    return cells.as_fractions(boxes, masks.whole.shape[1:])
+    def _segment_objects(self, mask_features: Array, stages: Stages) -> Array:
+        with stages("segment"):
+            return segment_kernels(self._artefact, self._selection, self._objects.kernels, mask_features)
 
 
 def segment_kernels(artefact: Artefact, selection: Selection, kernels: Array, mask_features: Array) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mobilevis.runtime import cells
 
@@ -69,13 +71,36 @@ def test_a_box_without_area_overlaps_nothing(box):
 
 
 def test_a_mask_ends_at_its_box_with_its_margin():
-    cut = cells.cut_to_boxes(np.full((1, 10, 100), 3.0, np.float32), boxes((0.5, 0.0, 0.75, 1.0)), 0.08)
+    cut = cells.cut_to_boxes(np.full((1, 10, 100), 3.0, np.float32), boxes((0.5, 0.0, 0.75, 1.0)), 0.08, 0.0)
     assert np.flatnonzero(cut[0, 5] > 0).tolist() == list(range(48, 77))
     assert np.unique(cut).tolist() == [-3.0, 3.0]
 
 
+def test_nothing_outside_the_box_is_foreground_whatever_the_threshold():
+    """Logits from −1 to 1: half of what is above −0.4 lay within 0.4 of 0."""
+    logits = np.linspace(-1, 1, 200, dtype=np.float32).reshape(1, 2, 100)
+    cut = cells.cut_to_boxes(logits, boxes((0.9, 0.0, 1.0, 1.0)), 0.0, -0.4)
+    assert (cut[0, :, :90] <= -0.4).all()
+    assert (cut[0, :, 90:] == logits[0, :, 90:]).all()
+
+
+@given(seed=st.integers(0, 10_000))
+def test_a_look_finds_the_tight_boxes_of_masks_that_are_cut(seed):
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1.5, 1.0, (3, 12, 20)).astype(np.float32)
+    corners = rng.uniform(-0.2, 1.0, (3, 2))
+    places = np.hstack([corners, corners + rng.uniform(0.05, 0.6, (3, 2))]).astype(np.float32)
+    margins, content = np.array([0.0, 0.08, 0.25]), (10, 17)
+    shown = cells.cut_to_boxes(logits, places, margins, -0.4) > -0.4
+    shown[:, content[0] :], shown[:, :, content[1] :] = False, False
+    expected, held = cells.tight_boxes(shown)
+    found, is_found = cells.find_tight_boxes(logits, places, margins, -0.4, content)
+    np.testing.assert_array_equal(is_found, held)
+    np.testing.assert_array_equal(found[held], expected[held])
+
+
 def test_background_outside_the_box_stays_background():
-    cut = cells.cut_to_boxes(np.full((1, 8, 8), -2.0, np.float32), boxes((0.5, 0.5, 1.0, 1.0)), 0.08)
+    cut = cells.cut_to_boxes(np.full((1, 8, 8), -2.0, np.float32), boxes((0.5, 0.5, 1.0, 1.0)), 0.08, 0.0)
     assert (cut == -2.0).all()
 
 

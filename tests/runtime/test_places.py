@@ -145,9 +145,9 @@ def test_a_look_finds_what_went_its_own_way_and_corrects_what_was_carried(object
 def test_a_look_changes_an_object_s_size_by_a_part_of_what_it_says(objects):
     full = np.full((1, 100, 100), 3.0, np.float32)
     objects.go_on_with(None, regions(HERE), 8)
-    before = (objects.cut(full) > 0).any(axis=1).sum()
+    before = (objects.cut(full, 0.0) > 0).any(axis=1).sum()
     objects.look(*mask((0.1, 0.2, 0.5, 0.6)))
-    after = (objects.cut(full) > 0).any(axis=1).sum()
+    after = (objects.cut(full, 0.0) > 0).any(axis=1).sum()
     assert after / before == pytest.approx(1 + LOOK_WEIGHT, abs=0.05)
 
 
@@ -160,7 +160,7 @@ def test_a_look_at_an_empty_mask_leaves_its_object_where_it_is_expected(objects)
 def test_a_box_of_the_frame_cuts_closer_than_one_of_the_last(objects):
     full = np.full((1, 20, 20), 3.0, np.float32)
     objects.go_on(frame(HERE))
-    close = (objects.cut(full) > 0).sum()
+    close = (objects.cut(full, 0.0) > 0).sum()
     objects.see(*mask(HERE))
     objects.go_on({})
-    assert (objects.cut(full) > 0).sum() > close
+    assert (objects.cut(full, 0.0) > 0).sum() > close

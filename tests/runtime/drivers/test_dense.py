@@ -144,12 +144,12 @@ def test_neighbours_of_a_class_part_what_both_claim_unless_asked_not_to(
     frames, association, part_masks, most
 ):
     class Wide(SquaresArtefact):
-        """Boxes half a side too wide: each square's mask reaches into the other."""
+        """Boxes two fifths of a side too wide: each square's mask reaches into the other."""
 
         def _find(self, frame):
             found = super()._find(frame)
-            found["boxes"][..., 0] -= SIDE / 2 / W
-            found["boxes"][..., 2] += SIDE / 2 / W
+            found["boxes"][..., 0] -= 0.4 * SIDE / W
+            found["boxes"][..., 2] += 0.4 * SIDE / W
             found["kernels"][..., -1] += 6.0
             return found
 

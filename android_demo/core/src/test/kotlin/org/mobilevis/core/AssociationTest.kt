@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test
 import org.mobilevis.core.association.Assignment
 import org.mobilevis.core.association.Fusion
 import org.mobilevis.core.association.OnlineAssociation
+import org.mobilevis.core.association.SameObject
 import org.mobilevis.core.association.SlotAssociation
 import org.mobilevis.core.mask.BitMask
 import kotlin.random.Random
@@ -89,7 +90,7 @@ class AssociationTest {
         listOf(0, 1).forEach { masks[0].set(0, it) }
         listOf(0, 1, 2).forEach { masks[1].set(0, it) }
         masks[2].set(0, 3)
-        val fusion = Fusion(3, 0.4f)
+        val fusion = Fusion(3, SameObject(0.4f, 0.4f))
         fusion.find(floatArrayOf(0.25f, 0.75f, 0.5f), masks, intArrayOf(2, 3, 1), 3)
         assertEquals(2, fusion.objects)
         assertArrayEquals(intArrayOf(0, 0, 1), fusion.objectOf)
@@ -107,7 +108,7 @@ class AssociationTest {
             stillOneIou: Float,
             vararg together: Int,
         ): Int {
-            val fusion = Fusion(2, 0.6f, stillOneIou)
+            val fusion = Fusion(2, SameObject(0.6f, stillOneIou))
             fusion.find(scores, masks, areas, 2, together)
             return fusion.objects
         }

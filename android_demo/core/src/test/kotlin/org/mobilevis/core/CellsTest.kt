@@ -67,9 +67,9 @@ class CellsTest {
     @Test
     fun `outside its box a mask is background`() {
         val logits = FloatArray(4 * 4) { 2f }
-        cutToBox(logits, 0, 4, 4, floatArrayOf(0.25f, 0.25f, 0.75f, 0.75f), 0f)
+        cutToBox(logits, 0, 4, 4, floatArrayOf(0.25f, 0.25f, 0.75f, 0.75f), 0f, edge = -1f)
         val inside = setOf(5, 6, 9, 10)
-        for (i in logits.indices) assertEquals(if (i in inside) 2f else -2f, logits[i], "$i")
+        for (i in logits.indices) assertEquals(if (i in inside) 2f else -4f, logits[i], "$i")
     }
 
     @Test

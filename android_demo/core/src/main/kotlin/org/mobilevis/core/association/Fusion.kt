@@ -4,19 +4,28 @@ import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.maskIou
 
 /**
+ * The IoU from which on two masks are one object's.
+ *
+ * @property anew with the object's best one.
+ * @property still the same, if they were one object's on the keyframe.
+ */
+class SameObject(
+    val anew: Float,
+    val still: Float,
+)
+
+/**
  * One detection for each object, where a network gives several.
  *
  * By falling score, a detection joins the first-found object whose best detection it overlaps most, or is a new
  * one's best detection. Masks are linear in their kernels, so the mean of mask logits is the mask of the mean kernel.
  *
  * @param capacity most detections of a frame.
- * @param leastIou a detection joins an object from this IoU with the object's best detection on.
- * @param stillOneIou the same, of two that were one object on the keyframe.
+ * @param least IoU from which on a detection joins an object.
  */
 class Fusion(
     capacity: Int,
-    private val leastIou: Float,
-    private val stillOneIou: Float = leastIou,
+    private val least: SameObject,
 ) {
     /** Number of objects found last; they come by falling best score. */
     var objects = 0
@@ -77,7 +86,7 @@ class Fusion(
             val other = best[candidate]
             val overlap = maskIou(masks[detection], areas[detection], masks[other], areas[other])
             val isStillOne = together != null && together[detection] == together[other]
-            if (overlap > most && overlap >= if (isStillOne) stillOneIou else leastIou) {
+            if (overlap > most && overlap >= if (isStillOne) least.still else least.anew) {
                 most = overlap
                 result = candidate
             }

@@ -45,7 +45,7 @@ internal class AppearanceTracking(
     private val embeddingWidth = if (family.embeddingWeight > 0f) lookWidth else 0
     private val pooling =
         AppearancePooling(channels, facts.features.shape[2], facts.features.shape[3], facts.ratio)
-    private val fusion = Fusion(capacity, family.sameObjectIou, family.stillOneIou)
+    private val fusion = Fusion(capacity, family.sameObject)
     private val seenScores = FloatArray(capacity)
     private val seenClassScores = FloatArray(capacity * facts.classes)
     private val seenSlots = IntArray(capacity)

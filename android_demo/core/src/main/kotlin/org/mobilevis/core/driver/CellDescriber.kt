@@ -136,7 +136,8 @@ internal class CellDescriber(
         name: String,
         number: Int,
     ): TensorSpec {
-        val outputs = listOf("encode", "decode").flatMap { engine.metadata.entries.getValue(it).outputs }
+        val (encode, decode) = listOf("encode", "decode").map(engine.metadata.entries::getValue)
+        val outputs = encode.outputs + decode.outputs
         val found = requireNotNull(outputs.firstOrNull { it.name == "$name$number" }) { "nothing says $name$number" }
         require(found.shape.size == 4) { "$name$number has shape ${found.shape}" }
         return found

@@ -21,6 +21,9 @@ internal const val BOX_MARGIN = 0.08f
 /** Of a reused kernel's box, which is where its object was a frame ago; see `mobilevis.runtime.cells`. */
 internal const val REUSED_MARGIN = 0.25f
 
+/** Of where an object without a box is looked for: it may move by a third of its side in a frame. */
+internal const val LOOK_MARGIN = 0.4f
+
 /** A mask that flickers must not shrink or blow up the place that it is looked for in. */
 private const val MAX_GROWTH = 2.0
 
@@ -126,12 +129,13 @@ private fun area(
 ): Float = maxOf(boxes[at + 2] - boxes[at], 0f) * maxOf(boxes[at + 3] - boxes[at + 1], 0f)
 
 /**
- * Takes from a mask what lies outside its box: a foreground logit there changes its sign, so that interpolation puts
- * the mask's edge on the cut.
+ * Takes from a mask what lies outside its box: a foreground logit there is as far below a mask's edge as it was above,
+ * so that interpolation puts the edge on the cut.
  *
  * @param logits the mask is (height, width) from [offset] on, over the whole input.
  * @param box (4,).
  * @param margin what the box is enlarged by, each side, as a fraction of its own.
+ * @param edge logit above which a cell is foreground.
  */
 internal fun cutToBox(
     logits: FloatArray,
@@ -140,6 +144,7 @@ internal fun cutToBox(
     width: Int,
     box: FloatArray,
     margin: Float,
+    edge: Float,
 ) {
     val across = margin * (box[2] - box[0])
     val down = margin * (box[3] - box[1])
@@ -154,7 +159,7 @@ internal fun cutToBox(
             val x = (column + CENTRE) / width
             if (isInside && x >= left && x <= right) continue
             val at = offset + row * width + column
-            logits[at] = -Math.abs(logits[at])
+            logits[at] = minOf(2 * edge - logits[at], logits[at])
         }
     }
 }

@@ -186,7 +186,7 @@ internal class DenseKernels(
     ): Boolean {
         stages.time("masks") {
             for (slot in 0 until live.count) {
-                cut(slot, plane)
+                cut(slot, plane, LOOK_MARGIN)
                 if (!findTight(slot, plane, looked)) continue
                 motion.between(start, looked, 4 * slot)
                 motion.moveBox(seen, 4 * slot, box)
@@ -216,10 +216,14 @@ internal class DenseKernels(
         stages: Stages,
     ) = stages.time("masks") {
         for (slot in 0 until live.count) {
-            cut(slot, plane)
+            // What a look says is compared with what it would have said on the keyframe.
+            if (facts.propagates) cut(slot, plane, LOOK_MARGIN)
+            val isLooked = facts.propagates && findTight(slot, plane, last)
+            cut(slot, plane, if (isSeen[slot]) BOX_MARGIN else REUSED_MARGIN)
             if (facts.propagates) plane.threshold(maskLogit, regions[slot])
+            val isHeld = isLooked || !facts.propagates && findTight(slot, plane, last)
             // An empty mask leaves its object where it was.
-            if (!findTight(slot, plane, last) && isSeen[slot]) box.copyInto(last, 4 * slot)
+            if (!isHeld && isSeen[slot]) box.copyInto(last, 4 * slot)
             if (!isSeen[slot]) continue
             box.copyInto(seen, 4 * slot)
             last.copyInto(start, 4 * slot, 4 * slot, 4 * slot + 4)
@@ -230,11 +234,12 @@ internal class DenseKernels(
     private fun cut(
         slot: Int,
         plane: LogitPlane,
+        margin: Float,
     ) {
         val (height, width) = facts.masks.shape.takeLast(2)
         boxes.copyInto(box, 0, 4 * slot, 4 * slot + 4)
         plane.offset = slot * height * width
-        cutToBox(plane.values, plane.offset, height, width, box, if (isSeen[slot]) BOX_MARGIN else REUSED_MARGIN)
+        cutToBox(plane.values, plane.offset, height, width, box, margin, maskLogit)
     }
 
     /** Writes the tight box of a mask into [places]; an empty mask has none. */

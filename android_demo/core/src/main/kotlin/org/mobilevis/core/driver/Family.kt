@@ -1,13 +1,13 @@
 package org.mobilevis.core.driver
 
+import org.mobilevis.core.association.SameObject
 import org.mobilevis.core.engine.Engine
 
 /**
  * What differs among models whose kernels are reused between keyframes.
  *
  * @property maskThreshold foreground probability of a mask pixel, unless another is asked for.
- * @property sameObjectIou masks that overlap by so much are one object's, where the association fuses them.
- * @property stillOneIou and by so much, if they were one object's on the keyframe.
+ * @property sameObject from which overlap on masks are one object's, where the association fuses them.
  * @property classWeight what an appearance loses where the classes are not alike at all.
  * @property followsCamera whether masks are expected where the picture moved to; otherwise objects go on at their
  *   speeds.
@@ -21,8 +21,7 @@ internal class Family(
     private val association: AssociationKind,
     private val associations: Set<AssociationKind>,
     val maskThreshold: Double,
-    val sameObjectIou: Float,
-    val stillOneIou: Float,
+    val sameObject: SameObject,
     val classWeight: Float,
     val followsCamera: Boolean,
     val embeddingWeight: Float,
@@ -48,8 +47,7 @@ internal val LEARNED_QUERIES =
         AssociationKind.SLOTS,
         AssociationKind.entries.toSet(),
         maskThreshold = 0.45,
-        sameObjectIou = 0.4f,
-        stillOneIou = 0.4f,
+        sameObject = SameObject(anew = 0.4f, still = 0.4f),
         classWeight = 0.8f,
         followsCamera = false,
         embeddingWeight = 0f,
@@ -65,8 +63,7 @@ internal val DENSE_KERNELS =
         AssociationKind.ONLINE,
         AssociationKind.entries.toSet() - AssociationKind.SLOTS,
         maskThreshold = 0.4,
-        sameObjectIou = 0.7f,
-        stillOneIou = 0.35f,
+        sameObject = SameObject(anew = 0.7f, still = 0.35f),
         classWeight = 0.2f,
         followsCamera = true,
         embeddingWeight = 0.5f,
