@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mobilevis.models.backbones.yolox import HEAD_CHANNELS, ConvAct
+from mobilevis.models.backbones.yolox import HEAD_CHANNELS, STRIDES, ConvAct
+from mobilevis.models.blocks.folding import fixed_conv
 
 PATCH = 3  # cells a side
 
@@ -47,6 +48,80 @@ class CellReader(nn.Module):
         stem, classes, box = (conv(x) for conv, x in zip(self.joined, patches))
         read = self.tower(F.silu(stem + classes + box) * inside)
         return self.kernel(read), self.embedding(read)
+
+
+class CellReaders(nn.ModuleList):
+    """The readers of all levels, the finest first; arguments as ``CellReader``'s."""
+
+    def __init__(self, width: int, dim: int, embedding_dim: int) -> None:
+        super().__init__(CellReader(width, dim, embedding_dim) for _ in STRIDES)
+        self.folded: Optional[FoldedReaders] = None
+
+    def fold(self) -> None:
+        """See ``Foldable``."""
+        if self.folded is None:
+            self.folded = FoldedReaders([reader for reader in self if isinstance(reader, CellReader)])
+
+    def forward(self, patches: Sequence[Tensor], inside: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``CellReader``; each cell is read as its level's, (1, 3, 1, S) ``levels`` as in ``Patches``."""
+        if self.folded is not None:
+            return self.folded(patches, inside, levels)
+        numbers, embeddings = zip(*(reader(patches, inside) for reader in self))
+        own = [levels[:, index : index + 1] for index in range(len(self))]
+        return sum_of(numbers, own), sum_of(embeddings, own)
+
+
+class FoldedReaders(nn.Module):
+    """``CellReaders`` side by side, for inference: as many calls as one of them has."""
+
+    def __init__(self, readers: Sequence[CellReader]) -> None:
+        super().__init__()
+        self.joined = nn.ModuleList(
+            fixed_conv(torch.cat([conv.weight for conv in convs]), _join_biases(convs))
+            for convs in zip(*(reader.joined for reader in readers))
+        )
+        depthwise, pointwise = (
+            [layer.conv for layer in layers] for layers in zip(*(r.tower for r in readers))
+        )
+        self.depthwise = _beside(depthwise, sum(conv.groups for conv in depthwise))
+        self.pointwise = _beside(pointwise, len(readers))
+        # What a level adds whatever it reads is a factor of the level itself.
+        outputs = [(reader.kernel, reader.embedding) for reader in readers]
+        weights = [torch.cat([conv.weight for conv in convs]) for convs in outputs]
+        biases = [bias[:, None, None, None] for convs in outputs if (bias := _join_biases(convs)) is not None]
+        self.read = fixed_conv(torch.cat([*weights, *biases], dim=1))
+        self.numbers = outputs[0][0].out_channels
+
+    def forward(self, patches: Sequence[Tensor], inside: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``CellReaders``."""
+        stem, classes, box = (conv(x) for conv, x in zip(self.joined, patches))
+        read = self.depthwise(F.silu(stem + classes + box) * inside)
+        read = F.silu(self.pointwise(F.silu(read)))
+        own = (read.view(1, levels.shape[1], -1, levels.shape[-1]) * levels).view(read.shape)
+        read = self.read(torch.cat([own, levels], dim=1))
+        return read[:, : self.numbers], read[:, self.numbers :]
+
+
+def sum_of(maps: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
+    """The sum of maps, each times its factor."""
+    first, *others = (x * factor for x, factor in zip(maps, factors))
+    return sum(others, first)
+
+
+def _join_biases(convs: Sequence[nn.Conv2d]) -> Optional[Tensor]:
+    biases = [conv.bias for conv in convs if conv.bias is not None]
+    return torch.cat(biases) if biases else None
+
+
+def _beside(convs: Sequence[nn.Conv2d], groups: int) -> nn.Conv2d:
+    """Convolutions of as many inputs, each to see its own channels of them all."""
+    weight, bias = torch.cat([conv.weight for conv in convs]), _join_biases(convs)
+    assert bias is not None
+    inputs = sum(conv.in_channels for conv in convs)
+    beside = nn.Conv2d(inputs, len(weight), weight.shape[-1], convs[0].stride[0], groups=groups)
+    beside.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    beside.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return beside
 
 
 class Patches(NamedTuple):

@@ -35,7 +35,7 @@ from mobilevis.models.backbones.yolox import (
 )
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.entries import Entry, Shape
-from mobilevis.models.mobileinst.cell_reader import PATCH, CellReader, gather_patches
+from mobilevis.models.mobileinst.cell_reader import PATCH, CellReaders, gather_patches
 from mobilevis.models.mobileinst.dense_config import DenseMobileInstConfig
 from mobilevis.models.mobileinst.dense_propagation import DensePropagation
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
@@ -90,9 +90,7 @@ class DenseMobileInst(KernelModel):
             config.mask_width, config.mask_depth, config.dim, finer=config.mask_stride == MASK_STRIDE
         )
         # One tower a level for all that is read of a cell: one more for embeddings makes a frame 5 % longer.
-        self.cell_heads = nn.ModuleList(
-            CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
-        )
+        self.cell_heads = CellReaders(config.cell_width, config.dim, config.embedding_dim)
         self.place_embedding = nn.Sequential(
             nn.Linear(4, PLACE_WIDTH), nn.SiLU(), nn.Linear(PLACE_WIDTH, config.embedding_dim, bias=False)
         )
@@ -160,9 +158,7 @@ class DenseMobileInst(KernelModel):
         Returns:
             Kernels (1, S, D + 5), and embeddings (1, S, E), whose cosine says how alike two objects are.
         """
-        read = [reader(patches, inside) for reader in self.cell_heads]
-        own = [levels[:, index : index + 1] for index in range(len(STRIDES))]
-        numbers, embeddings = (_as_rows(sum(x * level for x, level in zip(maps, own))) for maps in zip(*read))
+        numbers, embeddings = (_as_rows(x) for x in self.cell_heads(patches, inside, levels))
         # Slices: torch.split leaves XNNPACK's delegate.
         low, high = boxes[..., :2], boxes[..., 2:]
         least = torch.tensor([LEAST_HALF_SIDE / width, LEAST_HALF_SIDE / height]).to(boxes)

@@ -1,8 +1,8 @@
 """How the camera moved, turned and zoomed between two frames, and which objects went along; ours.
 
-``camera`` tells the step. A few steps of Gauss and Newton from there (Lucas and Kanade, 1981, with the
-gradient of the first picture alone, as Baker and Matthews, 2004) tell turn and zoom, too. Places (y, x) are
-complex numbers y + x·i: to turn and zoom is a product.
+``camera`` tells the step. One of Gauss and Newton from there (Lucas and Kanade, 1981, with the gradient of
+the first picture alone, as Baker and Matthews, 2004) tells turn and zoom, too, as well as five do. Places
+(y, x) are complex numbers y + x·i: to turn and zoom is a product.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from mobilevis.runtime.association.camera import CELL, Miniature, find_camera_st
 from mobilevis.runtime.association.regions import Region
 
 FINE_CELL = 8  # pixels of a cell in which objects are compared: with 16, AP is 0.7 less
-ITERATIONS = 2  # 5 find the same
 MOST_ZOOM = 1.25  # from frame to frame: what is more was not found, but lost
 # Holds the motion back where a picture has no gradients that tell it, in grey levels a cell.
 LEAST_GRADIENT = 1.0
@@ -132,15 +131,12 @@ def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex
     along, across = down * away.real + right * away.imag, right * away.real - down * away.imag
     changes = np.stack([down, right, along, across, np.ones(before.size)])
     ridge = np.diag([before.size * LEAST_GRADIENT**2] * 4 + [1.0])
-    turn, shift = complex(1.0), step
-    for _ in range(ITERATIONS):
-        moved, inside = _sample(now, (turn * away + shift + middle).reshape(now.shape))
-        seen = changes * inside.ravel()
-        changed = np.linalg.solve(seen @ changes.T + ridge, seen @ (moved - before).ravel())
-        y, x, zoom, angle, _ = changed.tolist()
-        turn /= complex(1.0 + zoom, angle)
-        shift -= turn * complex(y, x)
-    return turn, shift
+    moved, inside = _sample(now, grid + step)
+    seen = changes * inside.ravel()
+    changed = np.linalg.solve(seen @ changes.T + ridge, seen @ (moved - before).ravel())
+    y, x, zoom, angle, _ = changed.tolist()
+    turn = 1.0 / complex(1.0 + zoom, angle)
+    return turn, step - turn * complex(y, x)
 
 
 @lru_cache(maxsize=8)

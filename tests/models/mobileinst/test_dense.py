@@ -125,6 +125,19 @@ def test_a_cell_is_described_as_the_layers_would_if_they_saw_its_whole_level(mod
             torch.testing.assert_close(embedding, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_folded_readers_read_the_same():
+    torch.manual_seed(1)
+    readers = create_model(NAME, num_classes=3).eval().cell_heads
+    patches, inside = torch.randn(3, 1, 64, 3, 15), (torch.rand(1, 1, 3, 15) > 0.2).float()
+    levels = torch.eye(3)[:, [0, 2, 1, 1, 0]][None, :, None] * torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
+    with torch.no_grad():
+        expected = readers(tuple(patches), inside, levels)
+        readers.fold()
+        readers.fold()
+        for found, wanted in zip(readers(tuple(patches), inside, levels), expected):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_no_cells_are_described_by_nothing(model):
     with torch.no_grad():
         features = model.named_features(torch.rand(1, 3, 64, 96) * 255)

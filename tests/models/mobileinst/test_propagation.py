@@ -57,6 +57,17 @@ def test_dense_features_depend_on_the_keyframe_s():
     assert not torch.allclose(first, second)
 
 
+def test_folded_dense_propagation_computes_the_same():
+    torch.manual_seed(0)
+    propagation = create_model("mobileinst-yolox-nano-propagate", num_classes=3).eval().propagation
+    given = torch.randn(2, 64, 8, 12), torch.randn(2, 128, 4, 6), torch.randn(2, 37, 16, 24)
+    with torch.no_grad():
+        expected = propagation(*given)
+        propagation.fold()
+        propagation.fold()
+        torch.testing.assert_close(propagation(*given), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_where_a_frame_is_never_changes():
     """The last channels of dense mask features are coordinates, which no network has to learn."""
     model = create_model(NAMES[1]).eval()

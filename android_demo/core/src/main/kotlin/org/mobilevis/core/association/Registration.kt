@@ -2,9 +2,6 @@ package org.mobilevis.core.association
 
 import kotlin.math.abs
 
-/** 5 find the same. */
-private const val ITERATIONS = 2
-
 /** Holds the motion back where a picture has no gradients that tell it, in grey levels a cell. */
 private const val LEAST_GRADIENT = 1.0
 
@@ -12,7 +9,7 @@ private const val LEAST_GRADIENT = 1.0
 private const val CHANGES = 5
 
 /**
- * Turn, zoom and shift that take one miniature to the next, in cells and about the middle: Gauss and Newton's steps
+ * Turn, zoom and shift that take one miniature to the next, in cells and about the middle: a step of Gauss and Newton
  * with the gradient of the first picture; see `mobilevis.runtime.association.camera_motion`.
  *
  * @param rows of the miniatures.
@@ -44,16 +41,16 @@ internal class Registration(
         stepDown: Double,
         stepRight: Double,
     ) {
-        along = 1.0
-        across = 0.0
-        down = stepDown
-        right = stepRight
         writeChanges(before)
-        repeat(ITERATIONS) {
-            collect(before, now)
-            solve()
-            advance()
-        }
+        collect(before, now, stepDown, stepRight)
+        solve()
+        val (y, x) = solution
+        val (zoom, turn) = 1.0 + solution[2] to solution[3]
+        val length = zoom * zoom + turn * turn
+        along = zoom / length
+        across = -turn / length
+        down = stepDown - (along * y - across * x)
+        right = stepRight - (across * y + along * x)
     }
 
     /** What a picture changes by with each of the [CHANGES], at each of its cells. */
@@ -76,10 +73,12 @@ internal class Registration(
         }
     }
 
-    /** The normal equations of what is left of the difference into [system]. */
+    /** The normal equations of what a step leaves of the difference into [system]. */
     private fun collect(
         before: Miniature,
         now: Miniature,
+        stepDown: Double,
+        stepRight: Double,
     ) {
         for (i in 0 until CHANGES) {
             system[i].fill(0.0)
@@ -87,10 +86,7 @@ internal class Registration(
         }
         for (row in 0 until rows) {
             for (column in 0 until columns) {
-                val y = row - middleY
-                val x = column - middleX
-                val movedY = along * y - across * x + down + middleY
-                val movedX = across * y + along * x + right + middleX
+                val (movedY, movedX) = row + stepDown to column + stepRight
                 if (!now.holds(movedY, movedX)) continue
                 val left = now.sample(movedY, movedX) - before[row, column]
                 val at = (row * columns + column) * CHANGES
@@ -118,17 +114,5 @@ internal class Registration(
             for (k in row + 1 until CHANGES) sum -= system[row][k] * solution[k]
             solution[row] = sum / system[row][row]
         }
-    }
-
-    /** The motion so far, after the inverse of the change that was found. */
-    private fun advance() {
-        val (y, x) = solution
-        val (zoom, turn) = 1.0 + solution[2] to solution[3]
-        val length = zoom * zoom + turn * turn
-        val newAlong = (along * zoom + across * turn) / length
-        across = (across * zoom - along * turn) / length
-        along = newAlong
-        down -= along * y - across * x
-        right -= across * y + along * x
     }
 }
