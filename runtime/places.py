@@ -46,14 +46,10 @@ class PlacedKernels:
         return len(self._kernels)
 
     def go_on(self, features: Mapping[str, Array]) -> None:
-        """To the next frame, of which this is known: its ``boxes`` and ``objectness``, where ``encode`` says
-        them; otherwise, in older artefacts, objects go on with their last masks."""
+        """To the next frame, of which ``encode`` says the ``boxes`` and ``objectness``."""
         self._boxes = cells.move_boxes(self._seen, self._start, self._last)
-        self._is_seen = np.zeros(len(self), dtype=np.bool_)
-        if "objectness" in features:
-            objectness = features["objectness"][0, :, 0]
-            found, self._is_seen = find_boxes(self._boxes, features["boxes"][0], objectness)
-            self._boxes = np.where(self._is_seen[:, None], found, self._boxes)
+        found, self._is_seen = find_boxes(self._boxes, features["boxes"][0], features["objectness"][0, :, 0])
+        self._boxes = np.where(self._is_seen[:, None], found, self._boxes)
 
     def go_on_with(self, camera: Optional[CameraMotion], regions: Sequence[Region], stride: int) -> None:
         """To the next frame, which is propagated and has no boxes: objects go on with the camera, or stay.

@@ -15,10 +15,19 @@ class Foldable(Protocol):
         """Take that form, in place; a folded module stays as it is. Its weights are no longer trained."""
 
 
-def fixed_conv(weight: Tensor, bias: Optional[Tensor] = None) -> nn.Conv2d:
-    """A convolution of stride 1 with copies of given weights (out, in, k, k), padded to keep the size."""
+def fixed_conv(
+    weight: Tensor,
+    bias: Optional[Tensor] = None,
+    stride: int = 1,
+    groups: int = 1,
+    padding: Optional[int] = None,
+) -> nn.Conv2d:
+    """A convolution with copies of given weights (out, in / groups, k, k), by default padded as at stride 1
+    keeps the size."""
     out_channels, in_channels, side, _ = weight.shape
-    conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2, bias=bias is not None)
+    padding = side // 2 if padding is None else padding
+    has_bias = bias is not None
+    conv = nn.Conv2d(groups * in_channels, out_channels, side, stride, padding, groups=groups, bias=has_bias)
     conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     if bias is not None:
         conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)

@@ -68,7 +68,7 @@ class CellReaders(nn.ModuleList):
             return self.folded(patches, inside, levels)
         numbers, embeddings = zip(*(reader(patches, inside) for reader in self))
         own = [levels[:, index : index + 1] for index in range(len(self))]
-        return sum_of(numbers, own), sum_of(embeddings, own)
+        return _sum_of(numbers, own), _sum_of(embeddings, own)
 
 
 class FoldedReaders(nn.Module):
@@ -76,15 +76,12 @@ class FoldedReaders(nn.Module):
 
     def __init__(self, readers: Sequence[CellReader]) -> None:
         super().__init__()
-        self.joined = nn.ModuleList(
-            fixed_conv(torch.cat([conv.weight for conv in convs]), _join_biases(convs))
-            for convs in zip(*(reader.joined for reader in readers))
-        )
+        self.joined = nn.ModuleList(_stack(convs) for convs in zip(*(reader.joined for reader in readers)))
         depthwise, pointwise = (
             [layer.conv for layer in layers] for layers in zip(*(r.tower for r in readers))
         )
-        self.depthwise = _beside(depthwise, sum(conv.groups for conv in depthwise))
-        self.pointwise = _beside(pointwise, len(readers))
+        self.depthwise = _stack(depthwise, groups=sum(conv.groups for conv in depthwise))
+        self.pointwise = _stack(pointwise, groups=len(readers))
         # What a level adds whatever it reads is a factor of the level itself.
         outputs = [(reader.kernel, reader.embedding) for reader in readers]
         weights = [torch.cat([conv.weight for conv in convs]) for convs in outputs]
@@ -102,7 +99,14 @@ class FoldedReaders(nn.Module):
         return read[:, : self.numbers], read[:, self.numbers :]
 
 
-def sum_of(maps: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
+def _stack(convs: Sequence[nn.Conv2d], groups: int = 1) -> nn.Conv2d:
+    """One convolution of the outputs of all, which read the same channels or, with groups, each its own."""
+    stride, padding = convs[0].stride[0], int(convs[0].padding[0])
+    weight = torch.cat([conv.weight for conv in convs])
+    return fixed_conv(weight, _join_biases(convs), stride, groups, padding)
+
+
+def _sum_of(maps: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
     """The sum of maps, each times its factor."""
     first, *others = (x * factor for x, factor in zip(maps, factors))
     return sum(others, first)
@@ -111,17 +115,6 @@ def sum_of(maps: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
 def _join_biases(convs: Sequence[nn.Conv2d]) -> Optional[Tensor]:
     biases = [conv.bias for conv in convs if conv.bias is not None]
     return torch.cat(biases) if biases else None
-
-
-def _beside(convs: Sequence[nn.Conv2d], groups: int) -> nn.Conv2d:
-    """Convolutions of as many inputs, each to see its own channels of them all."""
-    weight, bias = torch.cat([conv.weight for conv in convs]), _join_biases(convs)
-    assert bias is not None
-    inputs = sum(conv.in_channels for conv in convs)
-    beside = nn.Conv2d(inputs, len(weight), weight.shape[-1], convs[0].stride[0], groups=groups)
-    beside.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
-    beside.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
-    return beside
 
 
 class Patches(NamedTuple):

@@ -79,8 +79,4 @@ def _some_channels(depthwise: nn.Conv2d, channels: slice) -> nn.Conv2d:
     """A depthwise convolution of some of its channels alone."""
     weight, bias = depthwise.weight[channels], depthwise.bias
     assert bias is not None
-    count, side = len(weight), weight.shape[-1]
-    conv = nn.Conv2d(count, count, side, depthwise.stride[0], side // 2, groups=count)
-    conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
-    conv.bias = nn.Parameter(bias[channels].detach().clone(), requires_grad=False)
-    return conv
+    return fixed_conv(weight, bias[channels], depthwise.stride[0], groups=len(weight))

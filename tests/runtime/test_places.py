@@ -98,16 +98,16 @@ def test_an_object_that_is_missed_goes_on_with_its_last_mask(objects):
 
 
 def test_without_boxes_of_frames_masks_are_followed(objects):
-    objects.go_on({})
+    objects.go_on(frame())
     objects.see(*mask((0.3, 0.2, 0.5, 0.6)))
-    objects.go_on({})
+    objects.go_on(frame())
     assert peak(objects) == pytest.approx([0.4, 0.4], abs=1e-5)
 
 
 def test_an_empty_mask_leaves_its_object_where_it_was(objects):
-    objects.go_on({})
+    objects.go_on(frame())
     objects.see(*mask((0.5, 0.5, 0.5, 0.5)))
-    objects.go_on({})
+    objects.go_on(frame())
     assert peak(objects) == pytest.approx([0.3, 0.4], abs=1e-5)
 
 
@@ -162,5 +162,5 @@ def test_a_box_of_the_frame_cuts_closer_than_one_of_the_last(objects):
     objects.go_on(frame(HERE))
     close = (objects.cut(full, 0.0) > 0).sum()
     objects.see(*mask(HERE))
-    objects.go_on({})
+    objects.go_on(frame())
     assert (objects.cut(full, 0.0) > 0).sum() > close

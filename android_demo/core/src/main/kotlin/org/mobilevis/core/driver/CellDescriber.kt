@@ -76,11 +76,9 @@ internal class CellDescriber(
             val index = levels.indexOfLast { it.first <= chosen[slot] }
             input("chosen_boxes").write(boxes, 4 * slot, 4, 4 * chosen[slot])
             input("levels").floats.put(index * slots + slot, 1f)
-            markInside(levels[index], chosen[slot], slot)
-        }
-        for ((patches, name) in MAPS) {
-            for (slot in 0 until count) {
-                val level = levels.last { it.first <= chosen[slot] }
+            val level = levels[index]
+            markInside(level, chosen[slot], slot)
+            for ((patches, name) in MAPS) {
                 val known = "$name${level.number}"
                 gather(encoded[known] ?: decoded.getValue(known), level, chosen[slot], input(patches), slot)
             }

@@ -146,12 +146,9 @@ internal class DenseKernels(
             motion.moveBox(seen, 4 * slot, box)
             box.copyInto(boxes, 4 * slot)
         }
-        val said = encoded["objectness"]
-        if (said != null) {
-            said.read(objectness)
-            encoded.getValue("boxes").read(cellBoxes)
-            finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
-        }
+        encoded.getValue("objectness").read(objectness)
+        encoded.getValue("boxes").read(cellBoxes)
+        finder.find(boxes, live.count, cellBoxes, objectness, isSeen)
     }
 
     /** Objects go on with the camera, or stay. */
