@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import TINY, Array
 
 PLACE_CHANNELS = 5  # of kernels and mask features, the last ones
-MAX_CANDIDATES = 1000  # by falling score: the time of NMS is bounded, whatever a network puts out
+MAX_CANDIDATES = 1000  # by falling objectness: time is bounded, whatever a network puts out
 NMS_BLOCK = 64  # boxes whose overlaps are found at once: most frames need one block, no frame all pairs
 BOX_MARGIN = 0.08  # of a fresh box, each side
 # A reused kernel's box is where its object was a frame ago: cut as closely as a fresh one, the mask of what
@@ -28,6 +28,26 @@ REUSED_MARGIN = 0.25
 LOOK_MARGIN = 0.4
 # A mask that flickers must not shrink or blow up the place that it is looked for in.
 MAX_GROWTH = 2.0
+
+
+def find_likely(objectness: Array, least: float, fewest: int) -> NDArray[np.intp]:
+    """The cells that may score enough, as no class of a cell scores more than its objectness: of 4,200 some 30.
+
+    Args:
+        objectness: (A,) in [0, 1].
+        least: score that is enough.
+        fewest: so many of the likeliest are taken in any case, if there are as many.
+
+    Returns:
+        Indices, rising; at most ``MAX_CANDIDATES`` of the likeliest.
+    """
+    likely = np.flatnonzero(objectness >= least)
+    if len(likely) > MAX_CANDIDATES:
+        best = np.argsort(-objectness[likely], kind="stable")[:MAX_CANDIDATES]
+        likely = np.sort(likely[best])
+    elif len(likely) < fewest:
+        likely = np.sort(np.argpartition(-objectness, min(fewest, len(objectness)) - 1)[:fewest])
+    return likely
 
 
 def choose_cells(
@@ -45,12 +65,8 @@ def choose_cells(
     Returns:
         Indices, at most ``most``.
     """
-    # Of 4,200 cells some 30 score enough: finding these first takes a fifth of each cell's best.
-    above = np.zeros(len(scores), dtype=np.bool_)
-    above[np.flatnonzero(scores >= least_score) // scores.shape[1]] = True
-    candidates = np.flatnonzero(above)
-    order = np.argsort(-scores[candidates].max(axis=1), kind="stable")[:MAX_CANDIDATES]
-    candidates = candidates[order]
+    candidates = np.flatnonzero(scores.max(axis=1, initial=0.0) >= least_score)
+    candidates = candidates[np.argsort(-scores[candidates].max(axis=1), kind="stable")]
     classes = scores[candidates].argmax(axis=1)
     return candidates[suppress(boxes[candidates], nms_iou, classes, most)]
 

@@ -27,7 +27,10 @@ def fixed_conv(
     out_channels, in_channels, side, _ = weight.shape
     padding = side // 2 if padding is None else padding
     has_bias = bias is not None
-    conv = nn.Conv2d(groups * in_channels, out_channels, side, stride, padding, groups=groups, bias=has_bias)
+    # On "meta" nothing is drawn at random: weights may be folded in the middle of a training.
+    conv = nn.Conv2d(
+        groups * in_channels, out_channels, side, stride, padding, groups=groups, bias=has_bias, device="meta"
+    )
     conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
     if bias is not None:
         conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)

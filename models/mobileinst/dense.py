@@ -5,9 +5,10 @@ one-stage detector in place of learned queries, which need far more pictures: on
 features, learned queries reached mask AP 2.7, dense kernels 19.7. Masks from dense kernels are the idea of
 CondInst and SOLO.
 
-A detector's box tower is cheap, 4 % of a frame where the rest of its head takes 20: ``encode`` says every
-frame's boxes, so that a reused kernel's place is its object's box of the frame. ``decode`` says of every cell
-what it shows; the client chooses a few, and ``describe`` reads kernels and embeddings of these alone.
+A detector's box tower is cheap, 4 % of a frame where the rest of its head took 20: ``encode`` says every
+frame's boxes, so that a reused kernel's place is its object's box of the frame, and how likely each cell
+shows anything. ``decode`` says what the likely cells show; the client chooses a few, and ``describe`` reads
+kernels and embeddings of these alone.
 
 The mask features end in five coordinate channels (x², y², x, y, 1), so that a linear kernel can say "here":
 
@@ -19,11 +20,10 @@ Coordinates are fractions of the input's width and height, from its centre.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mobilevis.models.backbones.yolox import (
     HEAD_CHANNELS,
@@ -35,11 +35,18 @@ from mobilevis.models.backbones.yolox import (
 )
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.entries import Entry, Shape
-from mobilevis.models.mobileinst.cell_reader import PATCH, CellReaders, gather_patches
+from mobilevis.models.mobileinst.cell_reader import PATCH, CellReader, gather_patches, read_cells
 from mobilevis.models.mobileinst.dense_config import DenseMobileInstConfig
 from mobilevis.models.mobileinst.dense_propagation import DensePropagation
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
 from mobilevis.models.mobileinst.mask_branch import MaskBranch
+from mobilevis.models.mobileinst.patch_readers import (
+    DESCRIBED_CELLS,
+    DESCRIBED_PATCH,
+    SCORED_CELLS,
+    SCORED_PATCH,
+    PatchReaders,
+)
 from mobilevis.models.mobileinst.places import (
     PLACE_CHANNELS,
     place_channels,
@@ -49,8 +56,6 @@ from mobilevis.models.mobileinst.places import (
 
 STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
-CLASS_TOWERS = ("class_tower3", "class_tower4", "class_tower5")  # and of what
-PATCHES = ("stem_patches", "class_patches", "box_patches")
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 PLACE_WIDTH = 32  # of the layer that reads a box for its embedding
@@ -90,7 +95,9 @@ class DenseMobileInst(KernelModel):
             config.mask_width, config.mask_depth, config.dim, finer=config.mask_stride == MASK_STRIDE
         )
         # One tower a level for all that is read of a cell: one more for embeddings makes a frame 5 % longer.
-        self.cell_heads = CellReaders(config.cell_width, config.dim, config.embedding_dim)
+        self.cell_heads = nn.ModuleList(
+            CellReader(config.cell_width, config.dim, config.embedding_dim) for _ in STRIDES
+        )
         self.place_embedding = nn.Sequential(
             nn.Linear(4, PLACE_WIDTH), nn.SiLU(), nn.Linear(PLACE_WIDTH, config.embedding_dim, bias=False)
         )
@@ -98,6 +105,16 @@ class DenseMobileInst(KernelModel):
             self.propagation = DensePropagation(
                 config.propagation, config.dim + PLACE_CHANNELS, config.mask_width, config.mask_stride
             )
+        self.folded: Optional[PatchReaders] = None
+
+    def fold(self) -> None:
+        """See ``Foldable``."""
+        self.folded = self.folded or self._patch_readers()
+
+    def _patch_readers(self) -> PatchReaders:
+        """With the weights as they are now."""
+        readers = [reader for reader in self.cell_heads if isinstance(reader, CellReader)]
+        return self.folded or PatchReaders(self.head.levels(), readers)
 
     def encode(self, frame: Tensor) -> tuple[Tensor, ...]:
         """A frame's masks' features, and where its things are.
@@ -108,11 +125,12 @@ class DenseMobileInst(KernelModel):
         Returns:
             Mask features (B, D + 5, h, w) of ``mask_stride``; the boxes of all cells (B, A, 4), see
             ``Cells``; their objectness (B, A, 1) in [0, 1]; the head's stems of the levels, then its box
-            towers, (B, 64, h, w) each.
+            towers, (B, h, w, 64) each: what is known of a cell is read at once.
         """
         features = self.backbone(frame)
         stems, towers = zip(*(head.locate(x) for head, x in zip(self.head.levels(), features[1:])))
-        return self.mask_features(features), *self.place(towers), *stems, *towers
+        known = [x.permute(0, 2, 3, 1) for x in (*stems, *towers)]
+        return self.mask_features(features), *self.place(towers), *known
 
     def mask_features(self, features: YoloxFeatures) -> Tensor:
         """The backbone's features → (B, D + 5, h, w), the last five the coordinate channels."""
@@ -130,12 +148,10 @@ class DenseMobileInst(KernelModel):
         places = [head.read_place(x) for head, x in zip(self.head.levels(), towers)]
         return _locate(places, [x[:, 4:] for x in places])
 
-    def decode(self, objectness: Tensor, *stems: Tensor) -> tuple[Tensor, ...]:
-        """What ``encode`` says of cells → their scores, see ``Cells``, and the levels' class towers,
-        (B, 64, h, w) each."""
-        towers = [head.class_tower(stem) for head, stem in zip(self.head.levels(), stems)]
-        logits = [head.class_logits(x) for head, x in zip(self.head.levels(), towers)]
-        return _score(logits, objectness), *towers
+    def decode(self, objectness: Tensor, inside: Tensor, stems: Tensor) -> Tensor:
+        """Scores of likely cells (1, n, C), see ``Cells``; their objectness is (1, n, 1), the others as
+        ``PatchReaders.score`` has them."""
+        return self._patch_readers().score(stems, inside) * objectness
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
@@ -143,22 +159,30 @@ class DenseMobileInst(KernelModel):
         return Cells(_score([level.class_logits for level in levels], objectness), boxes)
 
     def describe(
-        self, height: int, width: int, boxes: Tensor, levels: Tensor, inside: Tensor, *patches: Tensor
+        self, height: int, width: int, boxes: Tensor, inside: Tensor, stems: Tensor, towers: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Kernels and embeddings of S chosen cells.
+        """Kernels and embeddings of chosen cells.
 
         Args:
             height: of the input, in pixels.
             width: likewise.
-            boxes: (1, S, 4), see ``Cells``.
-            levels: see ``Patches``, as the others.
-            inside: which of the patches' cells there are.
-            patches: stems, class towers and box towers.
+            boxes: (1, n, 4), see ``Cells``.
+            inside: see ``PatchReaders.describe``, as the others.
+            stems: of the cells.
+            towers: likewise.
 
         Returns:
-            Kernels (1, S, D + 5), and embeddings (1, S, E), whose cosine says how alike two objects are.
+            Kernels (1, n, D + 5), and embeddings (1, n, E), whose cosine says how alike two objects are.
         """
-        numbers, embeddings = (_as_rows(x) for x in self.cell_heads(patches, inside, levels))
+        numbers, embeddings = self._patch_readers().describe(stems, towers, inside)
+        return self._place_kernels(numbers, embeddings, boxes, (height, width))
+
+    def _place_kernels(
+        self, numbers: Tensor, embeddings: Tensor, boxes: Tensor, input_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """What was read of cells (B, n, D + 2) and (B, n, E), and their boxes (B, n, 4) → kernels
+        (B, n, D + 5) and embeddings (B, n, E) that know where they are."""
+        height, width = input_size
         # Slices: torch.split leaves XNNPACK's delegate.
         low, high = boxes[..., :2], boxes[..., 2:]
         least = torch.tensor([LEAST_HALF_SIDE / width, LEAST_HALF_SIDE / height]).to(boxes)
@@ -173,7 +197,7 @@ class DenseMobileInst(KernelModel):
     def describe_cells(
         self, levels: Sequence[Sequence[Tensor]], boxes: Tensor, frames: Tensor, cells: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """``describe`` S cells of several frames.
+        """What ``describe`` says, for training: S cells of several frames.
 
         Args:
             levels: stem, class tower and box tower of each level, (B, 64, h, w).
@@ -185,17 +209,19 @@ class DenseMobileInst(KernelModel):
             Kernels (S, D + 5) and embeddings (S, E).
         """
         height, width = (STRIDES[0] * side for side in levels[0][0].shape[-2:])
-        # One more, as no convolution takes none.
-        frames, cells = F.pad(frames, (0, 1)), F.pad(cells, (0, 1))
-        patches = gather_patches(levels, frames, cells)
-        kernels, embeddings = self.describe(height, width, boxes[frames, cells][None], *patches)
-        return kernels[0, :-1], embeddings[0, :-1]
+        numbers, embeddings = read_cells(list(self.cell_heads), gather_patches(levels, frames, cells))
+        own = boxes[frames, cells]
+        placed = self._place_kernels(numbers[None], embeddings[None], own[None], (height, width))
+        return placed[0][0], placed[1][0]
 
     def best_kernels(self, features: Mapping[str, Tensor], most: int) -> tuple[Tensor, Tensor]:
-        scores, *class_towers = self.decode(*(features[name] for name in self.decoded_features()))
+        stems, towers = ([features[name].permute(0, 3, 1, 2) for name in names] for names in (STEMS, TOWERS))
+        heads = self.head.levels()
+        class_towers = [head.class_tower(stem) for head, stem in zip(heads, stems)]
+        logits = [head.class_logits(tower) for head, tower in zip(heads, class_towers)]
+        scores = _score(logits, features["objectness"])
         sure, best = scores.amax(2).topk(min(most, scores.shape[1]), dim=1)
         frames = torch.arange(len(best), device=best.device).repeat_interleave(best.shape[1])
-        stems, towers = ([features[name] for name in names] for names in (STEMS, TOWERS))
         levels = list(zip(stems, class_towers, towers))
         kernels, _ = self.describe_cells(levels, features["boxes"], frames, best.flatten())
         return kernels.unflatten(0, best.shape), sure
@@ -216,35 +242,34 @@ class DenseMobileInst(KernelModel):
             "boxes": (1, cells, 4),
             "objectness": (1, cells, 1),
             **{
-                name: (1, HEAD_CHANNELS, height // stride, width // stride)
+                name: (1, height // stride, width // stride, HEAD_CHANNELS)
                 for names in (STEMS, TOWERS)
                 for name, stride in zip(names, STRIDES)
             },
         }
 
-    def decoded_features(self) -> tuple[str, ...]:
-        return ("objectness", *STEMS)
-
-    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        stems = self.feature_shapes(input_size)
+    def keyframe_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
+        levels = len(STRIDES)
+        scored, described = SCORED_CELLS * levels, DESCRIBED_CELLS * levels
+        likely = {
+            "likely_objectness": (1, scored, 1),
+            "likely_inside": (SCORED_CELLS, levels, SCORED_PATCH, SCORED_PATCH),
+            "likely_stems": (SCORED_CELLS, SCORED_PATCH, SCORED_PATCH, levels * HEAD_CHANNELS),
+        }
+        chosen = {
+            "chosen_boxes": (1, described, 4),
+            "chosen_inside": (DESCRIBED_CELLS, levels, DESCRIBED_PATCH, DESCRIBED_PATCH),
+            "chosen_stems": (DESCRIBED_CELLS, DESCRIBED_PATCH, DESCRIBED_PATCH, levels * HEAD_CHANNELS),
+            "chosen_towers": (DESCRIBED_CELLS, PATCH, PATCH, levels * HEAD_CHANNELS),
+        }
+        read = {
+            "kernels": (1, described, self.dim + PLACE_CHANNELS),
+            "embeddings": (1, described, self.config.embedding_dim),
+        }
         return {
-            "scores": (1, cell_count(input_size), self.num_classes),
-            **{tower: stems[stem] for tower, stem in zip(CLASS_TOWERS, STEMS)},
+            "decode": Entry("decode", likely, {"scores": (1, scored, self.num_classes)}),
+            "describe": Entry("describe", chosen, read, input_size),
         }
-
-    def further_entries(self, input_size: tuple[int, int], max_instances: int) -> dict[str, Entry]:
-        across = PATCH * max_instances
-        given = {
-            "chosen_boxes": (1, max_instances, 4),
-            "levels": (1, len(STRIDES), 1, max_instances),
-            "inside": (1, 1, PATCH, across),
-            **dict.fromkeys(PATCHES, (1, HEAD_CHANNELS, PATCH, across)),
-        }
-        described = {
-            "kernels": (1, max_instances, self.dim + PLACE_CHANNELS),
-            "embeddings": (1, max_instances, self.config.embedding_dim),
-        }
-        return {"describe": Entry("describe", given, described, input_size)}
 
 
 def cell_count(input_size: tuple[int, int]) -> int:
@@ -267,11 +292,6 @@ def _join_levels(maps: Sequence[Tensor]) -> Tensor:
 def _score(logits: Sequence[Tensor], objectness: Tensor) -> Tensor:
     """The levels' class logits (B, C, h, w), and objectness (B, A, 1) → scores (B, A, C)."""
     return _join_levels([x.sigmoid() for x in logits]) * objectness
-
-
-def _as_rows(columns: Tensor) -> Tensor:
-    """(1, C, 1, S) → (1, S, C) float32: inside ``autocast``, too, whose 8 bits are too few for a place."""
-    return columns.flatten(2).transpose(1, 2).float()
 
 
 def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

@@ -25,8 +25,8 @@ class KernelModel(StreamingModel):
         dim: D, learned channels of kernels and mask features.
         propagation: of mask features from the keyframe to another frame; None where every frame is encoded.
         encode: from frames (B, 3, H, W), RGB in [0, 255], to what ``feature_shapes`` names.
-        decode: from the features that ``decoded_features`` names to what ``decoded_shapes`` does; for learned
-            queries kernels (B, N, D) and scores (B, N, C).
+        decode: of learned queries from the features that ``decoded_features`` names to kernels (B, N, D) and
+            scores (B, N, C).
         kernels_hold_places: whether a kernel says where its object is, and must be moved with it.
     """
 
@@ -50,16 +50,16 @@ class KernelModel(StreamingModel):
         """Names of the features that ``decode`` takes, in order."""
         raise NotImplementedError
 
-    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        """What ``decode`` returns, in order."""
-        return {
+    def keyframe_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
+        """What runs on keyframes alone, between ``encode`` and ``segment``."""
+        features = self.feature_shapes(input_size)
+        decoded = {
             "kernels": (1, self.num_queries, self.dim),
             "scores": (1, self.num_queries, self.num_classes),
         }
-
-    def further_entries(self, input_size: tuple[int, int], max_instances: int) -> dict[str, Entry]:
-        """What runs between ``decode`` and ``segment``, where the model has more than these."""
-        return {}
+        return {
+            "decode": Entry("decode", {name: features[name] for name in self.decoded_features()}, decoded)
+        }
 
     def named_features(self, frames: Tensor) -> dict[str, Tensor]:
         """What ``encode`` says of frames (B, 3, H, W), RGB in [0, 255], by name."""
@@ -109,12 +109,7 @@ class KernelModel(StreamingModel):
         masks = (1, max_instances, height // MASK_STRIDE, width // MASK_STRIDE)
         entries = {
             "encode": Entry("encode", {"frame": (1, 3, height, width)}, features),
-            "decode": Entry(
-                "decode",
-                {name: features[name] for name in self.decoded_features()},
-                self.decoded_shapes(input_size),
-            ),
-            **self.further_entries(input_size, max_instances),
+            **self.keyframe_entries(input_size),
             "segment": Entry("segment", live, {"mask_logits": masks}),
         }
         if self.propagation is not None:

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.camera_motion import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.association.regions import Region
-from mobilevis.runtime.drivers.frames import Features, Selection, run_entry
+from mobilevis.runtime.drivers.frames import Features, Selection
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.letterbox import Letterbox
-from mobilevis.runtime.patches import CellDescriber
+from mobilevis.runtime.patches import CellDescriber, CellScorer
 from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.results import Instance
 from mobilevis.runtime.stages import Stages
@@ -80,7 +77,7 @@ class DenseDriver(MobileInstDriver):
     place_channels = cells.PLACE_CHANNELS
 
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
-        self._describer = CellDescriber(artefact)
+        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         super().__init__(artefact, options)
 
     def reset(self) -> None:
@@ -90,28 +87,25 @@ class DenseDriver(MobileInstDriver):
         self._regions: list[Region] = []  # of the last frame's masks
 
     def _decode(self, features: Features, stages: Stages) -> None:
-        with stages("decode"):
-            decoded = run_entry(self._artefact, "decode", features)
+        options = self.options
         with stages("selection"):
-            likely = self._find_likely(features)
-            scores, boxes = decoded["scores"][0][likely], features["boxes"][0][likely]
+            objectness = features["objectness"][0]
+            fewest = self._scorer.cells_at_once  # of which at least it is known how sure the network is
+            likely = cells.find_likely(objectness[:, 0], options.score_threshold, fewest)
+        with stages("decode"):
+            scores = self._scorer.run(features, likely, objectness[likely])["scores"]
+        with stages("selection"):
             self._selection.watch(scores)
-            scores = self._selection.drop_classes(scores)
-            options, most = self.options, self._selection.max_instances
+            scores, boxes = self._selection.drop_classes(scores), features["boxes"][0][likely]
+            most = self._selection.max_instances
             chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
             scores, boxes, chosen = scores[chosen], boxes[chosen], likely[chosen]
         with stages("describe"):
-            kernels, embeddings = self._describer.describe({**features, **decoded}, boxes, chosen)
+            described = self._describer.run(features, chosen, boxes)
         with stages("association"):
-            order = self._follower.on_keyframe(embeddings, scores)
-        self._objects = PlacedKernels(kernels[order], boxes[order])
+            order = self._follower.on_keyframe(described["embeddings"], scores)
+        self._objects = PlacedKernels(described["kernels"][order], boxes[order])
         self._looks_first = False
-
-    def _find_likely(self, features: Features) -> NDArray[np.intp]:
-        """The cells that may be shown, or be the best so far: of 80 classes none scores more than a cell's
-        objectness, so that 4,100 of 4,200 cells need no look at theirs."""
-        least = min(self.options.score_threshold, self.best_score)
-        return np.flatnonzero(features["objectness"][0, :, 0] >= least)
 
     def _reuse(self, features: Features, stages: Stages) -> None:
         with stages("selection"):
