@@ -25,7 +25,8 @@ class SquaresArtefact:
 
     Each square has two cells, the second one fainter; a cell's embedding is the square's colour.
 
-    All that it knows of a cell is in the cell's own place of the stems; the rest of a patch says something else.
+    All that it knows of a cell is in the cell's own place of the stems; the rest of a patch says something
+    else.
 
     Args:
         propagates: whether frames between keyframes have an entry of their own.
