@@ -81,12 +81,13 @@ class AppearanceFollower:
         if self._together is None:
             self._together = -1 - np.arange(len(scores))  # what is not seen is alone
             self._together[seen] = (weights > 0.0).argmax(axis=0) if len(seen) else seen
-        class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         best = seen[weights.argmax(axis=1)] if len(seen) else seen
-        logits, shown = [masks.logits[row] for row in best], [masks.foregrounds[row] for row in best]
+        whole = masks.logits
+        logits, shown = [whole[row] for row in best], [masks.foregrounds[row] for row in best]
+        if len(best) == len(seen):  # each on its own
+            return logits, shown, best, class_scores[best]
+        class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         several = np.flatnonzero((weights > 0.0).sum(axis=1) > 1)
-        if not several.size:
-            return logits, shown, best, class_scores
         members = masks.whole if len(seen) == len(masks.whole) else masks.whole[seen]
         fused = replace(masks, whole=np.tensordot(weights[several], members, axes=1))
         for row, mask, joined in zip(several, fused.logits, fused.foregrounds):
