@@ -21,6 +21,7 @@ from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
@@ -73,7 +74,7 @@ class Objects:
         masks: (S, h, w) logits, cut to their boxes.
         features: what ``encode`` says of the frame.
         content: rows and columns of the masks without the padding.
-        frame: (3, H, W), the network's input.
+        picture: (H, W) uint8, the green of the network's input without its padding.
     """
 
     kernels: Array
@@ -83,7 +84,7 @@ class Objects:
     masks: Array
     features: Features
     content: tuple[int, int]
-    frame: Array
+    picture: NDArray[np.uint8]
 
     @property
     def classes(self) -> NDArray[np.intp]:
@@ -149,7 +150,7 @@ class ClipMeasure:
             masks,
             features,
             (rows, columns),
-            self._encoder.input[0].copy(),
+            self._encoder.picture.copy(),
         )
 
     def _segment(self, kernels: Array, mask_features: Array) -> Array:
@@ -211,15 +212,17 @@ class ClipMeasure:
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
-        return [self._follow(follower, frame) for frame in frames]
+        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
+        return [self._follow(follower, camera, frame) for frame in frames]
 
-    def _follow(self, follower: Follower, frame: Objects) -> Identities:
+    def _follow(self, follower: Follower, camera: CameraWatch, frame: Objects) -> Identities:
         if not len(frame.boxes):
             follower.on_no_masks()
             return {}
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
-        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, frame.frame)
+        camera.show(frame.picture)
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, camera)
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.
