@@ -81,7 +81,7 @@ def _correlate(before: Miniature, now: Miniature) -> Miniature:
     """
     (rows, back_rows), (columns, back_columns) = (_fourier(side) for side in now.shape)
     spectrum = np.conj(rows @ before @ columns.T) * (rows @ now @ columns.T)
-    return (back_rows @ spectrum @ back_columns.T).real
+    return np.asarray((back_rows @ spectrum @ back_columns.T).real, dtype=np.float32)
 
 
 @lru_cache(maxsize=8)
