@@ -31,7 +31,7 @@ MAX_GROWTH = 2.0
 
 
 def find_likely(objectness: Array, least: float, fewest: int) -> NDArray[np.intp]:
-    """The cells that may score enough, as no class of a cell scores more than its objectness: of 4,200 some 30.
+    """The cells that may score enough, as no class scores more than its cell's objectness: 30 of 4,200.
 
     Args:
         objectness: (A,) in [0, 1].

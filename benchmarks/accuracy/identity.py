@@ -21,14 +21,15 @@ from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.artefact import load_artefact
 from mobilevis.runtime.association import find_association
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
-from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
+from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
-from mobilevis.runtime.patches import CellDescriber
+from mobilevis.runtime.patches import CellDescriber, CellScorer
 from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
@@ -73,7 +74,7 @@ class Objects:
         masks: (S, h, w) logits, cut to their boxes.
         features: what ``encode`` says of the frame.
         content: rows and columns of the masks without the padding.
-        frame: (3, H, W), the network's input.
+        picture: (H, W) uint8, the green of the network's input without its padding.
     """
 
     kernels: Array
@@ -83,7 +84,7 @@ class Objects:
     masks: Array
     features: Features
     content: tuple[int, int]
-    frame: Array
+    picture: NDArray[np.uint8]
 
     @property
     def classes(self) -> NDArray[np.intp]:
@@ -102,7 +103,7 @@ class ClipMeasure:
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         self._artefact, self._options = artefact, options
         self._encoder = FrameEncoder(artefact)
-        self._describer = CellDescriber(artefact)
+        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         self._selection = Selection(artefact, options)
         self._stride = int(artefact.metadata.options["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
@@ -131,22 +132,25 @@ class ClipMeasure:
 
     def _look(self, frame: Image) -> Objects:
         features, letterbox = self._encoder.encode(frame, Stages())
-        read = run_entry(self._artefact, "decode", features)
-        scores, boxes = read["scores"][0], features["boxes"][0]
+        objectness = features["objectness"][0]
+        likely = cells.find_likely(objectness[:, 0], SCORE, fewest=0)
+        scores = self._scorer.run(features, likely, objectness[likely])["scores"]
+        boxes = features["boxes"][0][likely]
         chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
-        kernels, embeddings = self._describer.describe({**features, **read}, boxes[chosen], chosen)
-        masks = self._segment(kernels, features["mask_features"])
-        masks = cells.cut_to_boxes(masks, boxes[chosen], np.array(cells.BOX_MARGIN), self._mask_logit)
+        scores, boxes = scores[chosen], boxes[chosen]
+        described = self._describer.run(features, likely[chosen], boxes)
+        masks = self._segment(described["kernels"], features["mask_features"])
+        masks = cells.cut_to_boxes(masks, boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
         rows, columns = letterbox.content_cells(self._stride)
         return Objects(
-            kernels,
-            embeddings,
-            scores[chosen],
-            boxes[chosen],
+            described["kernels"],
+            described["embeddings"],
+            scores,
+            boxes,
             masks,
             features,
             (rows, columns),
-            self._encoder.input[0].copy(),
+            self._encoder.picture.copy(),
         )
 
     def _segment(self, kernels: Array, mask_features: Array) -> Array:
@@ -208,15 +212,17 @@ class ClipMeasure:
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
-        return [self._follow(follower, frame) for frame in frames]
+        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
+        return [self._follow(follower, camera, frame) for frame in frames]
 
-    def _follow(self, follower: Follower, frame: Objects) -> Identities:
+    def _follow(self, follower: Follower, camera: CameraWatch, frame: Objects) -> Identities:
         if not len(frame.boxes):
             follower.on_no_masks()
             return {}
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
-        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, frame.frame)
+        camera.show(frame.picture)
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, camera)
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.

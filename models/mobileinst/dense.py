@@ -20,7 +20,7 @@ Coordinates are fractions of the input's width and height, from its centre.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,7 @@ from mobilevis.models.backbones.yolox import (
 from mobilevis.models.blocks.resampling import resize
 from mobilevis.models.entries import Entry, Shape
 from mobilevis.models.mobileinst.cell_reader import PATCH, CellReader, gather_patches, read_cells
+from mobilevis.models.mobileinst.cells import Cells, cell_count, locate, score
 from mobilevis.models.mobileinst.dense_config import DenseMobileInstConfig
 from mobilevis.models.mobileinst.dense_propagation import DensePropagation
 from mobilevis.models.mobileinst.kernel_model import MASK_STRIDE, KernelModel
@@ -51,7 +52,6 @@ from mobilevis.models.mobileinst.places import (
     PLACE_CHANNELS,
     place_channels,
     place_kernel,
-    read_boxes,
 )
 
 STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
@@ -59,18 +59,6 @@ TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
 # A box is at least 4 pixels wide for its kernel: a narrower parabola is noise at masks of stride 4.
 LEAST_HALF_SIDE = 2.0
 PLACE_WIDTH = 32  # of the layer that reads a box for its embedding
-
-
-class Cells(NamedTuple):
-    """What the detector says of all A cells, strides 8, 16 and 32 in turn, each level row by row.
-
-    Attributes:
-        scores: (B, A, C) = σ(class)·σ(objectness).
-        boxes: (B, A, 4), x0, y0, x1, y1 as fractions of the input; may leave it.
-    """
-
-    scores: Tensor
-    boxes: Tensor
 
 
 class DenseMobileInst(KernelModel):
@@ -146,7 +134,7 @@ class DenseMobileInst(KernelModel):
     def place(self, towers: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """The levels' box towers → boxes (B, A, 4) and objectness (B, A, 1)."""
         places = [head.read_place(x) for head, x in zip(self.head.levels(), towers)]
-        return _locate(places, [x[:, 4:] for x in places])
+        return locate(places, [x[:, 4:] for x in places])
 
     def decode(self, objectness: Tensor, inside: Tensor, stems: Tensor) -> Tensor:
         """Scores of likely cells (1, n, C), see ``Cells``; their objectness is (1, n, 1), the others as
@@ -155,8 +143,8 @@ class DenseMobileInst(KernelModel):
 
     def read(self, levels: Sequence[CellFeatures]) -> Cells:
         """What the detector's head computed → ``Cells``."""
-        boxes, objectness = _locate([x.boxes for x in levels], [x.objectness for x in levels])
-        return Cells(_score([level.class_logits for level in levels], objectness), boxes)
+        boxes, objectness = locate([x.boxes for x in levels], [x.objectness for x in levels])
+        return Cells(score([level.class_logits for level in levels], objectness), boxes)
 
     def describe(
         self, height: int, width: int, boxes: Tensor, inside: Tensor, stems: Tensor, towers: Tensor
@@ -219,7 +207,7 @@ class DenseMobileInst(KernelModel):
         heads = self.head.levels()
         class_towers = [head.class_tower(stem) for head, stem in zip(heads, stems)]
         logits = [head.class_logits(tower) for head, tower in zip(heads, class_towers)]
-        scores = _score(logits, features["objectness"])
+        scores = score(logits, features["objectness"])
         sure, best = scores.amax(2).topk(min(most, scores.shape[1]), dim=1)
         frames = torch.arange(len(best), device=best.device).repeat_interleave(best.shape[1])
         levels = list(zip(stems, class_towers, towers))
@@ -272,30 +260,7 @@ class DenseMobileInst(KernelModel):
         }
 
 
-def cell_count(input_size: tuple[int, int]) -> int:
-    """A, the cells of all levels for an input of (height, width)."""
-    return sum((input_size[0] // stride) * (input_size[1] // stride) for stride in STRIDES)
-
-
 def _with_places(learned: Tensor) -> Tensor:
     """Learned mask features (B, D, h, w) → (B, D + 5, h, w) float32."""
     learned = learned.float()
     return torch.cat([learned, place_channels(learned)], dim=1)
-
-
-def _join_levels(maps: Sequence[Tensor]) -> Tensor:
-    """What is said of each level's cells, (B, C, h, w) each → of all, (B, A, C) float32: inside ``autocast``,
-    too, whose 8 bits are too few for a place."""
-    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1).float()
-
-
-def _score(logits: Sequence[Tensor], objectness: Tensor) -> Tensor:
-    """The levels' class logits (B, C, h, w), and objectness (B, A, 1) → scores (B, A, C)."""
-    return _join_levels([x.sigmoid() for x in logits]) * objectness
-
-
-def _locate(boxes: Sequence[Tensor], objectness: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """What the levels' heads write of boxes (B, 4 or more, h, w) and objectness → both of all cells, see
-    ``Cells``."""
-    located = [read_boxes(index, raw.float()) for index, raw in enumerate(boxes)]
-    return _join_levels(located), _join_levels([logits.sigmoid() for logits in objectness])

@@ -142,15 +142,14 @@ class AppearanceAssociation:
         """IoU of each track's last mask, moved on, with each detection's, (T, K); less of it, the longer ago
         that mask was seen. 0 for pairs that no overlap would make alike enough."""
         weights = PLACE_WEIGHTS[np.minimum(tracks.unseen, PLACE_FRAMES)]
-        own = np.zeros_like(tracks.velocities) if self.follows_camera else tracks.velocities
-        shown, expected = np.flatnonzero(tracks.unseen == 0), (tracks.centres + own).tolist()
-        centres = [mask.centre for mask in masks]
-        common = find_common_step(likeness[shown], [expected[row] for row in shown], centres, pictured)
+        own = tracks.velocities * (not self.follows_camera)
+        shown = np.flatnonzero(tracks.unseen == 0)
+        expected, centres = (tracks.centres + own)[shown].tolist(), [mask.centre for mask in masks]
+        common = find_common_step(likeness[shown], expected, centres, pictured)
         steps = np.rint(own + common).astype(np.int64).tolist()
+        moved = [place.move(down, right, grid) for place, (down, right) in zip(tracks.places, steps)]
         overlap = np.zeros_like(likeness)
-        for row, near in enumerate(likeness + weights[:, None] >= self.match_similarity):
-            if weights[row] and near.any():
-                moved = tracks.places[row].move(steps[row][0], steps[row][1], grid)
-                for column in np.flatnonzero(near).tolist():
-                    overlap[row, column] = moved.iou(masks[column].region)
+        is_near = (likeness + weights[:, None] >= self.match_similarity) & (weights[:, None] > 0.0)
+        rows, columns = (places.tolist() for places in is_near.nonzero())
+        overlap[rows, columns] = [moved[row].iou(masks[k].region) for row, k in zip(rows, columns)]
         return weights[:, None] * overlap

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.appearance import AppearanceAssociation
-from mobilevis.runtime.association.camera import Miniature, Step, find_camera_step, shrink
+from mobilevis.runtime.association.camera import Step
 from mobilevis.runtime.association.follower import FrameMasks, Setting, Tracked
 from mobilevis.runtime.association.fusion import fusion_weights
 from mobilevis.runtime.association.kernels import unit
@@ -29,7 +29,6 @@ class AppearanceFollower:
     def __init__(self, association: AppearanceAssociation, setting: Setting) -> None:
         self._association = association
         self._setting = setting
-        self._miniature: Optional[Miniature] = None  # of the last frame that had masks
 
     def on_keyframe(self, kernels: Array, class_scores: Array) -> NDArray[np.intp]:
         """See ``Follower``; classes are the tracks', so that kernels of any class are chosen."""
@@ -62,13 +61,11 @@ class AppearanceFollower:
 
     def _find_camera_step(self, masks: FrameMasks) -> Optional[Step]:
         """How far the picture moved since the last masks, in cells of masks; None where it does not tell."""
-        if not self._setting.follows_camera:
+        if masks.camera is None:
             return None
-        stride = masks.frame.shape[1] // masks.whole.shape[1]
-        rows, columns = masks.content
-        before, self._miniature = self._miniature, shrink(masks.frame[1, : rows * stride, : columns * stride])
-        step = None if before is None else find_camera_step(before, self._miniature)
-        return None if step is None else (step[0] / stride, step[1] / stride)
+        pair = masks.camera.look()
+        stride = pair.input_size[0] // masks.whole.shape[1]
+        return None if pair.step is None else (pair.step[0] / stride, pair.step[1] / stride)
 
     def _fuse(self, masks: FrameMasks) -> tuple[list[Array], list[Foreground], NDArray[np.intp], Array]:
         """The K objects of a frame: logits (*content), what they show, the best kernel of each, and class
@@ -84,12 +81,13 @@ class AppearanceFollower:
         if self._together is None:
             self._together = -1 - np.arange(len(scores))  # what is not seen is alone
             self._together[seen] = (weights > 0.0).argmax(axis=0) if len(seen) else seen
-        class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         best = seen[weights.argmax(axis=1)] if len(seen) else seen
-        logits, shown = [masks.logits[row] for row in best], [masks.foregrounds[row] for row in best]
+        whole = masks.logits
+        logits, shown = [whole[row] for row in best], [masks.foregrounds[row] for row in best]
+        if len(best) == len(seen):  # each on its own
+            return logits, shown, best, class_scores[best]
+        class_scores = (class_scores[seen] * (weights > 0.0)[..., None]).max(axis=1, initial=0.0)
         several = np.flatnonzero((weights > 0.0).sum(axis=1) > 1)
-        if not several.size:
-            return logits, shown, best, class_scores
         members = masks.whole if len(seen) == len(masks.whole) else masks.whole[seen]
         fused = replace(masks, whole=np.tensordot(weights[several], members, axes=1))
         for row, mask, joined in zip(several, fused.logits, fused.foregrounds):

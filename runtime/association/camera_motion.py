@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
-from mobilevis.runtime.association.camera import CELL, Miniature, find_camera_step, shrink
+from mobilevis.runtime.association.camera import CELL, Miniature, Picture, Step, shrink
 from mobilevis.runtime.association.regions import Region
 
 FINE_CELL = 8  # pixels of a cell in which objects are compared: with 16, AP is 0.7 less
@@ -26,6 +26,26 @@ LEAST_GRADIENT = 1.0
 LESS_LEFT = 0.8
 
 Places = NDArray[np.complex128]
+
+
+class Miniatures(NamedTuple):
+    """What is left of a picture to tell where it went, and what in it.
+
+    Attributes:
+        coarse: of cells of ``CELL`` pixels, see ``shrink``.
+        fine: of cells of ``FINE_CELL`` pixels; None where only steps are asked for.
+    """
+
+    coarse: Miniature
+    fine: Optional[Miniature]
+
+    @classmethod
+    def of(cls, picture: Picture, is_fine: bool) -> Miniatures:
+        """Of a picture (H, W) in [0, 255], one colour."""
+        if not is_fine:
+            return cls(shrink(picture), None)
+        fine = shrink(picture, FINE_CELL)
+        return cls(shrink(fine, CELL // FINE_CELL), fine)  # means of means, a tenth of the time
 
 
 class CameraMotion(NamedTuple):
@@ -69,56 +89,31 @@ class CameraMotion(NamedTuple):
         return (np.stack(edges, axis=1) / [width, height, width, height]).astype(np.float32)
 
 
-class CameraWatch:
-    """Watches a video for its camera.
+def find_camera_motion(
+    input_size: tuple[int, int], before: Miniatures, now: Miniatures, step: Step
+) -> Optional[CameraMotion]:
+    """The motion between two frames; None where the pictures do not tell.
 
     Args:
         input_size: (height, width) of the network's input.
+        before: what is left of the first frame, finely.
+        now: of the second one.
+        step: between them, see ``camera.find_camera_step``.
     """
-
-    def __init__(self, input_size: tuple[int, int]) -> None:
-        self._input_size = input_size
-        self._last: Optional[tuple[Miniature, Miniature]] = None
-
-    def take(self, picture: Array) -> None:
-        """A frame that only the next one is compared with.
-
-        Args:
-            picture: (H, W) float32 in [0, 255], one colour, the network's input without its padding.
-        """
-        fine = shrink(picture, FINE_CELL)
-        # Means of means, a tenth of the time.
-        self._last = shrink(fine, CELL // FINE_CELL), fine
-
-    def follow(self, picture: Array) -> Optional[CameraMotion]:
-        """The motion from the last frame to this one; None where the pictures do not tell.
-
-        Args:
-            picture: see ``take``.
-        """
-        before = self._last
-        self.take(picture)
-        assert self._last is not None
-        if before is None or before[1].shape != self._last[1].shape:
-            return None
-        return self._find_motion(before, self._last)
-
-    def _find_motion(
-        self, before: tuple[Miniature, Miniature], now: tuple[Miniature, Miniature]
-    ) -> Optional[CameraMotion]:
-        """From two frames' miniatures of cells of ``CELL`` and of ``FINE_CELL`` pixels."""
-        step = find_camera_step(before[0], now[0])
-        if step is None:
-            return None
-        turn, shift = _register(before[0], now[0], complex(*step) / CELL)
-        if not 1.0 / MOST_ZOOM <= abs(turn) <= MOST_ZOOM:
-            return None
-        middle = complex(*now[0].shape) * CELL / 2.0
-        shift = shift * CELL + middle - turn * middle
-        half = 0.5 + 0.5j  # from a cell's corner to its centre
-        moved, inside = _sample(now[1], turn * _grid(now[1].shape) + (turn * half + shift / FINE_CELL - half))
-        left = np.abs(_level(moved - before[1], inside)) - LESS_LEFT * np.abs(now[1] - before[1])
-        return CameraMotion(self._input_size, complex(turn), complex(shift), np.where(inside, left, np.nan))
+    earlier, later = before.fine, now.fine
+    assert earlier is not None
+    assert later is not None
+    if earlier.shape != later.shape:
+        return None
+    turn, shift = _register(before.coarse, now.coarse, complex(*step) / CELL)
+    if not 1.0 / MOST_ZOOM <= abs(turn) <= MOST_ZOOM:
+        return None
+    middle = complex(*now.coarse.shape) * CELL / 2.0
+    shift = shift * CELL + middle - turn * middle
+    half = 0.5 + 0.5j  # from a cell's corner to its centre
+    moved, inside = _sample(later, turn * _grid(later.shape) + (turn * half + shift / FINE_CELL - half))
+    left = np.abs(_level(moved - earlier, inside)) - LESS_LEFT * np.abs(later - earlier)
+    return CameraMotion(input_size, complex(turn), complex(shift), np.where(inside, left, np.nan))
 
 
 def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex, complex]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array, Arrays
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.regions import Foreground, find_foregrounds
 from mobilevis.runtime.masks import Box
 from mobilevis.runtime.stages import Stages
@@ -62,14 +63,14 @@ class FrameMasks:
         content: rows and columns of ``whole`` without the padding.
         mask_features: (1, C, h, w) float32 that they were made from.
         threshold: logit above which a cell is foreground.
-        frame: (3, H, W) float32, the network's input; its memory is the next frame's, too.
+        camera: watches the video, and was shown the frame; None where nobody does.
     """
 
     whole: Array
     content: tuple[int, int]
     mask_features: Array
     threshold: float
-    frame: Array
+    camera: Optional[CameraWatch] = None
 
     @property
     def logits(self) -> Array:

@@ -40,7 +40,7 @@ def fusion_weights(
         sum to 1, no column has two entries, and rows come by falling best score.
     """
     best: list[int] = []
-    members: list[list[int]] = []
+    object_of = np.zeros(len(scores), dtype=np.intp)
     for detection in np.argsort(-scores, kind="stable").tolist():
         overlaps = []
         for other in best:
@@ -50,11 +50,10 @@ def fusion_weights(
             overlaps.append(overlap if overlap >= least else 0.0)
         highest = max(overlaps, default=0.0)
         if highest > 0.0:
-            members[overlaps.index(highest)].append(detection)
+            object_of[detection] = overlaps.index(highest)
         else:
+            object_of[detection] = len(best)
             best.append(detection)
-            members.append([detection])
-    weights = np.zeros((len(members), len(scores)), dtype=np.float32)
-    for row, group in zip(weights, members):
-        row[group] = np.maximum(scores[group], TINY)
+    weights = np.zeros((len(best), len(scores)), dtype=np.float32)
+    weights[object_of, np.arange(len(scores))] = np.maximum(scores, TINY)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -46,10 +46,10 @@ def find_common_step(
     untold = pictured if pictured is not None else (0.0, 0.0)
     if min(likeness.shape) < LEAST_PAIRS:
         return untold
-    rows = likeness.tolist()
-    back = [column.index(max(column)) for column in zip(*rows)]
-    best = [(max(row), row.index(max(row))) for row in rows]
-    pairs = [(n, k) for n, (sure, k) in enumerate(best) if sure >= SURE_LIKENESS and back[k] == n]
+    best, best_back = likeness.argmax(axis=1), likeness.argmax(axis=0)
+    is_mutual = best_back[best] == np.arange(len(best))
+    rows = np.flatnonzero(is_mutual & (likeness.max(axis=1) >= SURE_LIKENESS))
+    pairs = zip(rows.tolist(), best[rows].tolist())
     steps = [(found[k][0] - expected[n][0], found[k][1] - expected[n][1]) for n, k in pairs]
     if pictured is not None:
         steps = [step for step in steps if _distance(step, pictured) <= NEAR_PICTURED]

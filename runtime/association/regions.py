@@ -53,9 +53,9 @@ class Region(NamedTuple):
         """Intersection over union in [0, 1]; 0 for two empty masks, and where it is less than ``least``."""
         y0, x0, y1, x1, mask, area = self
         v0, u0, v1, u1, others, other_area = other
-        top, left, bottom, right = max(y0, v0), max(x0, u0), min(y1, v1), min(x1, u1)
-        if top >= bottom or left >= right:
+        if y0 >= v1 or v0 >= y1 or x0 >= u1 or u0 >= x1:  # most pairs
             return 0.0
+        top, left, bottom, right = max(y0, v0), max(x0, u0), min(y1, v1), min(x1, u1)
         most, areas = min(area, other_area, (bottom - top) * (right - left)), area + other_area
         if not most or most / (areas - most) < least:  # whatever the box holds that both have
             return 0.0
@@ -160,5 +160,5 @@ def pool_features(features: Array, masks: Sequence[Foreground], grid: tuple[int,
             held = sums.nonzero()[0]
             cells, weights = held + first, sums[held].astype(np.float32)
         if cells.size:
-            row[:] = flat[:, cells] @ weights / weights.sum() - mean
+            row[:] = flat.take(cells, axis=1) @ weights / weights.sum() - mean
     return pooled

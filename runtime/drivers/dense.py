@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mobilevis.runtime import cells
-from mobilevis.runtime.arrays import Array
-from mobilevis.runtime.association.camera_motion import CameraWatch
+from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.association.regions import Region
 from mobilevis.runtime.drivers.frames import Features, Selection
@@ -83,8 +83,13 @@ class DenseDriver(MobileInstDriver):
     def reset(self) -> None:
         """Forget the video."""
         super().reset()
-        self._camera = CameraWatch(self._artefact.metadata.input_size)
+        self._camera = CameraWatch(self._artefact.metadata.input_size, self._propagates)
         self._regions: list[Region] = []  # of the last frame's masks
+
+    def _look(self, frame: Image, stages: Stages) -> tuple[bool, Features, Letterbox]:
+        looked = super()._look(frame, stages)
+        self._camera.show(self._encoder.picture)
+        return looked
 
     def _decode(self, features: Features, stages: Stages) -> None:
         options = self.options
@@ -112,8 +117,7 @@ class DenseDriver(MobileInstDriver):
             if not self._propagates:
                 self._objects.go_on(features)
             elif len(self._objects):
-                camera = self._camera.follow(self._encoder.picture)
-                self._objects.go_on_with(camera, self._regions, self._stride)
+                self._objects.go_on_with(self._camera.look().motion, self._regions, self._stride)
         self._looks_first = self._propagates
 
     def _segment(self, mask_features: Array, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:
@@ -129,8 +133,8 @@ class DenseDriver(MobileInstDriver):
         logits = self._segment_objects(mask_features, stages)
         with stages("masks"):
             learned = mask_features[:, : -self.place_channels]
-            cut, frame = objects.cut(logits, self._mask_logit), self._encoder.input[0]
-            masks = FrameMasks(cut, content, learned, self._mask_logit, frame)
+            cut = objects.cut(logits, self._mask_logit)
+            masks = FrameMasks(cut, content, learned, self._mask_logit, self._camera)
             if not self._propagates:
                 tight = [shown.region.box for shown in masks.foregrounds]
                 objects.see(*cells.as_fractions(tight, cut.shape[1:]))
@@ -138,7 +142,7 @@ class DenseDriver(MobileInstDriver):
                 self._regions = [shown.region for shown in masks.foregrounds]
                 if not self._looks_first:
                     objects.see(*objects.find_tight(logits, self._mask_logit, content))
-                    self._camera.take(self._encoder.picture)
+                    self._camera.look()  # what the next frame is compared with
         return self._follow(masks, letterbox, stages)
 
     def _segment_objects(self, mask_features: Array, stages: Stages) -> Array:

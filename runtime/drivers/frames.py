@@ -33,24 +33,17 @@ class EncodedFrame(NamedTuple):
 
 class FrameEncoder:
     """Letterboxes frames and runs the entry that reads them; frames of one size share their letterbox and its
-    memory.
-
-    Attributes:
-        input: (1, 3, H, W) float32, the last frame as the network saw it.
-    """
-
-    input: Array
+    memory."""
 
     def __init__(self, artefact: Artefact) -> None:
         self._artefact = artefact
         self._letterbox: Optional[Letterbox] = None
 
     @property
-    def picture(self) -> Array:
-        """(h, w) float32 in [0, 255], the green of the last frame's input, without the padding."""
-        assert self._letterbox is not None
-        rows, columns = self._letterbox.content_size
-        return self.input[0, 1, :rows, :columns]
+    def picture(self) -> NDArray[np.uint8]:
+        """(h, w) uint8, the green of the last frame's input, without the padding; its memory is the next
+        frame's, too."""
+        return self._resizer.planes[1]
 
     def encode(self, frame: Image, stages: Stages) -> tuple[Features, Letterbox]:
         """Fit and encode one frame, (H, W, 3) uint8 RGB, as the stages ``resize`` and ``encode``."""
@@ -68,7 +61,6 @@ class FrameEncoder:
                 self._letterbox = Letterbox.fit(size, self._artefact.metadata.input_size)
                 self._resizer = LetterboxResizer(self._letterbox)
             tensor = self._resizer.resize(frame)
-        self.input = tensor
         with stages(entry):
             return self._artefact.run(entry, {"frame": tensor, **tensors}), self._letterbox
 

@@ -177,8 +177,7 @@ class MobileInstDriver:
         with stages("segment"):
             output = self._artefact.run("segment", {"kernels": self._kernels, "mask_features": mask_features})
         whole, content = output["mask_logits"][0, : self._shown], letterbox.content_cells(self._stride)
-        frame = self._encoder.input[0]
-        masks = FrameMasks(whole, content, mask_features, self._mask_logit, frame)
+        masks = FrameMasks(whole, content, mask_features, self._mask_logit)
         return self._follow(masks, letterbox, stages)
 
     def _follow(self, masks: FrameMasks, letterbox: Letterbox, stages: Stages) -> tuple[Instance, ...]:

@@ -43,13 +43,20 @@ def test_faint_cells_and_those_beyond_the_most_are_left_out():
     assert found.tolist() == [1, 3, 4]
 
 
-def test_candidates_are_bounded():
-    count = 3 * cells.MAX_CANDIDATES
-    apart = np.stack([np.arange(count), np.zeros(count), np.arange(count) + 0.5, np.ones(count)], axis=1)
-    found = cells.choose_cells(
-        np.full((count, 1), 0.5, np.float32), apart.astype(np.float32), 0.3, 0.65, count
-    )
-    assert len(found) == cells.MAX_CANDIDATES
+def test_cells_that_cannot_score_enough_are_not_likely():
+    assert cells.find_likely(scores((0.1, 0.5, 0.3, 0.2))[0], 0.3, fewest=0).tolist() == [1, 2]
+
+
+def test_the_likeliest_are_taken_where_few_are_likely_enough():
+    objectness = scores((0.1, 0.5, 0.3, 0.2))[0]
+    assert cells.find_likely(objectness, 0.9, fewest=2).tolist() == [1, 2]
+    assert cells.find_likely(objectness, 0.9, fewest=9).tolist() == [0, 1, 2, 3]
+
+
+def test_candidates_are_bounded_to_the_likeliest():
+    objectness = np.random.default_rng(0).permutation(3 * cells.MAX_CANDIDATES).astype(np.float32) / 1e4
+    found = cells.find_likely(objectness, 0.0, fewest=0)
+    assert found.tolist() == np.flatnonzero(objectness >= np.sort(objectness)[-cells.MAX_CANDIDATES]).tolist()
 
 
 def test_suppression_beyond_a_block_is_the_greedy_one():

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mobilevis.models.blocks.resampling import resize
-from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
+from mobilevis.models.mobileinst.cells import Cells
+from mobilevis.models.mobileinst.dense import DenseMobileInst
 from mobilevis.training.objectives.base import Objective
 from mobilevis.training.objectives.boxes import box_iou
 from mobilevis.training.objectives.detection import detection_losses, pad_objects

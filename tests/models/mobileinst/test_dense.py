@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 
+from mobilevis.export.describe import describe as export_describe
+from mobilevis.export.eager import EagerArtefact
+from mobilevis.export.trace import fold
 from mobilevis.models import create_model
 from mobilevis.models.mobileinst.dense import STEMS, TOWERS
+from mobilevis.runtime.patches import CellDescriber, CellScorer
 
 NAME = "mobileinst-yolox-nano"
 
@@ -22,16 +30,12 @@ def test_entries_have_the_shapes_that_they_say(stride):
     model = create_model(NAME, num_classes=3, mask_stride=stride).eval()
     size = (64, 96)
     entries = model.streaming(size, max_instances=4).entries
-    tensors = {"frame": torch.rand(1, 3, *size) * 255}
-    tensors.update((name, torch.rand(shape)) for name, shape in entries["describe"].inputs.items())
     with torch.no_grad():
         for entry in entries.values():
-            outputs = getattr(model, entry.method)(
-                *entry.arguments, *(tensors[name] for name in entry.inputs)
-            )
+            inputs = [torch.rand(shape) for shape in entry.inputs.values()]
+            outputs = getattr(model, entry.method)(*entry.arguments, *inputs)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             assert {n: tuple(t.shape) for n, t in zip(entry.outputs, outputs)} == entry.outputs
-            tensors = {**dict(zip(entry.outputs, outputs)), **tensors}
 
 
 def test_masks_of_coarser_features_are_enlarged_to_those_of_a_quarter():
@@ -79,22 +83,41 @@ def test_a_kernel_of_nothing_learned_is_its_box_s_ellipse():
     assert torch.allclose(masks, ellipses, rtol=1e-3, atol=1e-2)
 
 
+def level_maps(model, features):
+    """Stem, class tower and box tower of each level, (B, 64, h, w)."""
+    stems, towers = ([features[name].movedim(3, 1) for name in names] for names in (STEMS, TOWERS))
+    return [
+        (stem, head.class_tower(stem), tower) for head, stem, tower in zip(model.head.levels(), stems, towers)
+    ]
+
+
 def describe(model, features, frame, cells):
     """Kernels and embeddings of a frame's cells."""
-    _, *class_towers = model.decode(*(features[name] for name in model.decoded_features()))
-    maps = zip((features[name] for name in STEMS), class_towers, (features[name] for name in TOWERS))
-    return model.describe_cells(list(maps), features["boxes"], torch.full_like(cells, frame), cells)
+    maps = level_maps(model, features)
+    return model.describe_cells(maps, features["boxes"], torch.full_like(cells, frame), cells)
 
 
-def test_what_is_exported_scores_as_what_is_trained(model):
-    frames = torch.rand(2, 3, 64, 96) * 255
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_what_is_exported_says_of_every_cell_what_is_trained(model, is_folded):
+    """Levels of 8×12, 4×6 and 2×3 cells: most are near a border."""
+    exported = copy.deepcopy(model)
+    if is_folded:
+        fold(exported)
+    streaming, metadata = export_describe(exported, (64, 96))
+    artefact = EagerArtefact(exported, streaming, metadata)
+    frame, cells = torch.rand(1, 3, 64, 96) * 255, np.random.default_rng(0).permutation(126)
+    features = artefact.run("encode", {"frame": frame.numpy()})
+    scores = CellScorer(artefact).run(features, cells, features["objectness"][0, cells])["scores"]
+    described = CellDescriber(artefact).run(features, cells, features["boxes"][0, cells])
     with torch.no_grad():
-        trained = model.read(model.head(model.backbone(frames)[1:]))
-        features = model.named_features(frames)
-        scores = model.decode(*(features[name] for name in model.decoded_features()))[0]
-    assert torch.equal(features["boxes"], trained.boxes)
-    assert (scores <= features["objectness"]).all()
-    assert torch.allclose(scores, trained.scores, rtol=1e-5, atol=1e-5)
+        trained = model.read(model.head(model.backbone(frame)[1:]))
+        wanted = describe(model, model.named_features(frame), 0, torch.from_numpy(cells))
+    close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)
+    close(torch.from_numpy(features["boxes"]), trained.boxes)
+    close(torch.from_numpy(scores), trained.scores[0, cells])
+    assert (scores <= features["objectness"][0, cells]).all()
+    for name, expected in zip(("kernels", "embeddings"), wanted):
+        close(torch.from_numpy(described[name]), expected)
 
 
 def test_a_cell_is_described_as_the_layers_would_if_they_saw_its_whole_level(model):
@@ -105,12 +128,11 @@ def test_a_cell_is_described_as_the_layers_would_if_they_saw_its_whole_level(mod
     with torch.no_grad():
         features = model.named_features(torch.rand(1, 3, 64, 96) * 255)
         kernels, embeddings = describe(model, features, 0, cells)
-        class_towers = model.decode(*(features[name] for name in model.decoded_features()))[1:]
+        maps = level_maps(model, features)
         for cell, level, kernel, embedding in zip(cells.tolist(), levels, kernels, embeddings):
             reader, where = model.cell_heads[level], divmod(cell - starts[level], widths[level])
-            maps = features[STEMS[level]], class_towers[level], features[TOWERS[level]]
             depthwise, pointwise = reader.tower
-            read = torch.nn.functional.silu(sum(conv(x) for conv, x in zip(reader.joined, maps)))
+            read = torch.nn.functional.silu(sum(conv(x) for conv, x in zip(reader.joined, maps[level])))
             read = torch.nn.functional.conv2d(
                 read, depthwise.conv.weight, depthwise.conv.bias, padding=1, groups=len(depthwise.conv.weight)
             )
@@ -125,19 +147,6 @@ def test_a_cell_is_described_as_the_layers_would_if_they_saw_its_whole_level(mod
             torch.testing.assert_close(embedding, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_folded_readers_read_the_same():
-    torch.manual_seed(1)
-    readers = create_model(NAME, num_classes=3).eval().cell_heads
-    patches, inside = torch.randn(3, 1, 64, 3, 15), (torch.rand(1, 1, 3, 15) > 0.2).float()
-    levels = torch.eye(3)[:, [0, 2, 1, 1, 0]][None, :, None] * torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
-    with torch.no_grad():
-        expected = readers(tuple(patches), inside, levels)
-        readers.fold()
-        readers.fold()
-        for found, wanted in zip(readers(tuple(patches), inside, levels), expected):
-            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
-
-
 def test_no_cells_are_described_by_nothing(model):
     with torch.no_grad():
         features = model.named_features(torch.rand(1, 3, 64, 96) * 255)
@@ -147,9 +156,10 @@ def test_no_cells_are_described_by_nothing(model):
 
 def test_the_best_kernels_are_those_of_the_best_cells_of_each_frame(model):
     with torch.no_grad():
-        features = model.named_features(torch.rand(2, 3, 64, 96) * 255)
+        frames = torch.rand(2, 3, 64, 96) * 255
+        features = model.named_features(frames)
         kernels, sure = model.best_kernels(features, 3)
-        best = model.decode(*(features[name] for name in model.decoded_features()))[0].amax(2)
+        best = model.read(model.head(model.backbone(frames)[1:])).scores.amax(2)
         for frame in range(2):
             scores, cells = best[frame].topk(3)
             torch.testing.assert_close(sure[frame], scores)

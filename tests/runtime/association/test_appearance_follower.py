@@ -32,7 +32,7 @@ def look(following: AppearanceFollower, embeddings: np.ndarray, *places: tuple[i
         mask[y : y + 8, x : x + 8] = 9.0
         features[0, 1, y : y + 8, x : x + 8] = 1.0
     order = following.on_keyframe(embeddings, SCORES[: len(places)])
-    tracked = following.on_masks(FrameMasks(masks[order], GRID, features, 0.0, features[0]), Stages())
+    tracked = following.on_masks(FrameMasks(masks[order], GRID, features, 0.0), Stages())
     return tracked.ids.tolist()
 
 
@@ -57,6 +57,6 @@ def test_kernels_of_one_object_do_not_part_for_a_frame_before_the_next_keyframe(
     masks[0, :8, :8] = masks[1, :8, 2:10] = 9.0
     features = np.zeros((1, 3, *GRID), np.float32)
     features[0, 1, :8, :10] = 1.0
-    reused = following.on_masks(FrameMasks(masks, GRID, features, 0.0, features[0]), Stages())
+    reused = following.on_masks(FrameMasks(masks, GRID, features, 0.0), Stages())
     assert reused.ids.tolist() == [1]
     assert len(look(following, EMBEDDINGS, (0, 0), (0, 2))) == 2

@@ -47,7 +47,7 @@ def test_a_picture_that_stands_still_has_no_step() -> None:
 
 @given(seed=st.integers(0, 1000))
 def test_noise_tells_nothing(seed: int) -> None:
-    before, now = np.random.default_rng(seed).normal(size=(2, ROWS, COLUMNS)) * 50
+    before, now = np.random.default_rng(seed).normal(size=(2, ROWS, COLUMNS)).astype(np.float32) * 50
     assert find_camera_step(before - before.mean(), now - now.mean()) is None
 
 

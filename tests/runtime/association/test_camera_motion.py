@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilevis.runtime.association.camera_motion import CameraMotion, CameraWatch
+from mobilevis.runtime.association.camera_motion import CameraMotion
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.regions import Region
 
 SIZE = HEIGHT, WIDTH = 320, 640
@@ -39,9 +40,11 @@ def motion_of(degrees: float, zoom: float, right: float, down: float) -> np.ndar
 
 
 def follow(before: np.ndarray, now: np.ndarray) -> Optional[CameraMotion]:
-    watch = CameraWatch(SIZE)
-    watch.take(before)
-    return watch.follow(now)
+    watch = CameraWatch(SIZE, tells_motion=True)
+    watch.show(before)
+    watch.look()
+    watch.show(now)
+    return watch.look().motion
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -118,7 +121,9 @@ def test_pictures_that_do_not_tell_say_nothing(before, now):
 
 
 def test_the_first_frame_of_a_video_says_nothing():
-    assert CameraWatch(SIZE).follow(view(scene())) is None
+    watch = CameraWatch(SIZE, tells_motion=True)
+    watch.show(view(scene()))
+    assert watch.look().motion is None
 
 
 def test_what_went_out_of_sight_is_taken_along():

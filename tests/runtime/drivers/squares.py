@@ -15,7 +15,9 @@ SLOTS = 4
 SIDE = 24  # of the squares, in the input's pixels
 GRIDS = {3: (2, 2), 4: (1, 1), 5: (1, 1)}  # of cells, by level
 CELLS = 6
-KERNEL, EMBEDDING = 6, 3
+CLASSES, KERNEL, EMBEDDING = 2, 6, 3
+STEM = CLASSES + KERNEL + EMBEDDING
+AT_ONCE = 4  # cells of each level
 
 
 class SquaresArtefact:
@@ -23,7 +25,8 @@ class SquaresArtefact:
 
     Each square has two cells, the second one fainter; a cell's embedding is the square's colour.
 
-    What it knows of a cell is in the cell's own place of the maps; the rest of a patch says something else.
+    All that it knows of a cell is in the cell's own place of the stems; the rest of a patch says something
+    else.
 
     Args:
         propagates: whether frames between keyframes have an entry of their own.
@@ -35,10 +38,11 @@ class SquaresArtefact:
     def __init__(self, propagates: bool = False) -> None:
         masks = TensorSpec("mask_features", (1, 1 + 5, H // 4, W // 4))
         located = (TensorSpec("boxes", (1, CELLS, 4)), TensorSpec("objectness", (1, CELLS, 1)))
-        stems, towers, class_towers = (
-            tuple(TensorSpec(f"{name}{level}", (1, channels, *grid)) for level, grid in GRIDS.items())
-            for name, channels in (("stem", KERNEL + EMBEDDING), ("tower", 2), ("class_tower", 1))
+        stems, towers = (
+            tuple(TensorSpec(f"{name}{level}", (1, *grid, channels)) for level, grid in GRIDS.items())
+            for name, channels in (("stem", STEM), ("tower", 2))
         )
+        levels, rows = len(GRIDS), len(GRIDS) * AT_ONCE
         frame = TensorSpec("frame", (1, 3, H, W))
         propagate = EntrySpec((frame, TensorSpec("keyframe_features", masks.shape)), (masks,))
         self.metadata = Metadata(
@@ -47,19 +51,24 @@ class SquaresArtefact:
             entries={
                 **({"propagate": propagate} if propagates else {}),
                 "encode": EntrySpec((frame,), (masks, *located, *stems, *towers)),
-                "decode": EntrySpec((*towers,), (TensorSpec("scores", (1, CELLS, 2)), *class_towers)),
+                "decode": EntrySpec(
+                    (
+                        TensorSpec("likely_objectness", (1, rows, 1)),
+                        TensorSpec("likely_inside", (AT_ONCE, levels, 5, 5)),
+                        TensorSpec("likely_stems", (AT_ONCE, 5, 5, levels * STEM)),
+                    ),
+                    (TensorSpec("scores", (1, rows, CLASSES)),),
+                ),
                 "describe": EntrySpec(
                     (
-                        TensorSpec("chosen_boxes", (1, SLOTS, 4)),
-                        TensorSpec("levels", (1, len(GRIDS), 1, SLOTS)),
-                        TensorSpec("inside", (1, 1, 3, 3 * SLOTS)),
-                        TensorSpec("stem_patches", (1, KERNEL + EMBEDDING, 3, 3 * SLOTS)),
-                        TensorSpec("class_patches", (1, 1, 3, 3 * SLOTS)),
-                        TensorSpec("box_patches", (1, 2, 3, 3 * SLOTS)),
+                        TensorSpec("chosen_boxes", (1, rows, 4)),
+                        TensorSpec("chosen_inside", (AT_ONCE, levels, 7, 7)),
+                        TensorSpec("chosen_stems", (AT_ONCE, 7, 7, levels * STEM)),
+                        TensorSpec("chosen_towers", (AT_ONCE, 3, 3, levels * 2)),
                     ),
                     (
-                        TensorSpec("kernels", (1, SLOTS, KERNEL)),
-                        TensorSpec("embeddings", (1, SLOTS, EMBEDDING)),
+                        TensorSpec("kernels", (1, rows, KERNEL)),
+                        TensorSpec("embeddings", (1, rows, EMBEDDING)),
                     ),
                 ),
                 "segment": EntrySpec(
@@ -88,19 +97,20 @@ class SquaresArtefact:
             "mask_features": features[None].astype(np.float32),
             "boxes": found["boxes"],
             "objectness": found["scores"].max(axis=2, keepdims=True),
-            **_as_maps("stem", np.concatenate([found["kernels"], found["embeddings"]], axis=2)),
+            **_as_maps(
+                "stem", np.concatenate([found["scores"], found["kernels"], found["embeddings"]], axis=2)
+            ),
             **_as_maps("tower", found["scores"]),
         }
 
     def _propagate(self, frame, keyframe_features):
         return {"mask_features": self._encode(frame)["mask_features"]}
 
-    def _decode(self, **towers):
-        scores = np.concatenate([tower.reshape(2, -1).T for tower in towers.values()])[None]
-        return {"scores": scores, **_as_maps("class_tower", scores[..., :1])}
+    def _decode(self, likely_stems, **_):
+        return {"scores": likely_stems[:, 2, 2].reshape(1, -1, STEM)[..., :CLASSES]}
 
-    def _describe(self, stem_patches, levels, **_):
-        read = (stem_patches[0, :, 1, 1::3] * levels[0].sum(axis=0)).T[None]
+    def _describe(self, chosen_stems, **_):
+        read = chosen_stems[:, 3, 3].reshape(1, -1, STEM)[..., CLASSES:]
         return {"kernels": read[..., :KERNEL], "embeddings": read[..., KERNEL:]}
 
     def _find(self, frame):
@@ -128,10 +138,10 @@ class SquaresArtefact:
 
 
 def _as_maps(name, cells):
-    """What is known of all cells, (1, CELLS, C) → each level's map, (1, C, h, w), by name."""
+    """What is known of all cells, (1, CELLS, C) → each level's map, (1, h, w, C), by name."""
     maps, first = {}, 0
     for level, (height, width) in GRIDS.items():
         of_level = cells[:, first : first + height * width]
-        maps[f"{name}{level}"] = of_level.transpose(0, 2, 1).reshape(1, -1, height, width)
+        maps[f"{name}{level}"] = of_level.reshape(1, height, width, -1)
         first += height * width
     return maps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -179,8 +181,16 @@ def test_what_is_known_of_objectness_changes_nothing(frames, score_threshold):
     assert best == pytest.approx([0.9, 0.9])
 
 
-def test_an_artefact_that_was_exported_before_cells_were_described_is_refused():
-    artefact = SquaresArtefact()
-    del artefact.metadata.entries["describe"]
-    with pytest.raises(UserError, match="without describe"):
+def test_how_sure_the_network_is_of_what_is_not_shown_is_known_all_the_same(artefact, frames):
+    """No cell is likely at this threshold; a message says how low it must be."""
+    segmenter = VideoSegmenter(artefact, score_threshold=0.95)
+    assert segmenter.process(frames[0]).instances == ()
+    assert segmenter.best_score == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("entry", ["decode", "describe"])
+def test_an_artefact_whose_entries_read_whole_maps_is_refused(artefact, entry):
+    spec = artefact.metadata.entries[entry]
+    artefact.metadata.entries[entry] = replace(spec, inputs=spec.inputs[1:])
+    with pytest.raises(UserError, match=f"with another {entry}: export it again"):
         VideoSegmenter(artefact)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mobilevis.models.mobileinst.dense import Cells, DenseMobileInst
+from mobilevis.models.mobileinst.cells import Cells
+from mobilevis.models.mobileinst.dense import DenseMobileInst
 from mobilevis.models.registry import create_model
 from mobilevis.training.objectives.boxes import box_iou
 from mobilevis.training.objectives.dense import (

@@ -19,18 +19,18 @@ private const val LESS_LEFT = 0.8
  * How the camera moved, turned and zoomed between two frames, and which objects went along; see
  * `mobilevis.runtime.association.camera_motion`.
  *
- * @param frame (1, 3, H, W) RGB in [0, 255], the network's input, of each frame in turn.
- * @param letterbox where a frame lies in it.
+ * @param letterbox where a frame lies in the network's input.
  */
 internal class CameraMotion(
-    private val frame: Tensor,
     letterbox: Letterbox,
 ) {
     private val input = letterbox.input
-    private val camera = CameraStep(input, letterbox.content, 1)
-    private val registration = Registration(camera.now.rows, camera.now.columns)
-    private var before = Miniature(input, letterbox.content, FINE_CELL)
-    private var now = Miniature(input, letterbox.content, FINE_CELL)
+    private val registration = Registration(letterbox.content.height / CELL, letterbox.content.width / CELL)
+    private var before = Miniature(letterbox, FINE_CELL)
+
+    /** The last frame, of which `Miniature.take` makes a coarser one. */
+    var now = Miniature(letterbox, FINE_CELL)
+        private set
 
     /** The turn in cells and pixels alike; the shift in pixels from the input's upper left corner. */
     private var along = 1.0
@@ -40,15 +40,14 @@ internal class CameraMotion(
     private val misfit = DoubleArray(now.values.size)
     private val isInside = BooleanArray(misfit.size)
 
-    /**
-     * Take the next frame.
-     *
-     * @return whether the pictures tell the motion since the frame that was taken before.
-     */
-    fun see(): Boolean {
+    /** Takes the next frame, (1, 3, H, W) RGB in [0, 255], the network's input. */
+    fun take(frame: Tensor) {
         before = now.also { now = before }
         now.take(frame)
-        if (!camera.see(frame)) return false
+    }
+
+    /** Whether the last two frames tell the motion, from their [camera]'s step on. */
+    fun find(camera: CameraStep): Boolean {
         registration.find(camera.before, camera.now, camera.step[0] / CELL, camera.step[1] / CELL)
         along = registration.along
         across = registration.across

@@ -1,7 +1,6 @@
 package org.mobilevis.core.association
 
-import org.mobilevis.core.engine.Tensor
-import org.mobilevis.core.metadata.Size
+import org.mobilevis.core.frame.Letterbox
 import kotlin.math.sqrt
 
 /** Pixels of the network's input that a cell of a miniature is wide and high. */
@@ -18,48 +17,37 @@ private const val LEAST_CONTRAST = 1.0
  * How the camera turned between two frames, by the peak of their pictures' correlation; see
  * `mobilevis.runtime.association.camera`.
  *
- * @param input rows and columns of the network's input.
- * @param content cells of a mask that see the frame.
- * @param stride pixels of the input that a mask's cell is wide and high.
+ * @param letterbox where a frame lies in the network's input.
  */
 internal class CameraStep(
-    input: Size,
-    content: Size,
-    private val stride: Int,
+    letterbox: Letterbox,
 ) {
-    /** (y, x) in cells of masks. */
+    /** (y, x) in pixels of the network's input. */
     val step = DoubleArray(2)
-    private val seen = Size(minOf(content.height * stride, input.height), minOf(content.width * stride, input.width))
-    private val rows = seen.height / CELL
-    private val columns = seen.width / CELL
+    private val rows = letterbox.content.height / CELL
+    private val columns = letterbox.content.width / CELL
     private val farDown = rows / 2
     private val farRight = columns / 2
     private val width = 2 * farRight + 1
     private val correlation = DoubleArray((2 * farDown + 1) * width)
 
     /** The last two frames. */
-    var before = Miniature(input, seen, CELL, farRight)
+    var before = Miniature(letterbox, CELL, farRight)
         private set
-    var now = Miniature(input, seen, CELL, farRight)
+    var now = Miniature(letterbox, CELL, farRight)
         private set
-    private var hasBefore = false
 
-    /**
-     * Take the next frame.
-     *
-     * @param frame (1, 3, H, W) RGB in [0, 255], the network's input.
-     * @return whether the pictures tell [step], since the frame that was taken before.
-     */
-    fun see(frame: Tensor): Boolean {
+    /** The miniature, [now] from here on, that takes the next frame. */
+    fun next(): Miniature {
         before = now.also { now = before }
-        now.take(frame)
-        return find(hasBefore).also { hasBefore = true }
+        return now
     }
 
-    private fun find(isSecond: Boolean): Boolean {
+    /** Whether the last two frames tell [step], which is found then. */
+    fun find(): Boolean {
         val cells = rows * columns
         val least = cells * LEAST_CONTRAST * LEAST_CONTRAST
-        if (!isSecond || cells < LEAST_CELLS || minOf(before.energy, now.energy) < least) return false
+        if (cells < LEAST_CELLS || minOf(before.energy, now.energy) < least) return false
         correlate()
         var peak = 0
         for (i in correlation.indices) if (correlation[i] > correlation[peak]) peak = i
@@ -67,8 +55,8 @@ internal class CameraStep(
         val (row, column) = peak / width to peak % width
         val down = row - farDown + refine(row, 2 * farDown, peak, width)
         val right = column - farRight + refine(column, 2 * farRight, peak, 1)
-        step[0] = down * CELL / stride
-        step[1] = right * CELL / stride
+        step[0] = down * CELL
+        step[1] = right * CELL
         return true
     }
 

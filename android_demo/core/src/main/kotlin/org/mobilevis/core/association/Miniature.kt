@@ -1,24 +1,23 @@
 package org.mobilevis.core.association
 
 import org.mobilevis.core.engine.Tensor
-import org.mobilevis.core.metadata.Size
+import org.mobilevis.core.frame.Letterbox
 
 /**
  * What is left of a picture to tell where it went: the means of green over whole cells, less their own mean.
  *
- * @param input rows and columns of the network's input.
- * @param seen of these see the frame.
+ * @param letterbox where a frame lies in the network's input.
  * @param cell pixels that a cell is wide and high.
  * @param margin zeros before and behind each row.
  */
 internal class Miniature(
-    private val input: Size,
-    seen: Size,
+    letterbox: Letterbox,
     private val cell: Int,
     private val margin: Int = 0,
 ) {
-    val rows = seen.height / cell
-    val columns = seen.width / cell
+    private val input = letterbox.input
+    val rows = letterbox.content.height / cell
+    val columns = letterbox.content.width / cell
 
     /** Values from a row to the next. */
     val pitch = columns + 2 * margin
@@ -48,11 +47,27 @@ internal class Miniature(
                 values[from + column] += sum.toDouble()
             }
         }
+        level(cell * cell)
+    }
+
+    /** @param finer of the same frame, of cells that are a part of this one's. */
+    fun take(finer: Miniature) {
+        values.fill(0.0)
+        val ratio = cell / finer.cell
+        for (y in 0 until rows * ratio) {
+            val from = y / ratio * pitch + margin
+            for (x in 0 until columns * ratio) values[from + x / ratio] += finer[y, x]
+        }
+        level(ratio * ratio)
+    }
+
+    /** From sums of so many values to means less their own mean. */
+    private fun level(count: Int) {
         val mean = values.sum() / maxOf(rows * columns, 1)
         energy = 0.0
         for (row in 0 until rows) {
             for (i in row * pitch + margin until row * pitch + margin + columns) {
-                values[i] = (values[i] - mean) / (cell * cell)
+                values[i] = (values[i] - mean) / count
                 energy += values[i] * values[i]
             }
         }

@@ -2,13 +2,12 @@ package org.mobilevis.core.driver
 
 import org.mobilevis.core.association.AppearanceAssociation
 import org.mobilevis.core.association.AppearancePooling
-import org.mobilevis.core.association.CameraStep
+import org.mobilevis.core.association.CameraWatch
 import org.mobilevis.core.association.Detections
 import org.mobilevis.core.association.Fusion
 import org.mobilevis.core.association.Rows
 import org.mobilevis.core.association.argmax
 import org.mobilevis.core.association.scale
-import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.BitMask
 import org.mobilevis.core.mask.LogitPlane
 import org.mobilevis.core.metadata.Size
@@ -35,7 +34,7 @@ internal class AppearanceTracking(
     private val maskLogit: Float,
     private val keptClasses: BooleanArray?,
     private val tracks: AppearanceAssociation,
-    private val camera: CameraStep?,
+    private val camera: CameraWatch?,
 ) {
     private val capacity = facts.maxInstances
     private val planeSize = facts.masks.shape[2] * facts.masks.shape[3]
@@ -65,6 +64,7 @@ internal class AppearanceTracking(
     private val foundOffsets = IntArray(capacity)
     private val ids = IntArray(capacity)
     private val classIndices = IntArray(capacity)
+    private val cameraStep = DoubleArray(2)
     private val plane = LogitPlane(FloatArray(0), facts.masks.shape[3], content)
 
     /** (S, r·h, r·w) logits of the objects, that [Shown] points into. */
@@ -79,7 +79,6 @@ internal class AppearanceTracking(
      * @param live the keyframe's kernels.
      * @param logits (S, r·h, r·w) of this frame.
      * @param features (C or more, h, w) of this frame.
-     * @param frame (1, 3, H, W), the network's input of it.
      * @param isKeyframe whether the kernels are new.
      * @param shown takes what the frame shows.
      */
@@ -87,7 +86,6 @@ internal class AppearanceTracking(
         live: LiveKernels,
         logits: FloatArray,
         features: FloatArray,
-        frame: Tensor,
         isKeyframe: Boolean,
         shown: Shown,
     ) {
@@ -101,13 +99,20 @@ internal class AppearanceTracking(
         fuse(logits, seen)
         pooling.begin(features)
         hold(features, live.looks)
-        tracks.update(found, ids, classIndices, camera?.takeIf { it.see(frame) }?.step)
+        tracks.update(found, ids, classIndices, findCameraStep())
         for (detection in 0 until found.count) {
             val isKept = keptClasses == null || keptClasses[classIndices[detection]]
             if (ids[detection] > 0 && isKept) {
                 shown.add(ids[detection], classIndices[detection], score(detection), foundOffsets[detection])
             }
         }
+    }
+
+    /** How far the picture moved since the last masks, (y, x) in cells of masks; null where it does not tell. */
+    private fun findCameraStep(): DoubleArray? {
+        val step = camera?.findStep() ?: return null
+        for (axis in step.indices) cameraStep[axis] = step[axis] / facts.maskStride
+        return cameraStep
     }
 
     /** A frame passes that shows none of the tracks. */

@@ -1,7 +1,7 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
-import org.mobilevis.core.association.CameraMotion
+import org.mobilevis.core.association.CameraWatch
 import org.mobilevis.core.engine.Engine
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.BitMask
@@ -133,12 +133,12 @@ internal class DenseKernels(
     override fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
-        camera: CameraMotion?,
+        camera: CameraWatch?,
         stages: Stages,
     ) = stages.time("selection") {
         isSeen.fill(false)
         when {
-            camera == null -> followBoxes(encoded, live)
+            !facts.propagates -> followBoxes(encoded, live)
             live.count > 0 -> followCamera(live, camera)
         }
     }
@@ -160,12 +160,14 @@ internal class DenseKernels(
     /** Objects go on with the camera, or stay. */
     private fun followCamera(
         live: LiveKernels,
-        camera: CameraMotion,
+        camera: CameraWatch?,
     ) {
-        val isTold = camera.see()
+        val told = camera?.findMotion()
+        isCarried.fill(false)
+        if (told == null) return
         for (slot in 0 until live.count) {
-            isCarried[slot] = isTold && camera.carries(regions[slot], facts.maskStride)
-            if (isCarried[slot]) camera.moveBox(boxes, 4 * slot)
+            isCarried[slot] = told.carries(regions[slot], facts.maskStride)
+            if (isCarried[slot]) told.moveBox(boxes, 4 * slot)
         }
     }
 

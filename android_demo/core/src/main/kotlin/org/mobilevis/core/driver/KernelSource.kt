@@ -1,7 +1,7 @@
 package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
-import org.mobilevis.core.association.CameraMotion
+import org.mobilevis.core.association.CameraWatch
 import org.mobilevis.core.engine.Engine
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.LogitPlane
@@ -32,12 +32,12 @@ internal interface KernelSource {
      * Take a frame between keyframes.
      *
      * @param encoded outputs of `encode` or `propagate`.
-     * @param camera tells how it moved; null unless the frame was propagated.
+     * @param camera tells how it moved; null where the family does not follow it.
      */
     fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
-        camera: CameraMotion?,
+        camera: CameraWatch?,
         stages: Stages,
     )
 
@@ -110,7 +110,7 @@ internal class QueryKernels(
     override fun reuse(
         encoded: Map<String, Tensor>,
         live: LiveKernels,
-        camera: CameraMotion?,
+        camera: CameraWatch?,
         stages: Stages,
     ) = Unit
 

@@ -4,8 +4,7 @@ import org.mobilevis.core.FrameResult
 import org.mobilevis.core.Instance
 import org.mobilevis.core.Stages
 import org.mobilevis.core.association.AppearanceAssociation
-import org.mobilevis.core.association.CameraMotion
-import org.mobilevis.core.association.CameraStep
+import org.mobilevis.core.association.CameraWatch
 import org.mobilevis.core.association.OnlineAssociation
 import org.mobilevis.core.association.SlotAssociation
 import org.mobilevis.core.association.argmax
@@ -77,6 +76,7 @@ class MobileInstDriver internal constructor(
         val instances =
             stages.time("frame") {
                 val place = stages.time("resize") { resize(frame, size) }
+                place.camera?.show()
                 val (encoded, decodes) = look(place.keyframes)
                 isKeyframe = decodes
                 if (isKeyframe) {
@@ -137,13 +137,13 @@ class MobileInstDriver internal constructor(
         val isPropagated = facts.propagates && !isKeyframe
         if (isPropagated && source.look(live, place.plane, stages)) segmentLive(maskFeatures, place)
         source.onMasks(live, place.plane, stages)
-        if (isKeyframe) place.camera?.let { stages.time("masks") { it.see() } }
+        if (isKeyframe && facts.propagates) place.camera?.let { stages.time("masks") { it.look() } }
         shown.clear()
         val tracking = place.tracking
         if (tracking != null) {
             stages.time("association") {
                 maskFeatures.read(features)
-                tracking.follow(live, logits, features, frameInput.getValue("frame"), isKeyframe, shown)
+                tracking.follow(live, logits, features, isKeyframe, shown)
             }
         } else {
             // Rescored once: frames that reuse the kernels reuse the class scores too (Fig. 6).
@@ -208,6 +208,12 @@ class MobileInstDriver internal constructor(
         val resizer = LetterboxResizer(letterbox)
         val upsampler = MaskUpsampler(letterbox, facts.maskStride, maskLogit)
         val plane = LogitPlane(logits, facts.masks.shape[3], content)
+        val camera =
+            if (family.followsCamera) {
+                CameraWatch(frameInput.getValue("frame"), letterbox, facts.propagates)
+            } else {
+                null
+            }
         val tracking =
             if (association == AssociationKind.APPEARANCE) {
                 AppearanceTracking(
@@ -219,15 +225,8 @@ class MobileInstDriver internal constructor(
                     maskLogit,
                     keptClasses,
                     tracks(),
-                    if (family.followsCamera) CameraStep(letterbox.input, content, facts.maskStride) else null,
+                    camera,
                 )
-            } else {
-                null
-            }
-
-        val camera =
-            if (facts.propagates && family.followsCamera) {
-                CameraMotion(frameInput.getValue("frame"), letterbox)
             } else {
                 null
             }
