@@ -18,6 +18,7 @@ GRIDS = {3: CELLS, 4: (1, 1), 5: (1, 1)}  # a detector's cell for each cell of t
 COARSE = 2
 COUNT = CELLS[0] * CELLS[1] + COARSE
 WIDTH = COLOURS + PLACE  # of a kernel
+SCORED, DESCRIBED = 40, 2  # cells of a level that a run takes: some frames need several runs of each entry
 RADIUS = np.array([0.11, 0.2])  # of every object, (x, y) as fractions of the input
 # Faint beside the place: masks of few pixels must not hang on a grey level at their edge.
 SCALE = 0.3 / 255
@@ -40,8 +41,6 @@ class ColourDetector(KernelModel):
         self.places = _constant([places.T.reshape(PLACE, *CELLS)])
         boxes = np.hstack([centres + 0.5 - RADIUS, centres + 0.5 + RADIUS])
         self.cell_boxes = _constant([np.vstack([boxes, np.zeros((COARSE, 4))])])
-        self.nothing = _constant(np.zeros((1, COARSE, COLOURS)))
-        self.middle = _constant(np.broadcast_to(np.eye(9)[4].reshape(1, 1, 3, 3), (WIDTH, 1, 3, 3)))
         self.contrast = nn.Conv2d(COLOURS, COLOURS, 1)
         weight = 80 * np.eye(COLOURS) - 40 * (1 - np.eye(COLOURS))
         self.contrast.weight = _constant(weight[..., None, None])
@@ -51,30 +50,33 @@ class ColourDetector(KernelModel):
         """Frames (1, 3, H, W) → mean colours and place, (1, 8, H/8, W/8); boxes and objectness of every cell;
         the kernels of the finest level's cells as its stem, nothing for the others'; and towers, likewise."""
         colours = functional.avg_pool2d(frame, 8) * SCALE
-        objectness = self._score(colours).amax(2, keepdim=True).clamp(min=0.1)
-        boxes = self.cell_boxes + 0 * objectness  # exporters want an output to depend on an input
         stems = torch.cat([colours, self.places], dim=1), *self._coarse(colours)
+        scores = torch.cat([self._score(stem[:, :COLOURS]).flatten(2) for stem in stems], dim=2)
+        objectness = scores.transpose(1, 2).amax(2, keepdim=True).clamp(min=0.1)
+        boxes = self.cell_boxes + 0 * objectness  # exporters want an output to depend on an input
         mask_features = torch.cat([colours, place_channels(colours)], dim=1)
-        return mask_features, boxes, objectness, *stems, *(0.5 * stem[:, :1] for stem in stems)
+        known = [stem.permute(0, 2, 3, 1) for stem in (*stems, *(0.5 * stem[:, :1] for stem in stems))]
+        return mask_features, boxes, objectness, *known
 
-    def decode(self, stem3: Tensor, stem4: Tensor, stem5: Tensor) -> tuple[Tensor, ...]:
-        """Stems → scores of every cell, and class towers."""
-        towers = (0.25 * stem[:, :1] for stem in (stem3, stem4, stem5))
-        return self._score(stem3[:, :COLOURS]), *towers
+    def decode(self, objectness: Tensor, inside: Tensor, stems: Tensor) -> Tensor:
+        """Scores of likely cells (1, 3·P, 3): what their stems say."""
+        own = self._middles(stems, objectness, inside)
+        return self._score(own[:, :COLOURS]).flatten(2).transpose(1, 2)
 
-    def describe(
-        self, boxes: Tensor, levels: Tensor, inside: Tensor, *patches: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Patches of chosen cells → kernels (1, S, 8) and embeddings (1, S, 3): what is in their middle."""
-        stems, classes, others = patches
-        unread = 0 * (boxes.sum() + inside.sum() + classes.sum() + others.sum())
-        own = functional.conv2d(stems, self.middle, stride=3, groups=WIDTH) * levels[:, :1]
-        kernels = own[:, :, 0].transpose(1, 2) + unread
+    def describe(self, boxes: Tensor, inside: Tensor, stems: Tensor, towers: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernels (1, 3·Q, 8) and embeddings (1, 3·Q, 3) of chosen cells: what their stems say."""
+        kernels = self._middles(stems, boxes, inside, towers)[..., 0].transpose(1, 2)
         return kernels, kernels[..., :COLOURS]
 
     def _score(self, colours: Tensor) -> Tensor:
-        scores = self.contrast(colours).sigmoid().flatten(2).transpose(1, 2)
-        return torch.cat([scores, self.nothing], dim=1)
+        """(1, 3, h, w) → scores, likewise."""
+        return self.contrast(colours).sigmoid()
+
+    def _middles(self, stems: Tensor, *others: Tensor) -> Tensor:
+        """Stems around cells (P, n, n, 3·8), and what is not read → the cells' own, (1, 8, 3·P, 1)."""
+        middle = stems.shape[1] // 2
+        own = stems[:, middle : middle + 1, middle : middle + 1].reshape(1, -1, WIDTH, 1)
+        return own.transpose(1, 2) + 0 * sum(x.sum() for x in others)
 
     def _coarse(self, colours: Tensor) -> list[Tensor]:
         """Stems of strides 16 and 32, of one cell each."""
@@ -84,24 +86,24 @@ class ColourDetector(KernelModel):
         located = {"boxes": (1, COUNT, 4), "objectness": (1, COUNT, 1)}
         return {"mask_features": (1, WIDTH, *CELLS), **located, **_maps("stem", WIDTH), **_maps("tower", 1)}
 
-    def decoded_features(self) -> tuple[str, ...]:
-        return tuple(_maps("stem", WIDTH))
-
-    def decoded_shapes(self, input_size: tuple[int, int]) -> dict[str, Shape]:
-        return {"scores": (1, COUNT, COLOURS), **_maps("class_tower", 1)}
-
-    def further_entries(self, input_size: tuple[int, int], max_instances: int) -> dict[str, Entry]:
-        across = 3 * max_instances
-        given = {"chosen_boxes": (1, max_instances, 4), "levels": (1, 3, 1, max_instances)}
-        given |= {"inside": (1, 1, 3, across), "stem_patches": (1, WIDTH, 3, across)}
-        given |= {"class_patches": (1, 1, 3, across), "box_patches": (1, 1, 3, across)}
-        described = {"kernels": (1, max_instances, WIDTH), "embeddings": (1, max_instances, COLOURS)}
-        return {"describe": Entry("describe", given, described)}
+    def keyframe_entries(self, input_size: tuple[int, int]) -> dict[str, Entry]:
+        levels = len(GRIDS)
+        scored, described = levels * SCORED, levels * DESCRIBED
+        likely = {"likely_objectness": (1, scored, 1), "likely_inside": (SCORED, levels, 5, 5)}
+        likely["likely_stems"] = (SCORED, 5, 5, levels * WIDTH)
+        chosen = {"chosen_boxes": (1, described, 4), "chosen_inside": (DESCRIBED, levels, 7, 7)}
+        chosen["chosen_stems"] = (DESCRIBED, 7, 7, levels * WIDTH)
+        chosen["chosen_towers"] = (DESCRIBED, 3, 3, levels)
+        read = {"kernels": (1, described, WIDTH), "embeddings": (1, described, COLOURS)}
+        return {
+            "decode": Entry("decode", likely, {"scores": (1, scored, COLOURS)}),
+            "describe": Entry("describe", chosen, read),
+        }
 
 
 def _maps(name: str, channels: int) -> dict[str, Shape]:
     """The shapes of what is said of each level's cells."""
-    return {f"{name}{level}": (1, channels, *grid) for level, grid in GRIDS.items()}
+    return {f"{name}{level}": (1, *grid, channels) for level, grid in GRIDS.items()}
 
 
 def _constant(values: ArrayLike) -> nn.Parameter:

@@ -7,7 +7,8 @@
   (``ScriptedArtefact``), its outputs for every frame as little-endian float32, and the runtime's results with
   each association, keyframe interval and policy as JSON lines;
 - ``frames/``: pictures as PNG with their network input;
-- ``patches/``: random maps of a detector, chosen cells, and what ``describe`` takes of them;
+- ``patches/``: random maps of a detector, some cells, what ``decode`` and ``describe`` take of them in each
+  run, and what these say;
 - ``metadata.json``: broken metadata with the runtime's words;
 
 and part ``real``, which needs the exporters, what ``networks.write_networks`` says.
@@ -17,36 +18,39 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
+from clips import CLIPS, panned_frames, pans
 from combinations import combinations, drifting, write_results
 from numpy.typing import NDArray
 from scripted import (
     CELLS,
     CLASSES,
-    CLIPS,
     FRAMES,
     QUERIES,
     WIDTH,
     Array,
     ScriptedArtefact,
     dense_outputs,
-    panned_frames,
-    pans,
     query_outputs,
     scripted_metadata,
 )
 
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.metadata import parse_metadata
-from mobilevis.runtime.patches import CellDescriber
+from mobilevis.runtime.patches import CellDescriber, CellEntry, CellScorer
 from mobilevis.runtime.segmenter import VideoSegmenter
 
 Images = NDArray[np.uint8]
 OUTPUTS = {"mobileinst": query_outputs, "mobileinst-dense": dense_outputs}
 PROPAGATED = "exits"  # the clip that is propagated between keyframes too
+# Corners, edges and middles of every level, more of the finest than a run takes.
+PATCH_GRIDS = {3: (9, 10), 4: (3, 8), 5: (1, 2)}
+LIKELY = (0, 5, 9, 19, 33, 34, 44, 50, 71, 80, 88, 89, 90, 97, 99, 102, 113, 114, 115)
+CHOSEN = (89, 114, 33, 0, 102, 113, 44, 85, 90, 34, 115, 40, 10)
 
 
 def write_clip(folder: Path, name: str, driver: str, propagates: bool) -> None:
@@ -102,26 +106,34 @@ def write_frames(folder: Path) -> None:
 
 
 def write_patches(folder: Path) -> None:
-    """Corners, edges and middles of every level, and what the runtime hands to ``describe``."""
-    folder.mkdir(parents=True)
+    """What the runtime hands to ``decode`` and ``describe``, and what it makes of their answers."""
+    text = scripted_metadata("mobileinst-dense", grids=PATCH_GRIDS)
     rng = np.random.default_rng(8)
-    metadata = parse_metadata(scripted_metadata("mobileinst-dense"), "script")
-    outputs = [*metadata.entries["encode"].outputs, *metadata.entries["decode"].outputs]
-    known = {t.name: rng.normal(size=t.shape).astype(np.float32) for t in outputs}
-    chosen = np.array([0, 31, 9, 32, 36, 38, 39])
+    encoded = parse_metadata(text, "script").entries["encode"].outputs
+    known = {t.name: rng.normal(size=t.shape).astype(np.float32) for t in encoded}
+    folder.mkdir(parents=True)
+    (folder / "metadata.json").write_text(text)
+    (folder / "cells.json").write_text(json.dumps({"decode": LIKELY, "describe": CHOSEN}))
+    write_tensors(folder / "known", known)
 
-    class Reader(ScriptedArtefact):
+    class Listener(ScriptedArtefact):
+        runs = 0
+
         def run(self, entry: str, inputs: dict[str, Array]) -> dict[str, Array]:
-            for name, tensor in inputs.items():
-                tensor.astype("<f4").tofile(folder / f"{name}.f32")
+            write_tensors(folder / f"{entry}-{self.runs}", inputs)
+            self.runs += 1
             return super().run(entry, inputs)
 
-    artefact = Reader({}, scripted_metadata("mobileinst-dense"))
-    CellDescriber(artefact).describe(known, known["boxes"][0, chosen], chosen)
-    for name, values in known.items():
-        values.astype("<f4").tofile(folder / f"known-{name}.f32")
-    (folder / "chosen.json").write_text(json.dumps(chosen.tolist()))
-    (folder / "metadata.json").write_text(scripted_metadata("mobileinst-dense"))
+    for make, cells, rows in ((CellScorer, LIKELY, "objectness"), (CellDescriber, CHOSEN, "boxes")):
+        reader: CellEntry = make(Listener({}, text))
+        write_tensors(folder / "said", reader.run(known, np.array(cells), known[rows][0, list(cells)]))
+
+
+def write_tensors(folder: Path, tensors: Mapping[str, Array]) -> None:
+    """Each as little-endian float32."""
+    folder.mkdir(exist_ok=True)
+    for name, values in tensors.items():
+        values.astype("<f4").tofile(folder / f"{name}.f32")
 
 
 def write_metadata(file: Path) -> None:

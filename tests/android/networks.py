@@ -13,10 +13,11 @@ import flatbuffers
 import numpy as np
 import torch
 from ai_edge_litert import schema_py_generated as schema
+from clips import CLIPS
 from colours import ColourDetector
 from combinations import ASSOCIATIONS, combinations, write_results
 from executorch.exir import to_edge
-from scripted import CELLS, CLIPS, INPUT, SLOTS, WIDTH, scripted_metadata
+from scripted import CELLS, INPUT, SLOTS, WIDTH, scripted_metadata
 
 from mobilevis.export import export_model
 from mobilevis.models.entries import StreamingModel

@@ -1,18 +1,19 @@
-"""Networks that are a script: ellipses that move, as a network would see them, for golden.py."""
+"""Networks that are a script: the ellipses of clips.py, as a network would see them, for golden.py."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mobilevis.runtime.metadata import parse_metadata
 
 Array = NDArray[np.float32]
+Shapes = dict[str, tuple[int, ...]]
 
 INPUT = (128, 256)
 CELLS = (16, 32)  # of the mask features
@@ -23,37 +24,36 @@ FRAMES = 48
 
 PLACE = 5  # of a dense kernel: factors of x², y², x, y and 1
 CELLS_OF_DETECTOR, EMBEDDING = 40, 8
-GRIDS = {3: (4, 8), 4: (2, 3), 5: (1, 2)}  # of these cells, by level
+Grids = Mapping[int, tuple[int, int]]
+GRIDS: Grids = {3: (4, 8), 4: (2, 3), 5: (1, 2)}  # of these cells, by level
+STEM = WIDTH + EMBEDDING + CLASSES  # channels: a cell's kernel, embedding and scores
+TOWER = 2
+SCORED, DESCRIBED = 5, 3  # cells of a level that a run takes: a few, so that some frames need several runs
 
 
-def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> str:
+def scripted_metadata(driver: str = "mobileinst", propagates: bool = False, grids: Grids = GRIDS) -> str:
     """The metadata of ``ScriptedArtefact``, as JSON; with or without the entry ``propagate``."""
 
     def tensors(**shapes: tuple[int, ...]) -> list[dict[str, Any]]:
         return [{"name": name, "shape": list(s), "dtype": "float32"} for name, s in shapes.items()]
 
-    is_dense = driver == "mobileinst-dense"
-    rows = CELLS_OF_DETECTOR if is_dense else QUERIES
-    scores = {"scores": (1, rows, CLASSES)}
-    decoded = {**scores, **_maps("class_tower", 1)} if is_dense else {"kernels": (1, rows, WIDTH), **scores}
     features = {"mask_features": (1, WIDTH, *CELLS)}
-    located = {"boxes": (1, rows, 4), "objectness": (1, rows, 1)} if is_dense else {}
-    located.update(_maps("stem", WIDTH + EMBEDDING) | _maps("tower", 2) if is_dense else {})
     masks = (1, SLOTS, 2 * CELLS[0], 2 * CELLS[1])
     entries = {
-        "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features, **located)},
-        "decode": {"inputs": tensors(**features), "outputs": tensors(**decoded)},
+        "encode": {"inputs": tensors(frame=(1, 3, *INPUT)), "outputs": tensors(**features)},
+        "decode": {
+            "inputs": tensors(**features),
+            "outputs": tensors(kernels=(1, QUERIES, WIDTH), scores=(1, QUERIES, CLASSES)),
+        },
         "segment": {
             "inputs": tensors(kernels=(1, SLOTS, WIDTH), **features),
             "outputs": tensors(mask_logits=masks),
         },
     }
-    if is_dense:
-        given = {"chosen_boxes": (1, SLOTS, 4), "levels": (1, 3, 1, SLOTS), "inside": (1, 1, 3, 3 * SLOTS)}
-        channels = {"stem_patches": WIDTH + EMBEDDING, "class_patches": 1, "box_patches": 2}
-        given.update((name, (1, count, 3, 3 * SLOTS)) for name, count in channels.items())
-        described = tensors(kernels=(1, SLOTS, WIDTH), embeddings=(1, SLOTS, EMBEDDING))
-        entries["describe"] = {"inputs": tensors(**given), "outputs": described}
+    if driver == "mobileinst-dense":
+        entries["encode"]["outputs"] += tensors(**_located(grids))
+        for entry, (given, said) in _cell_entries().items():
+            entries[entry] = {"inputs": tensors(**given), "outputs": tensors(**said)}
     if propagates:
         given = tensors(frame=(1, 3, *INPUT), keyframe_features=(1, WIDTH, *CELLS))
         entries["propagate"] = {"inputs": given, "outputs": tensors(**features)}
@@ -69,17 +69,41 @@ def scripted_metadata(driver: str = "mobileinst", propagates: bool = False) -> s
     return json.dumps(raw)
 
 
-def _maps(name: str, channels: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of what is said of each level's cells."""
-    return {f"{name}{level}": (1, channels, *grid) for level, grid in GRIDS.items()}
+def _located(grids: Grids) -> Shapes:
+    """What ``encode`` says of a detector's cells."""
+    count = sum(height * width for height, width in grids.values())
+    maps = {f"stem{level}": (1, *grid, STEM) for level, grid in grids.items()}
+    maps |= {f"tower{level}": (1, *grid, TOWER) for level, grid in grids.items()}
+    return {"boxes": (1, count, 4), "objectness": (1, count, 1), **maps}
+
+
+def _cell_entries() -> dict[str, tuple[Shapes, Shapes]]:
+    """What is read of some cells: each entry's inputs and outputs."""
+    levels = len(GRIDS)
+    scored, described = levels * SCORED, levels * DESCRIBED
+    likely = {
+        "likely_objectness": (1, scored, 1),
+        "likely_inside": (SCORED, levels, 5, 5),
+        "likely_stems": (SCORED, 5, 5, levels * STEM),
+    }
+    chosen = {
+        "chosen_boxes": (1, described, 4),
+        "chosen_inside": (DESCRIBED, levels, 7, 7),
+        "chosen_stems": (DESCRIBED, 7, 7, levels * STEM),
+        "chosen_towers": (DESCRIBED, 3, 3, levels * TOWER),
+    }
+    return {
+        "decode": (likely, {"scores": (1, scored, CLASSES)}),
+        "describe": (chosen, {"kernels": (1, described, WIDTH), "embeddings": (1, described, EMBEDDING)}),
+    }
 
 
 class ScriptedArtefact:
-    """Stands where a network would: what ``encode`` and ``decode`` say of each frame is given.
+    """Stands where a network would: what ``encode`` says of each frame is given, and what ``decode`` does.
 
-    ``describe`` says what the stems hold of the cells themselves. ``propagate`` says the mean of the frame's
-    own mask features and the keyframe's. ``segment`` adds its products one by one. So another language can
-    have the same numbers to the last bit.
+    Of a detector's cells, ``decode`` and ``describe`` say what the stems hold of each. ``propagate`` says the
+    mean of the frame's own mask features and the keyframe's. ``segment`` adds its products one by one. So
+    another language can have the same numbers to the last bit.
 
     Args:
         outputs: name of an output → (frames, …), a frame's without the batch of 1.
@@ -103,15 +127,23 @@ class ScriptedArtefact:
             for channel, cells in enumerate(features):
                 logits += kernels[:, channel, None, None] * cells
             return {"mask_logits": logits.repeat(2, axis=1).repeat(2, axis=2)[None]}
+        if "likely_stems" in inputs:
+            return {"scores": _middles(inputs["likely_stems"])[..., WIDTH + EMBEDDING :]}
         if entry == "describe":
-            own = inputs["stem_patches"][0, :, 1, 1::3] * inputs["levels"][0, :, 0].sum(axis=0)
-            return {"kernels": own[:WIDTH].T[None], "embeddings": own[WIDTH:].T[None]}
+            own = _middles(inputs["chosen_stems"])
+            return {"kernels": own[..., :WIDTH], "embeddings": own[..., WIDTH : WIDTH + EMBEDDING]}
         self.frame += entry in ("encode", "propagate")
         if entry == "propagate":
             own = self._outputs["mask_features"][self.frame]
             return {"mask_features": (own[None] + inputs["keyframe_features"]) * np.float32(0.5)}
         names = [tensor.name for tensor in self.metadata.entries[entry].outputs]
         return {name: self._outputs[name][self.frame][None] for name in names}
+
+
+def _middles(stems: Array) -> Array:
+    """Stems around cells of each level, (P, n, n, 3·C) → those of the cells themselves, (1, 3·P, C)."""
+    middle = stems.shape[1] // 2
+    return stems[:, middle, middle].reshape(1, -1, STEM)
 
 
 def on_grid(values: NDArray[Any], steps: int) -> Array:
@@ -218,19 +250,17 @@ def dense_outputs(
     y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in CELLS)
     grid = np.stack(np.broadcast_arrays(x**2, y[:, None] ** 2, x, y[:, None], np.ones(CELLS)))
     place_features = np.broadcast_to(grid, (frames, PLACE, *CELLS)).astype(np.float32)
-    known = {"stem": np.concatenate([every.pop("kernels"), every.pop("embeddings")], axis=2)}
-    known |= {"class_tower": every["objectness"], "tower": every["boxes"][..., :2]}
-    for name, cells in known.items():
-        every.update(as_maps(name, cells))
+    stems = [every.pop(name) for name in ("kernels", "embeddings", "scores")]
+    every |= _as_maps("stem", np.concatenate(stems, axis=2)) | _as_maps("tower", every["boxes"][..., :TOWER])
     return {"mask_features": np.concatenate([scene.features, place_features], axis=1), **every}
 
 
-def as_maps(name: str, cells: Array) -> dict[str, Array]:
-    """What is known of all cells, (frames, A, C) → of each level (frames, C, h, w), by name."""
+def _as_maps(name: str, cells: Array) -> dict[str, Array]:
+    """What is known of all cells, (frames, A, C) → of each level (frames, h, w, C), by name."""
     maps, first = {}, 0
     for level, (height, width) in GRIDS.items():
-        of_level = cells[:, first : first + height * width].transpose(0, 2, 1)
-        maps[f"{name}{level}"] = np.ascontiguousarray(of_level.reshape(*of_level.shape[:2], height, width))
+        of_level = cells[:, first : first + height * width]
+        maps[f"{name}{level}"] = of_level.reshape(len(cells), height, width, -1)
         first += height * width
     return maps
 
@@ -253,71 +283,3 @@ def _place_kernel(scene: Scene, frame: int, index: int) -> NDArray[np.float64]:
     constant = 4 + (squares * centre**2).sum()
     learned = scene.own[index] - 0.7 * scene.background + scene.rng.normal(0, 0.1, WIDTH - PLACE)
     return np.concatenate([learned, squares, -2 * squares * centre, [constant]])
-
-
-def crossings() -> NDArray[np.float64]:
-    """Three objects; two of them, of one class, cross twice."""
-    t = np.arange(FRAMES)
-    first = np.stack([np.full(FRAMES, 7.0), 4 + 0.5 * t], axis=1)
-    second = np.stack([np.full(FRAMES, 8.0), 28 - 0.5 * t], axis=1)
-    third = np.stack([8 + 5 * np.sin(t / 8), 16 + 8 * np.cos(t / 8)], axis=1)
-    nothing = np.full((FRAMES, 2), np.nan)
-    return np.stack([first, nothing, third, nothing, second], axis=1)  # classes repeat after CLASSES
-
-
-def exits() -> NDArray[np.float64]:
-    """One leaves over the edge and returns, one vanishes for longer than tracks are kept, one stays."""
-    t = np.arange(FRAMES)
-    first = np.stack([np.full(FRAMES, 6.0), 16 + 22 * np.sin(t / 7)], axis=1)
-    second = np.stack([np.full(FRAMES, 11.0), 8 + 0.1 * t], axis=1)
-    second[6:42] = np.nan
-    third = np.stack([np.full(FRAMES, 4.0), np.full(FRAMES, 25.0)], axis=1)
-    third[20:29] = np.nan
-    return np.stack([first, second, third], axis=1)
-
-
-def counts() -> NDArray[np.float64]:
-    """Nothing, then one object after the other up to seven, then nothing again."""
-    paths = np.full((FRAMES, 7, 2), np.nan)
-    for index in range(7):
-        begin, end = 6 + 3 * index, 44 - 2 * index
-        t = np.arange(begin, end)
-        paths[begin:end, index] = np.stack([4 + 4 * (index % 3) + 0.02 * t, 3 + 4 * index + 0.04 * t], axis=1)
-    return paths
-
-
-def pan() -> NDArray[np.int64]:
-    """Where a camera that jumps shows things, (frames, 2) cells (y, x) from their middle places."""
-    return np.random.default_rng(5).integers((-1, -3), (2, 4), (FRAMES, 2))
-
-
-def pans() -> NDArray[np.float64]:
-    """Three of one class, and a camera that jumps: many come closer to a neighbour's place than their own."""
-    paths = np.full((FRAMES, 9, 2), np.nan)
-    for index in (0, 4, 8):  # classes repeat after CLASSES
-        paths[:, index] = pan() + np.array([8, 8 + 2 * index])
-    return paths
-
-
-def panned_frames(turns: bool = False) -> NDArray[np.uint8]:
-    """What that camera sees behind them, (frames, *INPUT, 3); it may turn and zoom, too."""
-    margin = 8 * np.abs(pan()).max(axis=0)
-    height, width = INPUT + 2 * margin
-    coarse = np.random.default_rng(6).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
-    picture = cv2.resize(coarse, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
-    corners = (margin - 8 * pan()).tolist()
-    frames = [picture[y : y + INPUT[0], x : x + INPUT[1]] for y, x in corners]
-    if turns:
-        middle, size = (INPUT[1] / 2, INPUT[0] / 2), INPUT[::-1]
-        motions = [
-            cv2.getRotationMatrix2D(middle, 5 * np.sin(t), 1.1 + 0.1 * np.cos(t)) for t in range(FRAMES)
-        ]
-        frames = [cv2.warpAffine(frame, motion, size) for frame, motion in zip(frames, motions)]
-    return np.stack(frames)
-
-
-CLIPS = {
-    "crossings": (crossings, (360, 640), (2.5, 3.0)),
-    "exits": (exits, (250, 320), (2.0, 2.5)),
-    "counts": (counts, (199, 501), (1.6, 1.8)),
-}

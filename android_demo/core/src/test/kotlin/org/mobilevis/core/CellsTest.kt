@@ -12,6 +12,7 @@ import org.junit.jupiter.api.assertThrows
 import org.mobilevis.core.driver.AssociationKind
 import org.mobilevis.core.driver.BoxMotion
 import org.mobilevis.core.driver.CellChoice
+import org.mobilevis.core.driver.LikelyCells
 import org.mobilevis.core.driver.MobileInstOptions
 import org.mobilevis.core.driver.cutToBox
 import org.mobilevis.core.driver.iou
@@ -20,18 +21,35 @@ import kotlin.random.Random
 
 class CellsTest {
     @Test
+    fun `cells are likely from the least score on, in their order`() {
+        val likely = LikelyCells(5, leastScore = 0.3f)
+        assertEquals(3, likely.find(floatArrayOf(0.3f, 0.29f, 0.9f, 0f, 0.5f)))
+        assertArrayEquals(intArrayOf(0, 2, 4), likely.indices.copyOf(3))
+    }
+
+    @Test
+    fun `of too many likely cells the likeliest are taken, of equal ones the first`() {
+        val likely = LikelyCells(1010, leastScore = 0f)
+        val objectness = FloatArray(1010) { 0.5f }
+        objectness.fill(0.1f, 0, 5)
+        objectness[1009] = 0.9f
+        assertEquals(1000, likely.find(objectness))
+        assertArrayEquals(IntArray(999) { it + 5 } + 1009, likely.indices)
+    }
+
+    @Test
     fun `cells are chosen by falling score, equal ones in their order`() {
         val apart = FloatArray(4 * 4) { 0.25f * (it / 4) + if (it % 4 < 2) 0f else 0.2f }
         val choice = CellChoice(4, 1, leastScore = 0.3f, nmsIou = 0.5f, most = 3)
-        assertEquals(3, choice.choose(floatArrayOf(0.5f, 0.9f, 0.2f, 0.5f), apart))
+        assertEquals(3, choice.choose(floatArrayOf(0.5f, 0.9f, 0.2f, 0.5f), apart, 4))
         assertArrayEquals(intArrayOf(1, 0, 3), choice.chosen)
     }
 
     @Test
     fun `a cell is dropped for a better one of its class on the same place`() {
         val same = floatArrayOf(0f, 0f, 1f, 1f, 0f, 0f, 1f, 0.9f, 0f, 0f, 1f, 1f)
-        val choice = CellChoice(3, 2, leastScore = 0.1f, nmsIou = 0.65f, most = 3)
-        assertEquals(2, choice.choose(floatArrayOf(0.5f, 0f, 0.7f, 0f, 0f, 0.6f), same))
+        val choice = CellChoice(9, 2, leastScore = 0.1f, nmsIou = 0.65f, most = 3)
+        assertEquals(2, choice.choose(floatArrayOf(0.5f, 0f, 0.7f, 0f, 0f, 0.6f), same, 3))
         assertArrayEquals(intArrayOf(1, 2), choice.chosen.copyOf(2))
     }
 
@@ -49,7 +67,7 @@ class CellsTest {
                     }
                 }
                 val choice = CellChoice(50, 3, 0.5f, 0.3f, 50)
-                val chosen = choice.chosen.copyOf(choice.choose(scores, boxes))
+                val chosen = choice.chosen.copyOf(choice.choose(scores, boxes, 50))
                 for (first in chosen) {
                     for (second in chosen) {
                         val isRival = classOf(scores, first) == classOf(scores, second) && first != second

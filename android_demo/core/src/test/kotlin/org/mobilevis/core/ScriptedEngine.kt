@@ -11,7 +11,7 @@ import java.io.File
  *
  * @param script output of `encode` or `decode` → its values of every frame; begins anew after the last.
  */
-class ScriptedEngine(
+open class ScriptedEngine(
     private val script: Map<String, FloatArray>,
     metadata: Metadata,
 ) : Engine("script", "script", metadata) {
@@ -32,7 +32,7 @@ class ScriptedEngine(
         outputs: Map<String, Tensor>,
     ) {
         if (entry == "segment") return segment(inputs, outputs.getValue("mask_logits"))
-        if (entry == "describe") return describe(inputs, outputs)
+        if (entry == "describe" || "likely_stems" in inputs) return readCells(inputs, outputs)
         if (entry == "encode" || entry == "propagate") frame++
         if (entry == "propagate") return propagate(inputs, outputs.getValue("mask_features"))
         for ((name, output) in outputs) {
@@ -50,19 +50,26 @@ class ScriptedEngine(
         for (i in 0 until output.size) output.floats.put(i, (all[from + i] + keyframe.get(i)) * 0.5f)
     }
 
-    private fun describe(
+    /** Of a detector's cells, says what the stems hold of each: kernel, embedding, scores. */
+    private fun readCells(
         inputs: Map<String, Tensor>,
         outputs: Map<String, Tensor>,
     ) {
-        val (patches, levels) = inputs.getValue("stem_patches").floats to inputs.getValue("levels").floats
-        val slots = outputs.getValue("kernels").shape[1]
-        for (slot in 0 until slots) {
-            val factor = (0 until 3).sumOf { levels.get(it * slots + slot).toDouble() }.toFloat()
-            var channel = 0
-            for (output in listOf(outputs.getValue("kernels"), outputs.getValue("embeddings"))) {
-                for (i in 0 until output.shape[2]) {
-                    val own = patches.get(((channel++ * 3 + 1) * slots + slot) * 3 + 1)
-                    output.floats.put(slot * output.shape[2] + i, own * factor)
+        for ((name, output) in outputs) {
+            val stems = inputs[if (name == "scores") "likely_stems" else "chosen_stems"]!!
+            val (slots, side, _, channels) = stems.shape
+            val count = output.shape[2]
+            val first =
+                when (name) {
+                    "kernels" -> 0
+                    "embeddings" -> width
+                    else -> channels / 3 - count
+                }
+            for (row in 0 until 3 * slots) {
+                val middle = (row / 3 * side + side / 2) * side + side / 2
+                for (i in 0 until count) {
+                    val own = stems.floats.get(middle * channels + row % 3 * (channels / 3) + first + i)
+                    output.floats.put(row * count + i, own)
                 }
             }
         }

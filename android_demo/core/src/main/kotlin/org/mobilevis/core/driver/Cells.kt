@@ -12,7 +12,7 @@ import java.util.Arrays
 /** Numbers of a kernel, and channels of the mask features, that say where; the last ones. */
 internal const val PLACE_CHANNELS = 5
 
-/** By falling score: the time of NMS is bounded, whatever a network puts out. */
+/** By falling objectness: time is bounded, whatever a network puts out. */
 internal const val MAX_CANDIDATES = 1000
 
 /** What a fresh box is enlarged by, each side, as a fraction of its own. */
@@ -32,16 +32,49 @@ private const val LEAST_AREA = java.lang.Float.MIN_NORMAL
 private const val CENTRE = 0.5
 
 /**
- * Cells that show an object, by falling score of their best class; class-wise non-maximum suppression.
+ * The cells that may score enough, as no class of a cell scores more than its objectness: of 4,200 some 30.
  *
  * @param cells A.
+ * @param leastScore that is enough.
+ */
+internal class LikelyCells(
+    cells: Int,
+    private val leastScore: Float,
+) {
+    /** Indices of the cells found last, rising. */
+    val indices = IntArray(minOf(cells, MAX_CANDIDATES))
+    private val order = LongArray(cells)
+
+    /**
+     * Find them.
+     *
+     * @param objectness (A,) in [0, 1].
+     * @return how many; at most [MAX_CANDIDATES] of the likeliest.
+     */
+    fun find(objectness: FloatArray): Int {
+        var found = 0
+        for (cell in objectness.indices) {
+            if (objectness[cell] >= leastScore) order[found++] = fallingKey(objectness[cell], cell)
+        }
+        val count = minOf(found, indices.size)
+        if (found > count) Arrays.sort(order, 0, found)
+        for (place in 0 until count) indices[place] = order[place].toInt()
+        if (found > count) Arrays.sort(indices, 0, count)
+        return count
+    }
+}
+
+/**
+ * Cells that show an object, by falling score of their best class; class-wise non-maximum suppression.
+ *
+ * @param cells most among which to choose.
  * @param classes C.
  * @param leastScore cells below it show nothing.
  * @param nmsIou a cell is dropped for a better one of its class whose box overlaps it by more.
  * @param most how many are kept.
  */
 internal class CellChoice(
-    private val cells: Int,
+    cells: Int,
     private val classes: Int,
     private val leastScore: Float,
     private val nmsIou: Float,
@@ -53,20 +86,22 @@ internal class CellChoice(
     /** Score and index of a cell in one number each, that sorts by falling score, then by rising index. */
     private val candidates = LongArray(cells)
     private val classOf = IntArray(cells)
-    private val isDropped = BooleanArray(MAX_CANDIDATES)
+    private val isDropped = BooleanArray(cells)
 
     /**
      * Choose.
      *
      * @param scores (A, C) in [0, 1].
      * @param boxes (A, 4).
+     * @param cells A.
      * @return how many are [chosen].
      */
     fun choose(
         scores: FloatArray,
         boxes: FloatArray,
+        cells: Int,
     ): Int {
-        val count = minOf(sortCandidates(scores), MAX_CANDIDATES)
+        val count = sortCandidates(scores, cells)
         isDropped.fill(false, 0, count)
         var kept = 0
         for (place in 0 until count) {
@@ -82,7 +117,10 @@ internal class CellChoice(
         return kept
     }
 
-    private fun sortCandidates(scores: FloatArray): Int {
+    private fun sortCandidates(
+        scores: FloatArray,
+        cells: Int,
+    ): Int {
         var count = 0
         for (cell in 0 until cells) {
             classOf[cell] = argmax(scores, cell * classes, classes)

@@ -17,13 +17,13 @@ private const val LOOK_WEIGHT = 0.35
  * A detector's cells as instances: on keyframes the client chooses cells; on the frames between, a reused kernel's
  * place is its object's box of the frame, or follows its last mask.
  *
- * @param engine runs `describe`.
+ * @param engine runs `decode` and `describe`.
  * @param facts the artefact's sizes.
  * @param nmsIou a cell is dropped for a better one of its class whose box overlaps it by more.
  * @param scoreThreshold cells below it show nothing.
  * @param keptClasses which classes to show; null for all.
  * @param maskLogit logit above which a mask's cell is foreground.
- * @throws IllegalArgumentException the artefact lacks boxes, embeddings or `describe`, or their sizes do not fit.
+ * @throws IllegalArgumentException the artefact lacks boxes, embeddings or an entry, or their sizes do not fit.
  */
 internal class DenseKernels(
     engine: Engine,
@@ -33,19 +33,20 @@ internal class DenseKernels(
     private val keptClasses: BooleanArray?,
     private val maskLogit: Float,
 ) : KernelSource {
-    private val cells = facts.queries
-    private val describer = CellDescriber(engine, cells)
-    override val lookWidth = facts.embeddings.shape[2]
+    private val cells = facts.objectness.shape[1]
     override val capacity = facts.maxInstances
-    private val choice = CellChoice(cells, facts.classes, scoreThreshold, nmsIou, facts.maxInstances)
-    private val classScores = FloatArray(facts.scores.elements)
+    private val likely = LikelyCells(cells, scoreThreshold)
+    private val scorer = cellScorer(engine, likely.indices.size)
+    private val describer = cellDescriber(engine, capacity)
+    override val lookWidth = facts.embeddings.shape[2]
+    private val choice = CellChoice(likely.indices.size, facts.classes, scoreThreshold, nmsIou, capacity)
     private val cellBoxes = FloatArray(4 * cells)
+    private val objectness = FloatArray(cells)
+    private val likelyBoxes = FloatArray(4 * likely.indices.size)
+    private val chosenCells = IntArray(capacity)
     private val chosenScores = FloatArray(capacity * facts.classes)
-    private val chosenLooks = FloatArray(capacity * lookWidth)
     private val kernels = FloatArray(facts.slots.elements)
     private val moved = FloatArray(facts.kernelWidth)
-
-    private val objectness = FloatArray(facts.objectness.elements)
     private val finder = BoxFinder(cells, capacity)
 
     /** (S, 4) each: the detector's on the keyframe, and where they are on this frame. */
@@ -73,50 +74,55 @@ internal class DenseKernels(
 
     override fun choose(
         encoded: Map<String, Tensor>,
-        decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,
         stages: Stages,
     ) {
-        val chosen = stages.time("selection") { chooseCells(encoded, decoded) }
-        val described =
-            stages.time("describe") {
-                if (chosen == 0) null else describer.describe(encoded, decoded, cellBoxes, choice.chosen, chosen)
+        val found =
+            stages.time("selection") {
+                encoded.getValue("objectness").read(objectness)
+                likely.find(objectness)
             }
+        stages.time("decode") { scorer.run(encoded, likely.indices, found) }
+        val chosen =
+            stages.time("selection") {
+                encoded.getValue("boxes").read(cellBoxes)
+                chooseCells(found)
+            }
+        stages.time("describe") { describer.run(encoded, chosenCells, chosen) }
         stages.time("association") {
-            described?.getValue("embeddings")?.read(chosenLooks, 0, chosen * lookWidth)
-            selection.select(chosen, chosenLooks, chosenScores, live)
-            hold(described?.getValue("kernels"), live)
+            selection.select(chosen, describer.said.getValue("embeddings"), chosenScores, live)
+            hold(live)
         }
     }
 
-    private fun chooseCells(
-        encoded: Map<String, Tensor>,
-        decoded: Map<String, Tensor>,
-    ): Int {
+    /** @param found how many cells are likely. */
+    private fun chooseCells(found: Int): Int {
         val classes = facts.classes
-        decoded.getValue("scores").read(classScores)
-        encoded.getValue("boxes").read(cellBoxes)
+        val scores = scorer.said.getValue("scores")
         if (keptClasses != null) {
-            for (i in classScores.indices) if (!keptClasses[i % classes]) classScores[i] = 0f
+            for (i in 0 until found * classes) if (!keptClasses[i % classes]) scores[i] = 0f
         }
-        val count = choice.choose(classScores, cellBoxes)
+        for (row in 0 until found) {
+            val cell = likely.indices[row]
+            cellBoxes.copyInto(likelyBoxes, 4 * row, 4 * cell, 4 * cell + 4)
+        }
+        val count = choice.choose(scores, likelyBoxes, found)
         for (row in 0 until count) {
-            val from = choice.chosen[row] * classes
-            classScores.copyInto(chosenScores, row * classes, from, from + classes)
+            val from = choice.chosen[row]
+            chosenCells[row] = likely.indices[from]
+            scores.copyInto(chosenScores, row * classes, from * classes, (from + 1) * classes)
         }
         return count
     }
 
-    /** @param described the kernels of the chosen cells; null where there are none. */
-    private fun hold(
-        described: Tensor?,
-        live: LiveKernels,
-    ) {
+    private fun hold(live: LiveKernels) {
+        val described = describer.said.getValue("kernels")
         val width = facts.kernelWidth
         for (slot in 0 until live.count) {
-            val cell = choice.chosen[live.candidates[slot]]
-            described?.read(kernels, live.candidates[slot] * width, width, slot * width)
+            val from = live.candidates[slot]
+            val cell = chosenCells[from]
+            described.copyInto(kernels, slot * width, from * width, (from + 1) * width)
             cellBoxes.copyInto(keyframeBoxes, 4 * slot, 4 * cell, 4 * cell + 4)
         }
         for (places in listOf(boxes, seen, start, last)) keyframeBoxes.copyInto(places)

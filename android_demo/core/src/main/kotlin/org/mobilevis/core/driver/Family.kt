@@ -53,8 +53,8 @@ internal val LEARNED_QUERIES =
         embeddingWeight = 0f,
         partMasks = false,
         placeChannels = 0,
-    ) { _, facts, _, _, _ ->
-        QueryKernels(facts)
+    ) { engine, facts, _, _, _ ->
+        QueryKernels(engine, facts)
     }
 
 /** Ours, with a detector's cells. */

@@ -2,6 +2,7 @@ package org.mobilevis.core.driver
 
 import org.mobilevis.core.Stages
 import org.mobilevis.core.association.CameraWatch
+import org.mobilevis.core.engine.Engine
 import org.mobilevis.core.engine.Tensor
 import org.mobilevis.core.mask.LogitPlane
 
@@ -17,13 +18,11 @@ internal interface KernelSource {
      * Take a keyframe's kernels.
      *
      * @param encoded outputs of `encode`.
-     * @param decoded outputs of `decode`.
      * @param selection chooses among candidates.
      * @param live takes what is shown, all but the kernels themselves.
      */
     fun choose(
         encoded: Map<String, Tensor>,
-        decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,
         stages: Stages,
@@ -71,20 +70,33 @@ internal interface KernelSource {
 
 /** Learned queries: N kernels, reused as they are (MobileInst Eq. 2). */
 internal class QueryKernels(
+    private val engine: Engine,
     private val facts: MobileInstFacts,
 ) : KernelSource {
     override val lookWidth = facts.kernelWidth
     override val capacity = facts.queries
     private val kernels = FloatArray(facts.kernels.elements)
     private val classScores = FloatArray(facts.scores.elements)
+    private val decode = engine.metadata.entries.getValue("decode")
 
     override fun choose(
         encoded: Map<String, Tensor>,
-        decoded: Map<String, Tensor>,
         selection: KeyframeSelection,
         live: LiveKernels,
         stages: Stages,
-    ) = stages.time("association") {
+    ) {
+        val decoded =
+            stages.time("decode") {
+                engine.run("decode", decode.inputs.associate { it.name to encoded.getValue(it.name) })
+            }
+        stages.time("association") { select(decoded, selection, live) }
+    }
+
+    private fun select(
+        decoded: Map<String, Tensor>,
+        selection: KeyframeSelection,
+        live: LiveKernels,
+    ) {
         decoded.getValue("kernels").read(kernels)
         decoded.getValue("scores").read(classScores)
         selection.select(facts.queries, kernels, classScores, live)

@@ -79,7 +79,11 @@ class MobileInstDriver internal constructor(
                 place.camera?.show()
                 val (encoded, decodes) = look(place.keyframes)
                 isKeyframe = decodes
-                if (isKeyframe) decode(encoded) else source.reuse(encoded, live, place.camera, stages)
+                if (isKeyframe) {
+                    source.choose(encoded, selection, live, stages)
+                } else {
+                    source.reuse(encoded, live, place.camera, stages)
+                }
                 segment(encoded.getValue("mask_features"), place, isKeyframe)
             }
         return FrameResult(frameIndex++, size, instances, isKeyframe, stages.milliseconds)
@@ -118,18 +122,6 @@ class MobileInstDriver internal constructor(
         }
         place.resizer.resize(frame, input)
         return place
-    }
-
-    private fun decode(encoded: Map<String, Tensor>) {
-        val wanted =
-            engine.metadata.entries
-                .getValue("decode")
-                .inputs
-        val decoded =
-            stages.time("decode") {
-                engine.run("decode", wanted.associate { it.name to encoded.getValue(it.name) })
-            }
-        source.choose(encoded, decoded, selection, live, stages)
     }
 
     private fun segment(

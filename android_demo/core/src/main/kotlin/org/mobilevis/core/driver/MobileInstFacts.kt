@@ -24,7 +24,7 @@ internal class MobileInstFacts(
     /** Whether the frames between keyframes have an entry of their own. */
     val propagates = "propagate" in metadata.entries
 
-    /** (1, N, L). */
+    /** (1, N, L), of learned queries, or of as many of a detector's cells as a run takes. */
     val scores = output(metadata, "decode", "scores", 3)
 
     /** (1, S, D). */
@@ -61,16 +61,17 @@ internal class MobileInstFacts(
     /** (1, N, D), of learned queries. */
     val kernels by lazy { output(metadata, "decode", "kernels", listOf(queries, kernelWidth)) }
 
-    /** (1, N, 4), of a detector's cells. */
-    val boxes by lazy { output(metadata, "encode", "boxes", listOf(queries, 4)) }
+    /** (1, A, 1) in [0, 1], of a detector's cells. */
+    val objectness by lazy { output(metadata, "encode", "objectness", 3).also { check(it.shape[2] == 1, it.name) } }
 
-    /** (1, N, 1) in [0, 1]. */
-    val objectness by lazy { output(metadata, "encode", "objectness", listOf(queries, 1)) }
+    /** (1, A, 4). */
+    val boxes by lazy { output(metadata, "encode", "boxes", listOf(objectness.shape[1], 4)) }
 
-    /** (1, S, E), of chosen cells. */
+    /** (1, n, E), of as many chosen cells as a run takes. */
     val embeddings by lazy {
-        output(metadata, "describe", "kernels", listOf(maxInstances, kernelWidth))
-        output(metadata, "describe", "embeddings", 3).also { check(it.shape[1] == maxInstances, "embeddings") }
+        val embeddings = output(metadata, "describe", "embeddings", 3)
+        output(metadata, "describe", "kernels", listOf(embeddings.shape[1], kernelWidth))
+        embeddings
     }
 
     private companion object {
