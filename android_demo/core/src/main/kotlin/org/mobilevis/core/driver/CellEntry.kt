@@ -13,7 +13,8 @@ internal fun cellScorer(
     most: Int,
 ): CellEntry {
     val patches = mapOf("likely_stems" to "stem")
-    return CellEntry(engine, "decode", "likely_inside", patches, "likely_objectness" to "objectness", most)
+    val rows = "likely_objectness" to "objectness"
+    return CellEntry(engine, "decode", "likely_inside", patches, rows, most, FloatArray(1))
 }
 
 /** `describe`: kernels and embeddings of at most [most] chosen cells, the row of each its box. */
@@ -22,7 +23,9 @@ internal fun cellDescriber(
     most: Int,
 ): CellEntry {
     val patches = mapOf("chosen_stems" to "stem", "chosen_towers" to "tower")
-    return CellEntry(engine, "describe", "chosen_inside", patches, "chosen_boxes" to "boxes", most)
+    // Of a box without sides kernels are so large that rounding shows.
+    val unused = floatArrayOf(0f, 0f, 1f, 1f)
+    return CellEntry(engine, "describe", "chosen_inside", patches, "chosen_boxes" to "boxes", most, unused)
 }
 
 /**
@@ -37,6 +40,7 @@ internal fun cellDescriber(
  *   are, and the output (1, A, k) of `encode` whose rows it takes: all cells of the strides 8, 16 and 32 in turn, each
  *   level row by row.
  * @param most cells of a frame.
+ * @param unused the row (k) of what no cell has taken yet, which is computed, too.
  * @throws IllegalArgumentException the artefact has no such entry or inputs, or its sizes do not fit.
  */
 internal class CellEntry(
@@ -46,6 +50,7 @@ internal class CellEntry(
     patches: Map<String, String>,
     rows: Pair<String, String>,
     most: Int,
+    unused: FloatArray,
 ) {
     private val spec =
         requireNotNull(engine.metadata.entries[entry]?.takeIf { it.takes(patches.keys + inside + rows.first) }) {
@@ -90,6 +95,8 @@ internal class CellEntry(
     }
 
     init {
+        requireFit(row.size == unused.size, rows.first)
+        for (place in 0 until this.rows.size / row.size) this.rows.write(unused, place * row.size)
         val cells = levels.sumOf { it.height * it.width }
         requireFit(knownShape(rowsKnown, 3) == listOf(1, cells, row.size), rows.first)
         requireFit(this.inside.shape == listOf(slots, LEVELS.size, reach, reach), inside)
