@@ -65,8 +65,9 @@ def choose_cells(
     Returns:
         Indices, at most ``most``.
     """
-    candidates = np.flatnonzero(scores.max(axis=1, initial=0.0) >= least_score)
-    candidates = candidates[np.argsort(-scores[candidates].max(axis=1), kind="stable")]
+    best = scores.max(axis=1, initial=0.0)
+    candidates = np.flatnonzero(best >= least_score)
+    candidates = candidates[np.argsort(-best[candidates], kind="stable")]
     classes = scores[candidates].argmax(axis=1)
     return candidates[suppress(boxes[candidates], nms_iou, classes, most)]
 

@@ -48,11 +48,7 @@ from mobilevis.models.mobileinst.patch_readers import (
     SCORED_PATCH,
     PatchReaders,
 )
-from mobilevis.models.mobileinst.places import (
-    PLACE_CHANNELS,
-    place_channels,
-    place_kernel,
-)
+from mobilevis.models.mobileinst.places import PLACE_CHANNELS, place_channels, place_kernel
 
 STEMS = ("stem3", "stem4", "stem5")  # of the head, at strides 8, 16 and 32
 TOWERS = ("tower3", "tower4", "tower5")  # what it knows of where
@@ -97,10 +93,10 @@ class DenseMobileInst(KernelModel):
 
     def fold(self) -> None:
         """See ``Foldable``."""
-        self.folded = self.folded or self._patch_readers()
+        self.folded = self._patch_readers()
 
     def _patch_readers(self) -> PatchReaders:
-        """With the weights as they are now."""
+        """The folded ones, or with the weights as they are now."""
         readers = [reader for reader in self.cell_heads if isinstance(reader, CellReader)]
         return self.folded or PatchReaders(self.head.levels(), readers)
 

@@ -2,8 +2,8 @@
 
 Objectness says which of 4,200 cells may show anything: fewer than a hundred, mostly. The detector's class
 tower sees two cells around each cell, what is learned beyond it one more: read of patches, both are the same
-numbers as read of whole maps, where they took 11 % of a frame. A graph has fixed shapes, and each level its
-own weights: the levels lie side by side, as many cells of each, as the groups of one convolution.
+numbers as read of whole maps, where they took nearly a fifth of a frame. A graph has fixed shapes, and each
+level its own weights: the levels lie side by side, as many cells of each, as the groups of one convolution.
 """
 
 from __future__ import annotations
