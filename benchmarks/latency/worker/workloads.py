@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Callable, Optional, Protocol
 
@@ -121,35 +121,39 @@ class ForwardWorkload:
         return [Step({TOTAL["frames"]: self._entries.step()[0].milliseconds[TOTAL["entries"]]})]
 
 
-@dataclass
 class Recording:
-    """The steps of one workload, by column; a stage that a step lacks is None there."""
+    """The steps of one workload."""
 
-    at_s: list[float] = field(default_factory=list)
-    is_keyframe: list[Optional[bool]] = field(default_factory=list)
-    instances: list[Optional[int]] = field(default_factory=list)
-    milliseconds: dict[str, list[Optional[float]]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, Step]] = []
 
     def add(self, at_s: float, step: Step) -> None:
-        """Append one step that began ``at_s`` seconds after the worker did."""
-        for stage in step.milliseconds:
-            if stage not in self.milliseconds:
-                self.milliseconds[stage] = [None] * len(self.at_s)
-        for stage, column in self.milliseconds.items():
-            column.append(step.milliseconds.get(stage))
-        self.at_s.append(at_s)
-        self.is_keyframe.append(step.is_keyframe)
-        self.instances.append(step.instances)
+        """Append one step that began ``at_s`` seconds after the worker did.
+
+        In one operation: SIGTERM may raise anywhere, and the columns that are flushed then are equally long.
+        """
+        self._rows.append((at_s, step))
 
     def take(self) -> dict[str, Any]:
-        """The columns so far, for JSON, leaving none; to the nanosecond, which is the clock's own step."""
-        stages = {
-            stage: [None if value is None else round(value, 6) for value in column]
-            for stage, column in self.milliseconds.items()
+        """The columns so far, for JSON, leaving none; to the nanosecond, which is the clock's own step.
+
+        A stage that a step lacks is None there.
+        """
+        rows, self._rows = self._rows, []
+        steps = [step for _, step in rows]
+        stages = dict.fromkeys(stage for step in steps for stage in step.milliseconds)
+        return {
+            "at_s": [round(at_s, 6) for at_s, _ in rows],
+            "is_keyframe": [step.is_keyframe for step in steps],
+            "instances": [step.instances for step in steps],
+            "milliseconds": {
+                stage: [
+                    None if (value := step.milliseconds.get(stage)) is None else round(value, 6)
+                    for step in steps
+                ]
+                for stage in stages
+            },
         }
-        columns = {**vars(self), "at_s": [round(value, 6) for value in self.at_s], "milliseconds": stages}
-        self.at_s, self.is_keyframe, self.instances, self.milliseconds = [], [], [], {}
-        return columns
 
 
 def frames_obstacle(is_baseline: bool, source: Optional[str]) -> Optional[str]:

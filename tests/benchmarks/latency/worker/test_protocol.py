@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 
@@ -125,8 +126,9 @@ def test_a_clip_that_is_answered_at_once_is_one_round_of_all_its_frames():
     clips = Scripted(clock := Clock(), [(100.0, True)], frames=5)
     rounds, _ = measure([clips], [recording], PROTOCOL, lambda elapsed: None, origin=100.0, clock=clock)
     assert rounds == 10
-    assert len(recording.at_s) == 50
-    assert len(set(recording.at_s)) == 10
+    began = recording.take()["at_s"]
+    assert len(began) == 50
+    assert len(set(began)) == 10
 
 
 def test_frames_of_one_answer_do_not_settle_the_warm_up():
@@ -138,8 +140,8 @@ def test_frames_of_one_answer_do_not_settle_the_warm_up():
 
 def test_interleaved_workloads_take_turns():
     _, _, (a, b) = run([(10.0, False)], count=2)
-    merged = sorted([(at, "a") for at in a.at_s] + [(at, "b") for at in b.at_s])
-    assert "".join(name for _, name in merged) == "ab" * len(a.at_s)
+    merged = sorted([(at, name) for name, taken in (("a", a), ("b", b)) for at in taken.take()["at_s"]])
+    assert "".join(name for _, name in merged) == "ab" * (len(merged) // 2)
 
 
 def test_a_recording_keeps_the_columns_of_stages_that_come_late():
@@ -153,6 +155,28 @@ def test_a_recording_keeps_the_columns_of_stages_that_come_late():
         "milliseconds": {"frame": [1.0, 2.0], "decode": [None, 0.5]},
     }
     assert recording.take()["at_s"] == []
+
+
+@pytest.mark.parametrize("lines", range(20))
+def test_a_recording_that_is_interrupted_at_any_line_keeps_columns_of_one_length(lines):
+    recording, step, left = Recording(), Step({"frame": 2.0, "decode": 0.5}, True, 3), iter(range(lines))
+
+    def interrupt(frame, event, argument):
+        if event == "line" and next(left, None) is None:
+            raise KeyboardInterrupt
+        return interrupt
+
+    previous = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        recording.add(0.1, step)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(previous)
+    taken = recording.take()
+    columns = [taken["at_s"], taken["is_keyframe"], taken["instances"], *taken["milliseconds"].values()]
+    assert len({len(column) for column in columns}) == 1
 
 
 @pytest.mark.parametrize(
