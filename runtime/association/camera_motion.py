@@ -1,7 +1,7 @@
 """How the camera moved, turned and zoomed between two frames, and which objects went along; ours.
 
-``camera`` tells the step. One of Gauss and Newton from there (Lucas and Kanade, 1981, with the gradient of
-the first picture alone, as Baker and Matthews, 2004) tells turn and zoom, too, as well as five do. Places
+``camera`` tells the step. Two of Gauss and Newton from there (Lucas and Kanade, 1981, with the gradient of
+the first picture alone, as Baker and Matthews, 2004) tell turn and zoom, too, as well as five do. Places
 (y, x) are complex numbers y + x·i: to turn and zoom is a product.
 """
 
@@ -21,6 +21,8 @@ FINE_CELL = 8  # pixels of a cell in which objects are compared: with 16, AP is 
 MOST_ZOOM = 1.25  # from frame to frame: what is more was not found, but lost
 # Holds the motion back where a picture has no gradients that tell it, in grey levels a cell.
 LEAST_GRADIENT = 1.0
+# In 1,500 views of random blots one leaves up to 3.0 % of the zoom, two 0.6 for 0.06 ms, three 0.2.
+REFINEMENTS = 2
 # An object went along if that leaves less than this part of what standing still leaves of its picture: a car
 # that the camera follows stays.
 LESS_LEFT = 0.8
@@ -120,18 +122,21 @@ def _register(before: Miniature, now: Miniature, step: complex) -> tuple[complex
     """Turn and shift, in cells and about the middle, that take one picture to the other, from a step."""
     grid = _grid(now.shape)
     middle = (grid[0, 0] + grid[-1, -1]) / 2.0
-    away = (grid - middle).ravel()
-    down, right = (gradient.ravel() for gradient in np.gradient(before))
+    away = grid - middle
+    down, right = np.gradient(before)
     # What a picture changes by with a shift down or right, zoom, turn, and brightness.
     along, across = down * away.real + right * away.imag, right * away.real - down * away.imag
-    changes = np.stack([down, right, along, across, np.ones(before.size)])
+    changes = np.stack([down, right, along, across, np.ones(before.shape)]).reshape(5, -1)
     ridge = np.diag([before.size * LEAST_GRADIENT**2] * 4 + [1.0])
-    moved, inside = _sample(now, grid + step)
-    seen = changes * inside.ravel()
-    changed = np.linalg.solve(seen @ changes.T + ridge, seen @ (moved - before).ravel())
-    y, x, zoom, angle, _ = changed.tolist()
-    turn = 1.0 / complex(1.0 + zoom, angle)
-    return turn, step - turn * complex(y, x)
+    turn, shift = 1.0 + 0.0j, step
+    for _ in range(REFINEMENTS):
+        moved, inside = _sample(now, turn * away + (shift + middle))
+        seen = changes * inside.ravel()
+        changed = np.linalg.solve(seen @ changes.T + ridge, seen @ (moved - before).ravel())
+        y, x, zoom, angle, _ = changed.tolist()
+        turn /= complex(1.0 + zoom, angle)
+        shift -= turn * complex(y, x)
+    return turn, shift
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ from typing import Optional
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mobilevis.runtime.association.camera_motion import CameraMotion
@@ -66,13 +66,14 @@ def region(x0: int, y0: int, x1: int, y1: int) -> Region:
     right=st.floats(-60, 60),
     down=st.floats(-30, 30),
 )
+@example(seed=22, degrees=-3.0, zoom=0.94, right=4.0, down=0.0)  # one refinement leaves 2.05 % of the zoom
 def test_boxes_go_where_the_picture_went(seed, degrees, zoom, right, down):
     picture, motion = scene(seed), motion_of(degrees, zoom, right, down)
     found = follow(view(picture), view(picture, motion))
     assert found is not None
     moved = found.move_boxes(box(300, 100, 340, 180))[0].reshape(2, 2) * [WIDTH, HEIGHT]
-    assert moved.mean(axis=0) == pytest.approx(motion @ [320, 140, 1], abs=3.0)
-    assert moved[1] - moved[0] == pytest.approx([40 * zoom, 80 * zoom], rel=0.02)
+    assert moved.mean(axis=0) == pytest.approx(motion @ [320, 140, 1], abs=1.5)
+    assert moved[1] - moved[0] == pytest.approx([40 * zoom, 80 * zoom], rel=0.01)
 
 
 def test_what_moves_with_the_picture_is_carried_and_what_stays_is_not():

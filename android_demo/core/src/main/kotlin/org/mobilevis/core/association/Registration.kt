@@ -8,8 +8,11 @@ private const val LEAST_GRADIENT = 1.0
 /** Shifts down and right, zoom, turn, and brightness. */
 private const val CHANGES = 5
 
+/** Of turn, zoom and shift: one leaves up to 3 % of a zoom. */
+private const val REFINEMENTS = 2
+
 /**
- * Turn, zoom and shift that take one miniature to the next, in cells and about the middle: a step of Gauss and Newton
+ * Turn, zoom and shift that take one miniature to the next, in cells and about the middle: steps of Gauss and Newton
  * with the gradient of the first picture; see `mobilevis.runtime.association.camera_motion`.
  *
  * @param rows of the miniatures.
@@ -42,15 +45,27 @@ internal class Registration(
         stepRight: Double,
     ) {
         writeChanges(before)
-        collect(before, now, stepDown, stepRight)
-        solve()
+        along = 1.0
+        across = 0.0
+        down = stepDown
+        right = stepRight
+        repeat(REFINEMENTS) {
+            collect(before, now)
+            solve()
+            refine()
+        }
+    }
+
+    /** Undo what the picture changed by before it moves: by a turn and zoom, and by a shift. */
+    private fun refine() {
         val (y, x) = solution
         val (zoom, turn) = 1.0 + solution[2] to solution[3]
         val length = zoom * zoom + turn * turn
-        along = zoom / length
-        across = -turn / length
-        down = stepDown - (along * y - across * x)
-        right = stepRight - (across * y + along * x)
+        val (before, crosswise) = along to across
+        along = (before * zoom + crosswise * turn) / length
+        across = (crosswise * zoom - before * turn) / length
+        down -= along * y - across * x
+        right -= across * y + along * x
     }
 
     /** What a picture changes by with each of the [CHANGES], at each of its cells. */
@@ -73,12 +88,10 @@ internal class Registration(
         }
     }
 
-    /** The normal equations of what a step leaves of the difference into [system]. */
+    /** The normal equations of what the motion so far leaves of the difference into [system]. */
     private fun collect(
         before: Miniature,
         now: Miniature,
-        stepDown: Double,
-        stepRight: Double,
     ) {
         for (i in 0 until CHANGES) {
             system[i].fill(0.0)
@@ -86,7 +99,9 @@ internal class Registration(
         }
         for (row in 0 until rows) {
             for (column in 0 until columns) {
-                val (movedY, movedX) = row + stepDown to column + stepRight
+                val (y, x) = row - middleY to column - middleX
+                val movedY = along * y - across * x + down + middleY
+                val movedX = across * y + along * x + right + middleX
                 if (!now.holds(movedY, movedX)) continue
                 val left = now.sample(movedY, movedX) - before[row, column]
                 val at = (row * columns + column) * CHANGES
