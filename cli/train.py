@@ -51,11 +51,13 @@ def train(
     from mobilevis.cli.training_progress import show_progress
     from mobilevis.training import distributed
     from mobilevis.training.config import load_config
+    from mobilevis.training.memory import keep_freed_memory
     from mobilevis.training.precision import choose_device
     from mobilevis.training.trainer import Trainer
     from mobilevis.training.validation import BEST_FILE
 
     loaded = load_config(config, [*_set_overrides(data), *(overrides or [])])
+    keep_freed_memory()
     with distributed.process_group(choose_device(loaded.run.device)):
         trainer = Trainer(loaded, resume, strict, _held_out(loaded, strict))
         console = Console(quiet=distributed.rank() > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -14,6 +13,7 @@ from mobilevis.runtime.arrays import Image
 from mobilevis.training.samples.config import AugmentConfig, NearViewConfig
 
 Size = tuple[int, int]
+Bounds = tuple[tuple[int, int], tuple[int, int]]  # (left, top) and, behind the last, (right, bottom)
 
 # Predicted masks are at a quarter of the frame.
 MASK_STRIDE = 4
@@ -47,20 +47,39 @@ class View:
         """(H, W) source mask to its coverage of each quarter-resolution pixel, 0 to 255; at the edges of the
         source frame it fades within half a pixel of that."""
         quarter = np.zeros([side // MASK_STRIDE for side in self.canvas], dtype=np.uint8)
-        # Only where the mask lies: warping it over all of the canvas took three times as long.
-        box = cv2.boundingRect(mask.view(np.uint8))
-        there = self._matrix(mask.shape)
-        rows, columns = self._window(box, there)
-        if rows.start >= rows.stop or columns.start >= columns.stop:
-            return quarter
-        x, y = max(0, box[0] - 1), max(0, box[1] - 1)
-        part = mask[y : box[1] + box[3] + 1, x : box[0] + box[2] + 1].astype(np.uint8) * np.uint8(255)
-        there = there @ [[1, 0, x], [0, 1, y], [0, 0, 1]]
-        there[:, 2] -= (MASK_STRIDE * columns.start, MASK_STRIDE * rows.start)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        fine = cv2.warpAffine(part, there, (MASK_STRIDE * size[0], MASK_STRIDE * size[1]))
-        quarter[rows, columns] = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+        rows, columns, fine = self._covered(mask, MASK_STRIDE)
+        if fine.size:
+            size = (columns.stop - columns.start, rows.stop - rows.start)
+            quarter[rows, columns] = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
         return quarter
+
+    def full_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(H, W) source mask to the pixels of the canvas that it covers by half or more."""
+        covered = np.zeros(self.canvas, dtype=np.bool_)
+        rows, columns, fine = self._covered(mask, 1)
+        covered[rows, columns] = fine >= 128
+        return covered
+
+    def _covered(self, mask: NDArray[np.bool_], stride: int) -> tuple[slice, slice, Image]:
+        """Coverage, 0 to 255, of the canvas's pixels in the window of its cells that a source mask can touch.
+
+        Only there: warping it over all of the canvas took three times as long.
+
+        Returns:
+            Rows and columns of the window in cells of ``stride`` pixels, and its pixels.
+        """
+        there = self._matrix(mask.shape)
+        inside = _bounds(mask)
+        rows, columns = self._window(inside, there, stride)
+        size = (stride * max(0, columns.stop - columns.start), stride * max(0, rows.stop - rows.start))
+        if not all(size):
+            return slice(0), slice(0), np.zeros((0, 0), dtype=np.uint8)
+        (left, top), (right, bottom) = inside
+        x, y = max(0, left - 1), max(0, top - 1)
+        part = mask[y : bottom + 1, x : right + 1].astype(np.uint8) * np.uint8(255)
+        there = there @ [[1, 0, x], [0, 1, y], [0, 0, 1]]
+        there[:, 2] -= (stride * columns.start, stride * rows.start)
+        return rows, columns, cv2.warpAffine(part, there, size)
 
     def _matrix(self, source: Size) -> NDArray[np.float64]:
         """The (2, 3) affine map of a source frame's pixels to the canvas's, integers at their centres."""
@@ -72,20 +91,17 @@ class View:
         matrix[:2, 2] -= self.offset[::-1]
         return matrix[:2] if self.motion is None else self.motion @ matrix
 
-    def _window(self, box: Sequence[int], matrix: NDArray[np.float64]) -> tuple[slice, slice]:
-        """Rows and columns of the quarter-resolution canvas that a source box, x, y, width and height in
-        pixels, can touch where ``matrix`` puts it."""
-        left, top, right, bottom = box[0] - 1, box[1] - 1, box[0] + box[2], box[1] + box[3]
+    def _window(self, bounds: Bounds, matrix: NDArray[np.float64], stride: int) -> tuple[slice, slice]:
+        """Rows and columns of the canvas's cells of ``stride`` pixels that what lies in some bounds of the
+        source can touch where ``matrix`` puts it."""
+        (left, top), (right, bottom) = bounds
+        left, top = left - 1, top - 1
         corners = np.array([[left, top, 1], [right, top, 1], [left, bottom, 1], [right, bottom, 1]])
-        places = corners @ matrix.T / MASK_STRIDE
+        places = corners @ matrix.T / stride
         low, high = np.floor(places.min(0)).astype(int), np.ceil(places.max(0)).astype(int) + 1
-        limits = (self.canvas[1] // MASK_STRIDE, self.canvas[0] // MASK_STRIDE)
+        limits = (self.canvas[1] // stride, self.canvas[0] // stride)
         columns, rows = (slice(max(0, a), min(b, limit)) for a, b, limit in zip(low, high, limits))
         return rows, columns
-
-    def full_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(H, W) source mask to the pixels of the canvas that it covers by half or more."""
-        return self._place(_resize(mask.astype(np.uint8) * np.uint8(255), self.size)) >= 128
 
     def _place(self, resized: Image) -> Image:
         if self.flip:
@@ -98,6 +114,17 @@ class View:
         result = np.zeros((height, width, *resized.shape[2:]), dtype=np.uint8)
         result[: content.shape[0], : content.shape[1]] = content
         return result
+
+
+def _bounds(mask: NDArray[np.bool_]) -> Bounds:
+    """Of what a mask covers; nothing for an empty one.
+
+    Of masks as pycocotools decodes them, column by column, ``cv2.boundingRect`` takes four times as long.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return (0, 0), (0, 0)
+    return (int(columns[0]), int(rows[0])), (int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _resize(image: Image, size: Size) -> Image:

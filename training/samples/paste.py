@@ -38,7 +38,8 @@ def paste_objects(
     front = np.zeros(onto.image.shape[:2], dtype=bool)
     for look in pasted:
         front |= look()
-    own = [partial(_behind, front, onto, index) for index in range(len(onto.masks))]
+    visible = np.asfortranarray(~front)  # as masks are decoded: the product takes a tenth of the time
+    own = [partial(_behind, visible, onto, index) for index in range(len(onto.masks))]
     first = int(onto.identities.max(initial=0)) + 1
     return replace(
         onto,
@@ -46,7 +47,7 @@ def paste_objects(
         masks=LazyMasks([*own, *pasted], lambda make: make()),
         labels=np.concatenate([onto.labels, other.labels[chosen]]),
         identities=np.concatenate([onto.identities, first + np.arange(len(chosen))]),
-        crowd=None if onto.crowd is None else onto.crowd & ~front,
+        crowd=None if onto.crowd is None else onto.crowd & visible,
     )
 
 
@@ -63,5 +64,5 @@ def _look(other: SourceFrame, view: View, index: int) -> NDArray[np.bool_]:
     return view.full_mask(other.masks[index])
 
 
-def _behind(front: NDArray[np.bool_], onto: SourceFrame, index: int) -> NDArray[np.bool_]:
-    return onto.masks[index] & ~front
+def _behind(visible: NDArray[np.bool_], onto: SourceFrame, index: int) -> NDArray[np.bool_]:
+    return onto.masks[index] & visible

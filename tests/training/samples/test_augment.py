@@ -42,6 +42,26 @@ def test_a_mask_moves_with_its_frame(seed: int, height: int, width: int) -> None
     assert difference.max() < 80
 
 
+@given(
+    seed=st.integers(0, 1000),
+    flip=st.booleans(),
+    size=st.tuples(st.integers(20, 90), st.integers(20, 90)),
+    shift=st.tuples(st.integers(-40, 60), st.integers(-40, 60)),
+)
+def test_a_full_mask_covers_what_its_frame_shows(seed, flip, size, shift) -> None:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((48, 64), dtype=bool, order="F" if seed % 2 else "C")
+    top, left = rng.integers(0, (44, 60))
+    mask[top : top + rng.integers(4, 49), left : left + rng.integers(4, 65)] = True
+    view = View(flip, size, (60, 80), (0, 0), np.array([[1.0, 0.0, shift[1]], [0.0, 1.0, shift[0]]]))
+    shown = view.frame(np.repeat(mask[..., None], 3, axis=2).astype(np.uint8) * np.uint8(255))[..., 0]
+    covered = view.full_mask(mask)
+    assert covered.shape == (60, 80)
+    # But for pixels that it covers in part: there one resamples with the mean, the other between two pixels.
+    certain = (shown > 192) | (shown < 64)
+    np.testing.assert_array_equal(covered[certain], shown[certain] > 128)
+
+
 def test_frames_are_reduced_and_enlarged_alike() -> None:
     """Half and twice are as far from 1: the scale is drawn from its logarithm."""
     rng = np.random.default_rng(0)
