@@ -24,12 +24,11 @@ from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
-from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
+from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, ObjectFinder, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
-from mobilevis.runtime.patches import CellDescriber, CellScorer
 from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
@@ -103,8 +102,8 @@ class ClipMeasure:
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         self._artefact, self._options = artefact, options
         self._encoder = FrameEncoder(artefact)
-        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         self._selection = Selection(artefact, options)
+        self._finder = ObjectFinder(artefact, self._selection, SCORE, NMS_IOU)
         self._stride = int(artefact.metadata.options["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
 
@@ -132,26 +131,11 @@ class ClipMeasure:
 
     def _look(self, frame: Image) -> Objects:
         features, letterbox = self._encoder.encode(frame, Stages())
-        objectness = features["objectness"][0]
-        likely = cells.find_likely(objectness[:, 0], SCORE, fewest=0)
-        scores = self._scorer.run(features, likely, objectness[likely])["scores"]
-        boxes = features["boxes"][0][likely]
-        chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
-        scores, boxes = scores[chosen], boxes[chosen]
-        described = self._describer.run(features, likely[chosen], boxes)
-        masks = self._segment(described["kernels"], features["mask_features"])
-        masks = cells.cut_to_boxes(masks, boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
-        rows, columns = letterbox.content_cells(self._stride)
-        return Objects(
-            described["kernels"],
-            described["embeddings"],
-            scores,
-            boxes,
-            masks,
-            features,
-            (rows, columns),
-            self._encoder.picture.copy(),
-        )
+        found = self._finder.find(features, Stages())
+        masks = self._segment(found.kernels, features["mask_features"])
+        masks = cells.cut_to_boxes(masks, found.boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
+        content = letterbox.content_cells(self._stride)
+        return Objects(*found, masks, features, content, self._encoder.picture.copy())
 
     def _segment(self, kernels: Array, mask_features: Array) -> Array:
         if not len(kernels):
