@@ -185,18 +185,18 @@ class ClipMeasure:
 
     def _identities(self, *frames: Objects) -> list[Identities]:
         """What the association says of each frame if they follow directly."""
+        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
         setting = Setting(
             self._selection,
             self._options.score_threshold,
             DenseDriver.same_object_iou,
             DenseDriver.still_one_iou,
             DenseDriver.class_weight,
-            DenseDriver.follows_camera,
+            camera,
             DenseDriver.embedding_weight,
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
-        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
         return [self._follow(follower, camera, frame) for frame in frames]
 
     def _follow(self, follower: Follower, camera: CameraWatch, frame: Objects) -> Identities:
@@ -206,7 +206,7 @@ class ClipMeasure:
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
         camera.show(frame.picture)
-        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, camera)
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit)
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.

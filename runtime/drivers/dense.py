@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mobilevis.runtime import cells
-from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.association.regions import Region
@@ -76,6 +76,7 @@ class DenseDriver(MobileInstDriver):
     # .906, and .967, .938 and .915.
     embedding_weight = 0.5
     place_channels = cells.PLACE_CHANNELS
+    _camera: CameraWatch  # as it follows the camera
 
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         super().__init__(artefact, options)
@@ -84,13 +85,7 @@ class DenseDriver(MobileInstDriver):
     def reset(self) -> None:
         """Forget the video."""
         super().reset()
-        self._camera = CameraWatch(self._artefact.metadata.input_size, self._propagates)
         self._regions: list[Region] = []  # of the last frame's masks
-
-    def _look(self, frame: Image, stages: Stages) -> tuple[bool, Features, Letterbox]:
-        looked = super()._look(frame, stages)
-        self._camera.show(self._encoder.picture)
-        return looked
 
     def _decode(self, features: Features, stages: Stages) -> None:
         found = self._finder.find(features, stages)
@@ -121,7 +116,7 @@ class DenseDriver(MobileInstDriver):
         with stages("masks"):
             learned = mask_features[:, : -self.place_channels]
             cut = objects.cut(logits, self._mask_logit)
-            masks = FrameMasks(cut, content, learned, self._mask_logit, self._camera)
+            masks = FrameMasks(cut, content, learned, self._mask_logit)
             if not self._propagates:
                 tight = [shown.region.box for shown in masks.foregrounds]
                 objects.see(*cells.as_fractions(tight, cut.shape[1:]))
