@@ -24,12 +24,11 @@ from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.association.kernels import cosine
-from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
+from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, ObjectFinder, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
-from mobilevis.runtime.patches import CellDescriber, CellScorer
 from mobilevis.runtime.places import PlacedKernels
 from mobilevis.runtime.sources import open_source
 from mobilevis.runtime.stages import Stages
@@ -103,8 +102,8 @@ class ClipMeasure:
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         self._artefact, self._options = artefact, options
         self._encoder = FrameEncoder(artefact)
-        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         self._selection = Selection(artefact, options)
+        self._finder = ObjectFinder(artefact, self._selection, SCORE, NMS_IOU)
         self._stride = int(artefact.metadata.options["mask_stride"])
         self._mask_logit = logit(options.mask_threshold)
 
@@ -132,26 +131,11 @@ class ClipMeasure:
 
     def _look(self, frame: Image) -> Objects:
         features, letterbox = self._encoder.encode(frame, Stages())
-        objectness = features["objectness"][0]
-        likely = cells.find_likely(objectness[:, 0], SCORE, fewest=0)
-        scores = self._scorer.run(features, likely, objectness[likely])["scores"]
-        boxes = features["boxes"][0][likely]
-        chosen = cells.choose_cells(scores, boxes, SCORE, NMS_IOU, self._selection.max_instances)
-        scores, boxes = scores[chosen], boxes[chosen]
-        described = self._describer.run(features, likely[chosen], boxes)
-        masks = self._segment(described["kernels"], features["mask_features"])
-        masks = cells.cut_to_boxes(masks, boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
-        rows, columns = letterbox.content_cells(self._stride)
-        return Objects(
-            described["kernels"],
-            described["embeddings"],
-            scores,
-            boxes,
-            masks,
-            features,
-            (rows, columns),
-            self._encoder.picture.copy(),
-        )
+        found = self._finder.find(features, Stages())
+        masks = self._segment(found.kernels, features["mask_features"])
+        masks = cells.cut_to_boxes(masks, found.boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
+        content = letterbox.content_cells(self._stride)
+        return Objects(*found, masks, features, content, self._encoder.picture.copy())
 
     def _segment(self, kernels: Array, mask_features: Array) -> Array:
         if not len(kernels):
@@ -201,18 +185,18 @@ class ClipMeasure:
 
     def _identities(self, *frames: Objects) -> list[Identities]:
         """What the association says of each frame if they follow directly."""
+        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
         setting = Setting(
             self._selection,
             self._options.score_threshold,
             DenseDriver.same_object_iou,
             DenseDriver.still_one_iou,
             DenseDriver.class_weight,
-            DenseDriver.follows_camera,
+            camera,
             DenseDriver.embedding_weight,
         )
         association = find_association(self._options.association)
         follower: Follower = association.make_follower(setting, self._options)
-        camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
         return [self._follow(follower, camera, frame) for frame in frames]
 
     def _follow(self, follower: Follower, camera: CameraWatch, frame: Objects) -> Identities:
@@ -222,7 +206,7 @@ class ClipMeasure:
         order = follower.on_keyframe(frame.embeddings, frame.scores)
         learned = frame.features["mask_features"][:, : -cells.PLACE_CHANNELS]
         camera.show(frame.picture)
-        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit, camera)
+        masks = FrameMasks(frame.masks[order], frame.content, learned, self._mask_logit)
         tracked = follower.on_masks(masks, Stages())
         rows, columns = frame.content
         # The association may fuse masks: an object is the one that its mask overlaps most.

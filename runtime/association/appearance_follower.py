@@ -61,9 +61,9 @@ class AppearanceFollower:
 
     def _find_camera_step(self, masks: FrameMasks) -> Optional[Step]:
         """How far the picture moved since the last masks, in cells of masks; None where it does not tell."""
-        if masks.camera is None:
+        if self._setting.camera is None:
             return None
-        pair = masks.camera.look()
+        pair = self._setting.camera.look()
         stride = pair.input_size[0] // masks.whole.shape[1]
         return None if pair.step is None else (pair.step[0] / stride, pair.step[1] / stride)
 
@@ -101,6 +101,6 @@ def follow_appearances(
 ) -> AppearanceFollower:
     """The association ``appearance``."""
     association = AppearanceAssociation(
-        match_similarity, birth_score, keep_lost, setting.class_weight, setting.follows_camera
+        match_similarity, birth_score, keep_lost, setting.class_weight, setting.camera is not None
     )
     return AppearanceFollower(association, setting)

@@ -39,8 +39,8 @@ class Setting:
         still_one_iou: and by so much, if they were one object's on the keyframe: as kernels are reused masks
             change, and one object would be two for a frame.
         class_weight: what an appearance loses where the classes are not alike at all.
-        follows_camera: whether masks are expected where the picture moved to; otherwise objects go on at
-            their speeds.
+        camera: watches the video, and is shown each frame before its masks are, which are expected where
+            the picture moved to; None where objects go on at their speeds.
         embedding_weight: length of a kernel's embedding beside its mask's appearance, which has length 1; 0
             where kernels do not say who is who.
     """
@@ -50,7 +50,7 @@ class Setting:
     same_object_iou: float
     still_one_iou: float
     class_weight: float
-    follows_camera: bool
+    camera: Optional[CameraWatch]
     embedding_weight: float
 
 
@@ -63,14 +63,12 @@ class FrameMasks:
         content: rows and columns of ``whole`` without the padding.
         mask_features: (1, C, h, w) float32 that they were made from.
         threshold: logit above which a cell is foreground.
-        camera: watches the video, and was shown the frame; None where nobody does.
     """
 
     whole: Array
     content: tuple[int, int]
     mask_features: Array
     threshold: float
-    camera: Optional[CameraWatch] = None
 
     @property
     def logits(self) -> Array:

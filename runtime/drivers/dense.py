@@ -9,9 +9,10 @@ where the place stayed behind, .94 where it went along.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mobilevis.runtime import cells
-from mobilevis.runtime.arrays import Array, Image
+from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.association.regions import Region
@@ -75,41 +76,22 @@ class DenseDriver(MobileInstDriver):
     # .906, and .967, .938 and .915.
     embedding_weight = 0.5
     place_channels = cells.PLACE_CHANNELS
+    _camera: CameraWatch  # as it follows the camera
 
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
-        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         super().__init__(artefact, options)
+        self._finder = ObjectFinder(artefact, self._selection, options.score_threshold, options.nms_iou)
 
     def reset(self) -> None:
         """Forget the video."""
         super().reset()
-        self._camera = CameraWatch(self._artefact.metadata.input_size, self._propagates)
         self._regions: list[Region] = []  # of the last frame's masks
 
-    def _look(self, frame: Image, stages: Stages) -> tuple[bool, Features, Letterbox]:
-        looked = super()._look(frame, stages)
-        self._camera.show(self._encoder.picture)
-        return looked
-
     def _decode(self, features: Features, stages: Stages) -> None:
-        options = self.options
-        with stages("selection"):
-            objectness = features["objectness"][0]
-            fewest = self._scorer.cells_at_once  # of which at least it is known how sure the network is
-            likely = cells.find_likely(objectness[:, 0], options.score_threshold, fewest)
-        with stages("decode"):
-            scores = self._scorer.run(features, likely, objectness[likely])["scores"]
-        with stages("selection"):
-            self._selection.watch(scores)
-            scores, boxes = self._selection.drop_classes(scores), features["boxes"][0][likely]
-            most = self._selection.max_instances
-            chosen = cells.choose_cells(scores, boxes, options.score_threshold, options.nms_iou, most)
-            scores, boxes, chosen = scores[chosen], boxes[chosen], likely[chosen]
-        with stages("describe"):
-            described = self._describer.run(features, chosen, boxes)
+        found = self._finder.find(features, stages)
         with stages("association"):
-            order = self._follower.on_keyframe(described["embeddings"], scores)
-        self._objects = PlacedKernels(described["kernels"][order], boxes[order])
+            order = self._follower.on_keyframe(found.embeddings, found.scores)
+        self._objects = PlacedKernels(found.kernels[order], found.boxes[order])
         self._looks_first = False
 
     def _reuse(self, features: Features, stages: Stages) -> None:
@@ -134,7 +116,7 @@ class DenseDriver(MobileInstDriver):
         with stages("masks"):
             learned = mask_features[:, : -self.place_channels]
             cut = objects.cut(logits, self._mask_logit)
-            masks = FrameMasks(cut, content, learned, self._mask_logit, self._camera)
+            masks = FrameMasks(cut, content, learned, self._mask_logit)
             if not self._propagates:
                 tight = [shown.region.box for shown in masks.foregrounds]
                 objects.see(*cells.as_fractions(tight, cut.shape[1:]))
@@ -148,6 +130,59 @@ class DenseDriver(MobileInstDriver):
     def _segment_objects(self, mask_features: Array, stages: Stages) -> Array:
         with stages("segment"):
             return segment_kernels(self._artefact, self._selection, self._objects.kernels, mask_features)
+
+
+class FoundObjects(NamedTuple):
+    """The S objects of a frame, by falling score.
+
+    Attributes:
+        kernels: (S, D + 5).
+        embeddings: (S, E).
+        scores: (S, C) in [0, 1].
+        boxes: (S, 4), fractions of the input.
+    """
+
+    kernels: Array
+    embeddings: Array
+    scores: Array
+    boxes: Array
+
+
+class ObjectFinder:
+    """Scores the likely cells of a frame, chooses those that show an object and describes them.
+
+    Args:
+        artefact: of a model with dense kernels.
+        selection: which classes are kept, and how many objects; it is told the scores.
+        least_score: cells below it show nothing.
+        nms_iou: a cell is dropped for a better one of its class whose box overlaps it by more.
+
+    Raises:
+        ValueError: the artefact has no such entries.
+    """
+
+    def __init__(self, artefact: Artefact, selection: Selection, least_score: float, nms_iou: float) -> None:
+        self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
+        self._selection, self._least_score, self._nms_iou = selection, least_score, nms_iou
+
+    def find(self, features: Features, stages: Stages) -> FoundObjects:
+        """The objects of a frame that ``encode`` says this of, as the stages ``selection``, ``decode`` and
+        ``describe``."""
+        with stages("selection"):
+            objectness = features["objectness"][0]
+            fewest = self._scorer.cells_at_once  # of which at least it is known how sure the network is
+            likely = cells.find_likely(objectness[:, 0], self._least_score, fewest)
+        with stages("decode"):
+            scores = self._scorer.run(features, likely, objectness[likely])["scores"]
+        with stages("selection"):
+            self._selection.watch(scores)
+            scores, boxes = self._selection.drop_classes(scores), features["boxes"][0][likely]
+            most = self._selection.max_instances
+            chosen = cells.choose_cells(scores, boxes, self._least_score, self._nms_iou, most)
+            scores, boxes, chosen = scores[chosen], boxes[chosen], likely[chosen]
+        with stages("describe"):
+            described = self._describer.run(features, chosen, boxes)
+        return FoundObjects(described["kernels"], described["embeddings"], scores, boxes)
 
 
 def segment_kernels(artefact: Artefact, selection: Selection, kernels: Array, mask_features: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.association import find_association
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.choices import Option
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
@@ -97,13 +98,15 @@ class MobileInstDriver:
     def reset(self) -> None:
         """Forget the video."""
         self._frame_index = 0
+        size = self._artefact.metadata.input_size
+        self._camera = CameraWatch(size, self._propagates) if self.follows_camera else None
         setting = Setting(
             self._selection,
             self.options.score_threshold,
             self.same_object_iou,
             self.still_one_iou,
             self.class_weight,
-            self.follows_camera,
+            self._camera,
             self.embedding_weight,
         )
         association = find_association(self.options.association)
@@ -120,6 +123,8 @@ class MobileInstDriver:
         stages = Stages()
         with stages("frame"):
             is_keyframe, features, letterbox = self._look(frame, stages)
+            if self._camera is not None:
+                self._camera.show(self._encoder.picture)
             if is_keyframe:
                 self._keyframe_features = features["mask_features"]
                 self._decode(features, stages)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 import pytest
 
-from mobilevis.runtime.association.appearance import AppearanceAssociation
-from mobilevis.runtime.association.appearance_follower import AppearanceFollower
+from mobilevis.runtime.association import BIRTH_SCORE, KEEP_LOST_FRAMES, MATCH_SIMILARITY
+from mobilevis.runtime.association.appearance_follower import AppearanceFollower, follow_appearances
+from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import FrameMasks, Setting
 from mobilevis.runtime.drivers.frames import Selection
 from mobilevis.runtime.drivers.options import InstanceOptions
@@ -18,10 +21,11 @@ EMBEDDINGS = np.eye(2, dtype=np.float32)
 SCORES = np.array([[0.9], [0.8]], dtype=np.float32)
 
 
-def follower(embedding_weight: float) -> AppearanceFollower:
+def follower(embedding_weight: float, camera: Optional[CameraWatch] = None) -> AppearanceFollower:
     choice = Selection(SquaresArtefact(), InstanceOptions())
-    return AppearanceFollower(
-        AppearanceAssociation(), Setting(choice, 0.3, 0.7, 0.35, 0.2, False, embedding_weight)
+    setting = Setting(choice, 0.3, 0.7, 0.35, 0.2, camera, embedding_weight)
+    return follow_appearances(
+        setting, MATCH_SIMILARITY.default, BIRTH_SCORE.default, KEEP_LOST_FRAMES.default
     )
 
 
@@ -60,3 +64,14 @@ def test_kernels_of_one_object_do_not_part_for_a_frame_before_the_next_keyframe(
     reused = following.on_masks(FrameMasks(masks, GRID, features, 0.0), Stages())
     assert reused.ids.tolist() == [1]
     assert len(look(following, EMBEDDINGS, (0, 0), (0, 2))) == 2
+
+
+@pytest.mark.parametrize(("is_watched", "later"), [(False, [2, 1]), (True, [1, 2])])
+def test_an_object_is_expected_at_its_speed_unless_the_camera_is_watched(is_watched, later):
+    """It walks to the right; then there are two, one where it was and one where its speed takes it."""
+    camera = CameraWatch(GRID, tells_motion=False)
+    camera.show(np.zeros(GRID, np.uint8))
+    following = follower(0.0, camera if is_watched else None)
+    for x in range(0, 20, 4):
+        assert look(following, EMBEDDINGS, (0, x)) == [1]
+    assert look(following, EMBEDDINGS, (0, 16), (0, 20)) == later

@@ -28,7 +28,7 @@ class Scripted:
 
 
 def test_a_kernel_without_a_track_is_not_shown():
-    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.4, 0.8, False, 0.0))
+    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.4, 0.8, None, 0.0))
     chosen = follower.on_keyframe(np.eye(3, dtype=np.float32), np.full((3, 2), 0.9, dtype=np.float32))
     assert chosen.tolist() == [0, 2]
     features = np.ones((1, 3, 2, 2), np.float32)
@@ -37,7 +37,7 @@ def test_a_kernel_without_a_track_is_not_shown():
 
 
 def test_a_keyframe_s_masks_come_with_their_boxes_and_the_quality_of_their_cells():
-    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.4, 0.8, False, 0.0))
+    follower = KernelFollower(Scripted(), Setting(Everything(), 0.3, 0.4, 0.4, 0.8, None, 0.0))
     follower.on_keyframe(np.eye(3, dtype=np.float32), np.full((3, 2), 0.8, dtype=np.float32))
     logits = np.full((2, 4, 6), -9.0, np.float32)
     logits[0, 1:3, 2:5] = 2.0

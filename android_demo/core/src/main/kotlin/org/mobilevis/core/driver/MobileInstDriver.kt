@@ -248,7 +248,7 @@ class MobileInstDriver internal constructor(
                 options.birthScore.toFloat(),
                 options.keepLost ?: APPEARANCE_KEEP_LOST,
                 family.classWeight,
-                family.followsCamera,
+                followsCamera = camera != null,
             )
     }
 
