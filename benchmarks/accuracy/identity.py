@@ -20,9 +20,8 @@ from mobilevis.benchmarks.accuracy.box_pairs import CLEAR_RATIO, join_steps, sam
 from mobilevis.runtime import cells
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.artefact import load_artefact
-from mobilevis.runtime.association import find_association
 from mobilevis.runtime.association.camera_watch import CameraWatch
-from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
+from mobilevis.runtime.association.follower import Follower, FrameMasks
 from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, ObjectFinder, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
@@ -186,17 +185,7 @@ class ClipMeasure:
     def _identities(self, *frames: Objects) -> list[Identities]:
         """What the association says of each frame if they follow directly."""
         camera = CameraWatch(self._artefact.metadata.input_size, tells_motion=False)
-        setting = Setting(
-            self._selection,
-            self._options.score_threshold,
-            DenseDriver.same_object_iou,
-            DenseDriver.still_one_iou,
-            DenseDriver.class_weight,
-            camera,
-            DenseDriver.embedding_weight,
-        )
-        association = find_association(self._options.association)
-        follower: Follower = association.make_follower(setting, self._options)
+        follower = DenseDriver.make_follower(self._selection, self._options, camera)
         return [self._follow(follower, camera, frame) for frame in frames]
 
     def _follow(self, follower: Follower, camera: CameraWatch, frame: Objects) -> Identities:

@@ -100,19 +100,25 @@ class MobileInstDriver:
         self._frame_index = 0
         size = self._artefact.metadata.input_size
         self._camera = CameraWatch(size, self._propagates) if self.follows_camera else None
-        setting = Setting(
-            self._selection,
-            self.options.score_threshold,
-            self.same_object_iou,
-            self.still_one_iou,
-            self.class_weight,
-            self._camera,
-            self.embedding_weight,
-        )
-        association = find_association(self.options.association)
-        self._follower: Follower = association.make_follower(setting, self.options)
+        self._follower = self.make_follower(self._selection, self.options, self._camera)
         policy = find_policy(self.options.keyframe_policy)
         self._keyframes: Keyframes = policy.start(self._interval, self.options)
+
+    @classmethod
+    def make_follower(
+        cls, selection: Selection, options: MobileInstOptions, camera: Optional[CameraWatch]
+    ) -> Follower:
+        """What says who is who in a video of this family's, by the association of the options."""
+        setting = Setting(
+            selection,
+            options.score_threshold,
+            cls.same_object_iou,
+            cls.still_one_iou,
+            cls.class_weight,
+            camera,
+            cls.embedding_weight,
+        )
+        return find_association(options.association).make_follower(setting, options)
 
     def flush(self) -> list[FrameResult]:
         """Nothing is owed: every frame was answered at once."""
