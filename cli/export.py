@@ -79,7 +79,7 @@ def export(
         Optional[Path],
         typer.Option(
             metavar="DIR|VIDEO|SET",
-            help="What 8 bits are chosen for: pictures, a video or COCO annotations, none of a test set.",
+            help="What 8 bits are chosen for: pictures, a video or a labelled set, none of a test set.",
         ),
     ] = None,
     mixed: Annotated[
@@ -151,7 +151,7 @@ def export_with_progress(
         config: of the model; must be the checkpoint's where there is one.
         calibration: clip for the parity gate.
         precision: of the artefacts.
-        calibrate: pictures, video or COCO annotations, for a precision that rounds weights for them.
+        calibrate: pictures, a video or a set, for a precision that rounds weights for them.
         simplify: run onnxsim on the ONNX graphs.
         options: the model's own export options, and others of ``export_model``.
 

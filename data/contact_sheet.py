@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from mobilevis.data.coco import load_coco, load_coco_results
 from mobilevis.data.images import image_folder, read_image
+from mobilevis.data.layouts import annotations_of, holds_videos
 from mobilevis.data.records import read_json
 from mobilevis.data.ytvis import load_ytvis, load_ytvis_results
 from mobilevis.runtime import rle
 from mobilevis.runtime.colors import TrackColors
 from mobilevis.runtime.draw import draw_mask
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import is_folder
 from mobilevis.runtime.images import MAX_PIXELS
 from mobilevis.runtime.labels import LabelLayer
 from mobilevis.runtime.rle import Rle
@@ -103,16 +103,14 @@ def contact_sheet(
     Raises:
         UserError: a file is malformed, or the images are not found.
     """
-    path, layout = Path(path), layout or SheetLayout()
-    if is_folder(path):
-        path = path / "instances.json"
+    path, layout = annotations_of(Path(path)), layout or SheetLayout()
     raw, results = read_json(path), None
     if isinstance(raw, list):
         if ground_truth is None:
             raise UserError("results name no images", path, "give the annotation file with --gt")
         path, results = Path(ground_truth), path
         raw = read_json(path)
-    read = _videos if isinstance(raw, dict) and "videos" in raw else _images
+    read = _videos if holds_videos(raw) else _images
     clips, notes = read(path, results, layout.min_score, strict)
     for note in notes:
         on_note(note)

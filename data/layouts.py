@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from mobilevis.data.coco import load_coco
 from mobilevis.data.images import image_folder
+from mobilevis.data.records import read_json
+from mobilevis.data.ytvis import load_ytvis
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.files import is_folder
 
 COCO_FILES = (
     "annotations/instances_{split}*.json",  # COCO
@@ -15,7 +18,8 @@ COCO_FILES = (
     "{split}/_annotations.coco.json",  # Roboflow
     "{split}.json",
 )
-ONE_COCO_FILE = ("annotations/instances_default.json", "instances.json", "annotations.json", "result.json")
+SET_FILE = "instances.json"
+ONE_COCO_FILE = ("annotations/instances_default.json", SET_FILE, "annotations.json", "result.json")
 YOLO_FOLDERS = ("images/{split}", "{split}/images")
 YOLO_NAMES = ("data.yaml", "dataset.yaml")
 HELD_OUT = ("val", "valid")  # the second is Roboflow's
@@ -58,6 +62,30 @@ def find_set(path: Path, split: str = "train") -> Optional[SetPlace]:
         return None
     known = ", ".join((*YOLO_NAMES, *patterns))
     raise UserError("no annotations of COCO's or YOLO's format are found", path, f"it needs one of {known}")
+
+
+def annotations_of(path: Path) -> Path:
+    """The annotations of a set as ``mobilevis data`` writes it, where a folder is given; else the file."""
+    return path / SET_FILE if is_folder(path) else path
+
+
+def frame_files(annotations: Path) -> list[Path]:
+    """The images of a COCO file, or the frames of a YouTube-VIS one, where the published layouts have them.
+
+    Raises:
+        UserError: the file is malformed, or its images are not found.
+    """
+    if holds_videos(read_json(annotations)):
+        names = [name for video in load_ytvis(annotations).videos for name in video.file_names]
+    else:
+        names = [image.file_name for image in load_coco(annotations).images]
+    folder = image_folder(annotations, names[0] if names else "")
+    return [folder / name for name in names]
+
+
+def holds_videos(raw: Any) -> bool:
+    """Whether the JSON of an annotation file is YouTube-VIS's, not COCO's."""
+    return isinstance(raw, dict) and "videos" in raw
 
 
 def find_held_out(path: Path) -> Optional[SetPlace]:

@@ -12,6 +12,7 @@ from rich.console import Console
 from mobilevis.cli.calibration import open_pictures
 from mobilevis.cli.export import _load, export_with_progress
 from mobilevis.cli.export_tables import print_report
+from mobilevis.data.synth import SynthOptions, generate
 from mobilevis.models import create_model
 from mobilevis.models.weights.bundled import bundled_checkpoint
 from mobilevis.models.weights.checkpoint import save_checkpoint
@@ -164,6 +165,14 @@ def test_calibration_pictures_may_be_those_of_coco_annotations(tmp_path):
     pictures = open_pictures(tmp_path / "set.json")
     assert pictures.stills
     assert [picture.shape[:2] for picture in pictures] == [(8, 12), (16, 6)]
+
+
+@pytest.mark.parametrize("given", ["", "instances.json"])
+def test_calibration_pictures_may_be_the_frames_of_a_set_of_videos(tmp_path, given):
+    generate(tmp_path / "set", SynthOptions(videos=2, frames=3, size=(64, 96)))
+    pictures = open_pictures(tmp_path / "set" / given)
+    assert pictures.stills
+    assert [picture.shape[:2] for picture in pictures] == [(64, 96)] * 6
 
 
 def test_the_report_shows_size_parity_speed_and_delegation(toy_export):
