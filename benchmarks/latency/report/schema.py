@@ -17,7 +17,6 @@ import numpy as np
 
 from mobilevis.benchmarks.latency.report.stats import Samples, Summary, summarise
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
 from mobilevis.runtime.reading import read_bounded
 
 SCHEMA = "mobilevis.latency/1"
@@ -175,11 +174,6 @@ class LatencyReport:
             item["valid"] = artefact.valid and self.error is None
             item["summary"] = {kind: _summaries(kind, series) for kind, series in artefact.workloads.items()}
         return json.dumps({"schema": SCHEMA, "valid": self.valid, **raw}, allow_nan=False)
-
-    def save(self, path: Union[str, Path]) -> None:
-        """Write the JSON; the file is whole or absent."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(self.to_json() + "\n", encoding="utf-8")
 
 
 def summary_groups(kind: str) -> dict[str, Optional[bool]]:
