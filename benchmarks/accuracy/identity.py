@@ -27,6 +27,7 @@ from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
 from mobilevis.runtime.patches import CellDescriber, CellScorer
@@ -105,7 +106,7 @@ class ClipMeasure:
         self._encoder = FrameEncoder(artefact)
         self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
         self._selection = Selection(artefact, options)
-        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._stride = Facts(artefact.metadata).whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
 
     def measure(self, frames: Sequence[Image]) -> dict[int, Counts]:
