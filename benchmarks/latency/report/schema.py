@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
 
+from mobilevis.benchmarks.latency.report.kinds import check_kinds
 from mobilevis.benchmarks.latency.report.stats import Samples, Summary, summarise
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.reading import read_bounded
@@ -213,10 +214,15 @@ def parse_report(raw: Any) -> LatencyReport:
         raise ValueError(f"schema {raw['schema']}, this version reads {SCHEMA}")
     fields = {name: value for name, value in raw.items() if name not in ("schema", "valid")}
     artefacts = [_parse_artefact(item) for item in raw["artefacts"]]
-    return LatencyReport(**{**fields, "setup": Setup(**raw["setup"]), "artefacts": artefacts})
+    setup = Setup(**check_kinds(Setup, raw["setup"]))
+    parsed = {**fields, "setup": setup, "artefacts": artefacts}
+    return LatencyReport(**check_kinds(LatencyReport, parsed))
 
 
 def _parse_artefact(raw: Mapping[str, Any]) -> ArtefactResult:
     fields = {name: value for name, value in raw.items() if name not in ("valid", "summary")}
-    result = ArtefactResult(**fields)
-    return replace(result, workloads={kind: Series(**item) for kind, item in raw["workloads"].items()})
+    series = {kind: Series(**check_kinds(Series, item)) for kind, item in raw["workloads"].items()}
+    for state in (fields.get("before"), fields.get("after")):
+        if state is not None and not 0 < state["probe_ms"] < float("inf"):
+            raise ValueError(f"probe_ms is {state['probe_ms']}")
+    return ArtefactResult(**check_kinds(ArtefactResult, {**fields, "workloads": series}))
