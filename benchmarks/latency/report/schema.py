@@ -11,12 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypedDict, Union
 
 import numpy as np
 
 from mobilevis.benchmarks.latency.report.kinds import check_kinds
 from mobilevis.benchmarks.latency.report.stats import Samples, Summary, summarise
+from mobilevis.benchmarks.latency.worker.environment import Snapshot
 from mobilevis.runtime.errors import UserError
 from mobilevis.runtime.reading import read_bounded
 
@@ -79,6 +80,22 @@ class Series:
             for at_s, value, is_keyframe in zip(self.at_s, self.milliseconds.get(name, ()), self.is_keyframe)
             if value is not None and (keyframes is None or bool(is_keyframe) == keyframes)
         ]
+
+
+class Reading(TypedDict):
+    """Of the device during a run."""
+
+    at_s: float
+    temperatures_c: Mapping[str, float]  # by thermal zone
+    frequencies_khz: Mapping[str, float]  # by pinned CPU
+
+
+class State(TypedDict):
+    """Of the device before or after a run."""
+
+    at_s: float
+    snapshot: Mapping[str, Any]
+    probe_ms: float  # of a fixed piece of work
 
 
 @dataclass(frozen=True)
@@ -223,6 +240,21 @@ def _parse_artefact(raw: Mapping[str, Any]) -> ArtefactResult:
     fields = {name: value for name, value in raw.items() if name not in ("valid", "summary")}
     series = {kind: Series(**check_kinds(Series, item)) for kind, item in raw["workloads"].items()}
     for state in (fields.get("before"), fields.get("after")):
-        if state is not None and not 0 < state["probe_ms"] < float("inf"):
-            raise ValueError(f"probe_ms is {state['probe_ms']}")
+        if state is not None:
+            check_state(state)
+    for reading in fields.get("readings", ()):
+        check_kinds(Reading, reading)
     return ArtefactResult(**check_kinds(ArtefactResult, {**fields, "workloads": series}))
+
+
+def check_state(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse what is no ``State`` of a device.
+
+    Raises:
+        ValueError, KeyError, TypeError: a fact is missing, of another type, or no duration.
+    """
+    if not 0 < check_kinds(State, raw)["probe_ms"] < float("inf"):
+        raise ValueError(f"probe_ms is {raw['probe_ms']}")
+    snapshot = raw["snapshot"]
+    check_kinds(Snapshot, {name: snapshot[name] for name in ("temperatures_c", "thermal_status")})
+    return raw
