@@ -49,19 +49,19 @@ class Facts:
             UnfitArtefactError: there is none, or it has not ``rank`` dimensions.
         """
         spec = self._entry(entry)
-        return _shape(spec and spec.inputs, name, f"input {name} of entry {entry}", rank)
+        return _shape(spec.inputs if spec else (), name, f"input {name} of entry {entry}", rank)
 
     def output(self, entry: str, name: str, rank: int) -> Shape:
         """The shape (1, …) of an entry's output; see ``input``."""
         spec = self._entry(entry)
-        return _shape(spec and spec.outputs, name, f"output {name} of entry {entry}", rank)
+        return _shape(spec.outputs if spec else (), name, f"output {name} of entry {entry}", rank)
 
     def _entry(self, name: str) -> Optional[EntrySpec]:
         return self.metadata.entries.get(name)
 
 
-def _shape(tensors: Optional[tuple[TensorSpec, ...]], name: str, what: str, rank: int) -> Shape:
-    shapes = [tensor.shape for tensor in tensors or () if tensor.name == name]
+def _shape(tensors: tuple[TensorSpec, ...], name: str, what: str, rank: int) -> Shape:
+    shapes = [tensor.shape for tensor in tensors if tensor.name == name]
     if not shapes:
         raise UnfitArtefactError(f"the artefact has no {what}")
     if len(shapes[0]) != rank:
