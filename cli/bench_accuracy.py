@@ -64,12 +64,12 @@ def accuracy(
     json_path: JsonOption = None,
 ) -> None:
     """Evaluate an artefact on a data set through the streaming runtime."""
-    from rich.console import Console
-
     from mobilevis.benchmarks.accuracy.evaluate import result_record
     from mobilevis.benchmarks.accuracy.run import default_options, run_accuracy
-    from mobilevis.cli.eval import print_accuracy, tracked, write_json
+    from mobilevis.cli.console import console_beside, print_written
+    from mobilevis.cli.eval import print_accuracy, tracked
     from mobilevis.cli.measured import open_measured
+    from mobilevis.cli.records import as_text, open_record
     from mobilevis.runtime.segmenter import VideoSegmenter
 
     loaded, facts = open_measured(artefact, checkpoint, input_size, max_instances, engine, threads)
@@ -81,16 +81,18 @@ def accuracy(
     }
     given = {**default_association(loaded.metadata), **driver_options(named, option)}
     segmenter = VideoSegmenter(loaded, **{**default_options(metric), **given})
-    console = Console()
+    console = console_beside([json_path])
+    inputs = {"the artefact": artefact, "the checkpoint": checkpoint, "the annotations": dataset}
     with ExitStack() as stack:
+        write = stack.enter_context(open_record(json_path, inputs, results))
         if results is None:
             results = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "results.json"
         result = run_accuracy(
             segmenter, metric, dataset, results, images, lambda items: tracked(console, items, metric), strict
         )
+        if loaded.metadata.has_random_weights:
+            console.print("[yellow]The artefact's weights are random: the figures mean nothing.[/]")
+        print_accuracy(console, result)
         record = result_record(result, dataset, results, artefact=facts, options=segmenter.options)
-    if loaded.metadata.has_random_weights:
-        console.print("[yellow]The artefact's weights are random: the figures mean nothing.[/]")
-    print_accuracy(console, result)
-    if json_path is not None:
-        write_json(console, json_path, record)
+        write(as_text(record))
+    print_written(console, [json_path])

@@ -154,11 +154,14 @@ def compare(
     from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
     from mobilevis.benchmarks.latency.report.schema import load_report
     from mobilevis.cli.latency_report import print_comparisons, wide_console
+    from mobilevis.runtime.errors import UserError
 
     report = load_report(first)
     comparisons = (
         compare_within(report) if second is None else compare_reports(report, load_report(second), force)
     )
+    if not comparisons:
+        raise UserError("nothing was timed on both sides", second or first, "measure again")
     print_comparisons(wide_console(), comparisons)
 
 

@@ -51,6 +51,7 @@ def paper(
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.cli.bench_latency import follow, progress_of
     from mobilevis.cli.options import parse_size
+    from mobilevis.cli.records import open_record
     from mobilevis.runtime.errors import UserError
 
     if not re.fullmatch(r"\d(,\d)*", tables):
@@ -58,19 +59,19 @@ def paper(
     rows = rows_of([int(number) for number in tables.split(",")])
     console = Console(stderr=True)
     size = parse_size(input_size, "--input-size")
-    artefacts, failed = _export_rows(console, rows, output, form, size, reuse)
-    paths = list(dict.fromkeys(artefacts.values()))
-    plan = Plan(
-        artefacts=paths,
-        protocol=find_protocol(protocol),
-        cpus=cpus,
-        interleave=True,
-        command=["mobilevis", *sys.argv[1:]],
-    )
-    with progress_of(console) as progress:
-        report, error = run_plan(open_device(device), plan, follow(progress, plan))
-    if json_path is not None:
-        report.save(json_path)
+    with open_record(json_path, {}) as write:
+        artefacts, failed = _export_rows(console, rows, output, form, size, reuse)
+        paths = list(dict.fromkeys(artefacts.values()))
+        plan = Plan(
+            artefacts=paths,
+            protocol=find_protocol(protocol),
+            cpus=cpus,
+            interleave=True,
+            command=["mobilevis", *sys.argv[1:]],
+        )
+        with progress_of(console) as progress:
+            report, error = run_plan(open_device(device), plan, follow(progress, plan))
+        write(report.to_json())
     if error is not None:
         raise error
     print(paper_table(report, {row: paths.index(path) for row, path in artefacts.items()}, failed))

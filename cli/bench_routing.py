@@ -53,8 +53,6 @@ def routing(
     json_path: JsonOption = None,
 ) -> None:
     """Layers that TAR's routers keep, and the AP, against fixed numbers of layers (Table 5, Fig. 5)."""
-    from rich.console import Console
-
     from mobilevis.benchmarks.accuracy.routing import (
         MIXED,
         against_row,
@@ -63,9 +61,11 @@ def routing(
         parse_pace,
         routing_record,
     )
+    from mobilevis.cli.console import console_beside, print_written
     from mobilevis.cli.eager import CHECKPOINT_SUFFIX
-    from mobilevis.cli.eval import tracked, write_json
+    from mobilevis.cli.eval import tracked
     from mobilevis.cli.measured import open_measured
+    from mobilevis.cli.records import as_text, open_record
 
     loaded, facts = open_measured(artefact, checkpoint, input_size, None, engine, threads)
     others = [
@@ -74,10 +74,12 @@ def routing(
         else open_measured(path, None, None, None, engine, threads)
         for path in against or ()
     ]
-    console = Console()
+    console = console_beside([json_path])
     fixed = layers or [loaded.metadata.options.get("decoder_layers", 1)]  # without routers any is refused
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    inputs = {"the artefact": artefact, "the checkpoint": checkpoint, "the annotations": dataset}
+    inputs |= {str(path): path for path in against or ()}
+    with open_record(json_path, inputs) as write, tempfile.TemporaryDirectory() as folder:
         for step in [parse_pace(text) for text in pace or ("0", "1", "2", MIXED)]:
             videos = paced_set(dataset, step, Path(folder), images)
             for count in (*fixed, None):
@@ -86,11 +88,11 @@ def routing(
             for other, about in others:
                 bar = partial(tracked, console, what=f"pace {step}, {about['file']}")
                 rows.append(against_row(other, videos, about["file"], bar))
-    compared = {"against": [about for _, about in others]} if others else {}
-    record = routing_record(rows, dataset, artefact=facts, **compared)
-    _print(console, record)
-    if json_path is not None:
-        write_json(console, json_path, record)
+        compared = {"against": [about for _, about in others]} if others else {}
+        record = routing_record(rows, dataset, artefact=facts, **compared)
+        _print(console, record)
+        write(as_text(record))
+    print_written(console, [json_path])
 
 
 def _print(console: Console, record: dict[str, Any]) -> None:

@@ -62,14 +62,13 @@ def soak(
     from mobilevis.benchmarks.latency.transports.registry import open_device
     from mobilevis.benchmarks.latency.worker.protocol import find_protocol
     from mobilevis.benchmarks.soak.run import run_soak
-    from mobilevis.cli.eval import write_json
+    from mobilevis.cli.console import print_written
     from mobilevis.cli.latency_report import wide_console
+    from mobilevis.cli.records import as_text, open_record
     from mobilevis.cli.stream import progress_bar
     from mobilevis.runtime.bundled_clip import bundled_clip
-    from mobilevis.runtime.outputs import check_outputs
     from mobilevis.runtime.special_files import writes_to_stdout
 
-    check_outputs({"--json": json_path}, {str(path): path for path in artefacts})
     plan = Plan(
         artefacts=tuple(artefacts),
         protocol=find_protocol("quick"),  # counts frames, not seconds
@@ -85,11 +84,13 @@ def soak(
     )
     transport = open_device(device, Access(python, scratch, ssh_config))
     console = wide_console(stderr=json_path is not None and writes_to_stdout(json_path))
-    with progress_bar(Console(stderr=True)) as progress:
-        record, error = run_soak(transport, plan, frames, _follow(progress, plan.artefacts, frames))
-    _print(console, record)
-    if json_path is not None:
-        write_json(console, json_path, record.to_dict())
+    inputs = {str(path): path for path in (*artefacts, plan.source) if path is not None}
+    with open_record(json_path, inputs) as write:
+        with progress_bar(Console(stderr=True)) as progress:
+            record, error = run_soak(transport, plan, frames, _follow(progress, plan.artefacts, frames))
+        _print(console, record)
+        write(as_text(record.to_dict()))
+    print_written(console, [json_path])
     if error is not None:
         raise error
     if not record.flat:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -34,16 +34,18 @@ def evaluate(
     json_path: JsonOption = None,
 ) -> None:
     """Evaluate results as the field's own evaluators do."""
-    from rich.console import Console
-
     from mobilevis.benchmarks.accuracy.evaluate import evaluate as evaluate_files
     from mobilevis.benchmarks.accuracy.evaluate import result_record
+    from mobilevis.cli.console import console_beside, print_written
+    from mobilevis.cli.records import as_text, open_record
 
-    console = Console()
-    result = evaluate_files(metric, gt, results, lambda items: tracked(console, items, "evaluating"), strict)
-    print_accuracy(console, result)
-    if json_path is not None:
-        write_json(console, json_path, result_record(result, gt, results))
+    console = console_beside([json_path])
+    with open_record(json_path, {"the annotations": gt, "the results": results}) as write:
+        bar = partial(tracked, console, what="evaluating")
+        result = evaluate_files(metric, gt, results, bar, strict)
+        print_accuracy(console, result)
+        write(as_text(result_record(result, gt, results)))
+    print_written(console, [json_path])
 
 
 def tracked(console: Console, items: Sequence[Any], what: str) -> Iterable[Any]:
@@ -72,13 +74,3 @@ def print_accuracy(console: Console, result: AccuracyResult) -> None:
 
 def _cell(value: Optional[float]) -> str:
     return "–" if value is None or value < 0 else f"{value:.4f}"
-
-
-def write_json(console: Console, path: Path, record: dict[str, Any]) -> None:
-    """Write a JSON file and say so."""
-    from mobilevis.cli.console import print_written
-    from mobilevis.runtime.files import atomic_path
-
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    print_written(console, [path])

@@ -192,11 +192,17 @@ def _choose_sinks(
     legend: bool,
 ) -> list[Callable[[], Sink]]:
     """What makes the sinks of the outputs asked for, by their options."""
+    from mobilevis.runtime.files import require_text
     from mobilevis.runtime.prelabels import CocoAnnotations
     from mobilevis.runtime.sinks import JsonLines, OverlayVideo, YoutubeVisResults
+    from mobilevis.runtime.sources import ImageFiles
     from mobilevis.runtime.vipseg import PanopticResults
 
     video = Path(source).resolve().stem.strip(".") or "video"
+    if outputs["--panoptic"] or outputs["--coco"]:  # they hold these names
+        files = range(opened.frame_count or 0) if isinstance(opened, ImageFiles) else ()
+        for name in (video, *map(opened.file_name, files)):
+            require_text(name, "an input")
     makers: dict[str, Callable[[Path], Sink]] = {
         "--output": lambda path: OverlayVideo(path, opened.fps, classes, legend=legend),
         "--results": lambda path: YoutubeVisResults(path, classes, video_id),

@@ -10,7 +10,7 @@ from typing import Optional, Union
 from mobilevis.runtime.digests import check_digests
 from mobilevis.runtime.engines.base import Artefact, check_threads
 from mobilevis.runtime.errors import UserError, unknown_name
-from mobilevis.runtime.files import file_exists
+from mobilevis.runtime.files import file_exists, require_text
 from mobilevis.runtime.formats import ENGINES, FORMATS, default_engine, describe_formats
 
 
@@ -21,6 +21,7 @@ def artefact_format(path: Union[str, Path]) -> str:
         UserError: nothing is there, the file is empty, or it is of no known format.
     """
     path = Path(path)
+    require_text(path, "the artefact")
     if not file_exists(path):
         raise UserError("there is no such artefact", path, "check the path, or export a model first")
     if path.is_dir():

@@ -135,6 +135,18 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def require_text(name: Union[str, Path], what: str) -> None:
+    """Refuse a name of a file that is no text: engines cannot open it, and no JSON can hold it.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
+    try:
+        str(name).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the name of {what} is no UTF-8", name, "rename it") from error
+
+
 def sha256_of(path: Union[str, Path]) -> str:
     """SHA-256 of a file, or of a folder: over its files' relative names and hashes, sorted by name."""
     path = Path(path)

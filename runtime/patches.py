@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import UnfitArtefactError
 
 LEVELS = (3, 4, 5)  # of strides 8, 16 and 32, as their maps are numbered
 
@@ -32,7 +33,7 @@ class CellEntry:
             outputs are.
 
     Raises:
-        ValueError: the artefact has no such entry or inputs.
+        UnfitArtefactError: the artefact has no such entry or inputs.
     """
 
     def __init__(
@@ -41,9 +42,7 @@ class CellEntry:
         spec = artefact.metadata.entries.get(entry)
         inputs = {} if spec is None else {tensor.name: tensor.shape for tensor in spec.inputs}
         if spec is None or set(inputs) != {inside, rows, *patches}:
-            raise ValueError(
-                f"the artefact was exported by an older mobilevis, with another {entry}: export it again"
-            )
+            raise UnfitArtefactError(f"the artefact was exported by an older mobilevis, with another {entry}")
         self._artefact, self._entry = artefact, entry
         self._inputs = {name: np.zeros(shape, dtype=np.float32) for name, shape in inputs.items()}
         self._widths = {tensor.name: tensor.shape[2] for tensor in spec.outputs}

@@ -26,6 +26,7 @@ from mobilevis.runtime.association.kernels import cosine
 from mobilevis.runtime.drivers.dense import DenseDriver, DenseOptions, ObjectFinder, segment_kernels
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.files import atomic_path, sha256_of
 from mobilevis.runtime.masks import logit, mask_iou
 from mobilevis.runtime.places import PlacedKernels
@@ -103,7 +104,7 @@ class ClipMeasure:
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._finder = ObjectFinder(artefact, self._selection, SCORE, NMS_IOU)
-        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._stride = Facts(artefact.metadata).whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
 
     def measure(self, frames: Sequence[Image]) -> dict[int, Counts]:

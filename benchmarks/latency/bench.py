@@ -21,7 +21,7 @@ from mobilevis.benchmarks.latency.worker.job import Job, Target
 from mobilevis.benchmarks.latency.worker.protocol import Protocol
 from mobilevis.benchmarks.latency.workers import choose_worker
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import sha256_of
+from mobilevis.runtime.files import require_text, sha256_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Plan:
         for path in (*self.artefacts, *self.baselines, *([self.source] if self.source else [])):
             if not path.exists():
                 raise UserError("there is no such file or folder", path, "check the path")
+            require_text(path, "the input")
         if not self.artefacts and not self.baselines:
             raise UserError("there is nothing to measure", fix="give an artefact or --baseline")
         if self.threads < 1:

@@ -105,7 +105,7 @@ def find_camera_motion(
     earlier, later = before.fine, now.fine
     assert earlier is not None
     assert later is not None
-    if earlier.shape != later.shape:
+    if earlier.shape != later.shape or min(now.coarse.shape) < 2:  # a single row or column has no gradients
         return None
     turn, shift = _register(before.coarse, now.coarse, complex(*step) / CELL)
     if not 1.0 / MOST_ZOOM <= abs(turn) <= MOST_ZOOM:

@@ -19,6 +19,7 @@ from mobilevis.runtime.drivers.seqformer import SeqFormerDriver, SeqFormerOption
 from mobilevis.runtime.drivers.tar import TarDvisPlusDriver, TarMinVISDriver, TarOptions
 from mobilevis.runtime.engines.base import Artefact
 from mobilevis.runtime.errors import UserError
+from mobilevis.runtime.facts import UnfitArtefactError
 
 MakeDriver = Callable[[Artefact, Any], Driver]
 DRIVERS: Mapping[str, tuple[MakeDriver, type[InstanceOptions]]] = {
@@ -63,5 +64,7 @@ def make_driver(artefact: Artefact, options: Mapping[str, Any]) -> Driver:
             )
         check_types(options_class, options)
         return driver(artefact, options_class(**options))
+    except UnfitArtefactError as error:
+        raise UserError(str(error), artefact.path, "export the model again") from error
     except ValueError as error:
         raise UserError(str(error), fix="give another value") from error

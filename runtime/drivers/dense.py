@@ -18,7 +18,9 @@ from mobilevis.runtime.association.follower import FrameMasks
 from mobilevis.runtime.association.regions import Region
 from mobilevis.runtime.drivers.frames import Features, Selection
 from mobilevis.runtime.drivers.mobileinst import MobileInstDriver, MobileInstOptions
+from mobilevis.runtime.drivers.mobileinst_facts import check_cells, check_streaming
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.patches import CellDescriber, CellScorer
 from mobilevis.runtime.places import PlacedKernels
@@ -81,6 +83,10 @@ class DenseDriver(MobileInstDriver):
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
         super().__init__(artefact, options)
         self._finder = ObjectFinder(artefact, self._selection, options.score_threshold, options.nms_iou)
+
+    def _check(self, facts: Facts) -> None:
+        check_streaming(facts)
+        check_cells(facts)
 
     def reset(self) -> None:
         """Forget the video."""

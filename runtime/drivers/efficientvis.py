@@ -12,6 +12,7 @@ from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
 from mobilevis.runtime.drivers.frames import EncodedFrame, FrameEncoder, Selection, join_frames
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import box_to_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
@@ -50,7 +51,9 @@ class EfficientVISDriver:
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
         self._least_score = options.score_threshold
-        self._clips: ClipBuffer[EncodedFrame] = ClipBuffer(int(artefact.metadata.options["clip_length"]))
+        self._clips: ClipBuffer[EncodedFrame] = ClipBuffer(
+            Facts(artefact.metadata).whole_number("clip_length")
+        )
         state = {tensor.name: tensor.shape for tensor in artefact.metadata.entries["decode"].inputs}
         self._state_shapes = {name: state[name] for name in ("queries", "carried")}
         self._mask_logit = logit(options.mask_threshold)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mobilevis.runtime.arrays import Array, Image
 from mobilevis.runtime.drivers.options import InstanceOptions, class_filter
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox, LetterboxResizer
 from mobilevis.runtime.stages import Stages
 
@@ -96,7 +97,7 @@ class Selection:
     """
 
     def __init__(self, artefact: Artefact, options: InstanceOptions) -> None:
-        self.max_instances = int(artefact.metadata.options["max_instances"])
+        self.max_instances = Facts(artefact.metadata).whole_number("max_instances")
         self._least_score = options.score_threshold
         self._kept_classes = class_filter(artefact.metadata.classes, options.classes)
         self.best_score = 0.0

@@ -16,6 +16,7 @@ from mobilevis.runtime.drivers.clips import Clip, ClipBuffer, frame_milliseconds
 from mobilevis.runtime.drivers.frames import EncodedFrame, FrameEncoder, Selection, join_frames
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
@@ -79,7 +80,7 @@ class MaXTronDriver(ABC):
         self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
-        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._stride = Facts(artefact.metadata).whole_number("mask_stride")
         self._clips: ClipBuffer[EncodedFrame] = ClipBuffer(entries["decode"].inputs[0].shape[0])
         self._window: Optional[ClipBuffer[Tubes]] = None
         if options.mode == "offline":

@@ -9,6 +9,7 @@ import numpy as np
 from mobilevis.runtime.arrays import Array
 from mobilevis.runtime.drivers.maxtron import MaXTronDriver, MaXTronOptions, Tubes
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.query_segments import (
     gather_segments,
     mask_scores,
@@ -45,7 +46,7 @@ class MaXTronVpsDriver(MaXTronDriver):
     """
 
     def __init__(self, artefact: Artefact, options: MaXTronVpsOptions) -> None:
-        self._stuff = [int(index) for index in artefact.metadata.options["stuff_classes"]]
+        self._stuff = Facts(artefact.metadata).classes("stuff_classes")
         self._least = np.full(len(artefact.metadata.classes), options.score_threshold, dtype=np.float32)
         self._least[self._stuff] = options.stuff_threshold
         self._mask_threshold = options.mask_threshold

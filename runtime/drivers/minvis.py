@@ -15,6 +15,7 @@ from mobilevis.runtime.association.kernels import SlotAssociation
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult, Instance
@@ -50,7 +51,7 @@ class MinVISDriver:
         self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
-        self._stride = int(artefact.metadata.options["mask_stride"])
+        self._stride = Facts(artefact.metadata).whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
         self.reset()
 

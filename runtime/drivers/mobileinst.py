@@ -12,8 +12,10 @@ from mobilevis.runtime.association.camera_watch import CameraWatch
 from mobilevis.runtime.association.follower import Follower, FrameMasks, Setting
 from mobilevis.runtime.choices import Option
 from mobilevis.runtime.drivers.frames import Features, FrameEncoder, Selection, run_entry
+from mobilevis.runtime.drivers.mobileinst_facts import check_queries, check_streaming
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.keyframes import FIXED, Keyframes, find_policy
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit, part_masks
@@ -79,16 +81,21 @@ class MobileInstDriver:
     _keyframe_features: Array  # of the last keyframe
 
     def __init__(self, artefact: Artefact, options: MobileInstOptions) -> None:
-        facts = artefact.metadata.options
+        facts = Facts(artefact.metadata)
+        self._check(facts)
         self._artefact = artefact
-        self._interval = options.keyframe_interval or int(facts["keyframe_interval"])
+        self._interval = options.keyframe_interval or facts.whole_number("keyframe_interval")
         self.options = replace(options, keyframe_interval=self._interval)
         self._encoder = FrameEncoder(artefact)
         self._propagates = "propagate" in artefact.metadata.entries
         self._selection = Selection(artefact, options)
-        self._stride = int(facts["mask_stride"])
+        self._stride = facts.whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
         self.reset()
+
+    def _check(self, facts: Facts) -> None:
+        check_streaming(facts)
+        check_queries(facts)
 
     @property
     def best_score(self) -> float:

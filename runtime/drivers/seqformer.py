@@ -27,6 +27,7 @@ from mobilevis.runtime.drivers.frames import (
 )
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.letterbox import Letterbox
 from mobilevis.runtime.masks import instances_in_frame, logit
 from mobilevis.runtime.results import FrameResult
@@ -72,14 +73,14 @@ class SeqFormerDriver:
     """
 
     def __init__(self, artefact: Artefact, options: SeqFormerOptions) -> None:
-        facts = artefact.metadata.options
-        length = int(facts["clip_length"])
+        facts = Facts(artefact.metadata)
+        length = facts.whole_number("clip_length")
         stride = max(1, length - SHARED_FRAMES) if options.clip_stride is None else options.clip_stride
         self._artefact = artefact
         self.options = options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
-        self._stride = int(facts["mask_stride"])
+        self._stride = facts.whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
         self._buffer = ClipBuffer[EncodedFrame](length, stride)
         self.reset()

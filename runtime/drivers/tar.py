@@ -11,6 +11,7 @@ from mobilevis.runtime.drivers.frames import Features, run_entry
 from mobilevis.runtime.drivers.minvis import MinVISDriver
 from mobilevis.runtime.drivers.options import InstanceOptions
 from mobilevis.runtime.engines.base import Artefact
+from mobilevis.runtime.facts import Facts
 from mobilevis.runtime.results import FrameResult
 from mobilevis.runtime.stages import Stages
 
@@ -46,8 +47,8 @@ class RoutedDecoding(MinVISDriver):
     """
 
     def __init__(self, artefact: Artefact, options: TarOptions) -> None:
-        facts = artefact.metadata.options
-        self._layers, self._warmup = int(facts["decoder_layers"]), int(facts["warmup"])
+        facts = Facts(artefact.metadata)
+        self._layers, self._warmup = facts.whole_number("decoder_layers"), facts.whole_number("warmup", 0)
         self._routes = options.fixed_layers is None
         if options.fixed_layers is not None:
             if options.fixed_layers > self._layers:

@@ -101,3 +101,13 @@ def test_classes_of_another_data_set_are_refused(refused_here, trained, dataset)
     line = refused_here("bench", "accuracy", trained[1], "--dataset", dataset, "--metric", "ytvis")
     assert "class 4 is dog" in line
     assert "wolf" in line
+
+
+def test_outputs_replace_neither_an_input_nor_each_other(refused_here, trained, dataset):
+    common = ["bench", "accuracy", trained[1], "--dataset", dataset, "--metric", "ytvis"]
+    before = dataset.read_bytes()
+    assert "--json would replace the annotations" in refused_here(*common, "--json", dataset)
+    assert "are the same" in refused_here(*common, "--results", "out.json", "--json", "out.json")
+    part = trained[1] / "decode.onnx"
+    assert "a part of the artefact" in refused_here(*common, "--results", part)
+    assert dataset.read_bytes() == before

@@ -62,3 +62,21 @@ def test_an_unknown_metric_lists_the_known(refused, files):
 
 def test_a_missing_file_is_named(refused, files):
     assert "nothing.json" in refused("eval", "--metric", "ytvis", *files[:3], "nothing.json")
+
+
+@pytest.mark.parametrize("name", ["gt.json", "results.json"])
+def test_a_record_replaces_no_input(refused, tmp_path, files, name):
+    before = (tmp_path / name).read_bytes()
+    assert "--json would replace" in refused("eval", "--metric", "ytvis", *files, "--json", name)
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(mobilevis, files):
+    done = mobilevis("eval", "--metric", "ytvis", *files, "--json", "/proc/nowhere/out.json")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_record_on_standard_output_is_alone_there(mobilevis, files):
+    done = mobilevis("eval", "--metric", "ytvis", *files, "--json", "-")
+    assert json.loads(done.stdout)["metrics"]["AR1"] == 0.5
+    assert "cat" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -105,6 +106,18 @@ def test_a_folder_of_photographs_becomes_coco_annotations(mobilevis, onnx, tmp_p
     found = load_coco(tmp_path / "labels.json", tmp_path / "photos", strict=True)
     assert [(image.file_name, image.height) for image in found.images] == [("0.jpg", 96), ("1.jpg", 120)]
     assert {annotation.image_id for annotation in found.annotations} == {1, 2}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names of files are text")
+def test_names_that_are_no_text_are_refused_where_json_would_hold_them(refused_here, onnx, tmp_path):
+    (tmp_path / "photos").mkdir()
+    _, png = cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))
+    (tmp_path / "photos" / "caf\udce9.png").write_bytes(png.tobytes())
+    outputs = (["--stills", "--coco", "labels.json"], ["--panoptic", "found"])
+    for line in (refused_here("run", onnx, "photos", *output) for output in outputs):
+        assert r"is no UTF-8 (caf\udce9.png): rename it" in line
+    shutil.copytree(onnx, tmp_path / "caf\udce9")
+    assert "the name of the artefact is no UTF-8" in refused_here("run", tmp_path / "caf\udce9", "photos")
 
 
 def test_coco_annotations_are_of_stills(refused_here, onnx, clip):

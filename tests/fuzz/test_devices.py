@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from mobilevis.benchmarks.latency.report.assemble import assemble, parse_event
+from mobilevis.benchmarks.latency.report.validity import judge
 from mobilevis.benchmarks.latency.transports.adb import parse_devices
 from mobilevis.benchmarks.latency.transports.base import FILE_MARK, parse_files
 from mobilevis.benchmarks.latency.worker.cpus import name_masks, parse_topology
 from mobilevis.benchmarks.latency.worker.environment import parse_identity, parse_snapshot
+from mobilevis.benchmarks.latency.worker.protocol import PROTOCOLS
 from mobilevis.runtime.errors import UserError
 
 from .conftest import Trial
@@ -19,13 +21,22 @@ from .mutations import HOSTILE_TEXTS, Random, mutate_json, mutate_text
 
 pytestmark = pytest.mark.fuzz
 
-STATE = {"at_s": 0.0, "snapshot": {"frequencies_khz": {"0": 1}, "load_average": [0.1]}, "probe_ms": 1.0}
+SNAPSHOT = {"temperatures_c": {"cpu": 40}, "thermal_status": 0, "load_average": [0.1]}
+STATE = {"at_s": 0.0, "snapshot": SNAPSHOT, "probe_ms": 1.0}
+CLOCKS = {"temperatures_c": {"cpu": 45}, "frequencies_khz": {"0": 0}}
 COLUMNS = {"at_s": [0.1, 0.2], "is_keyframe": [True, False], "instances": [1, 1]}
 EVENTS: list[dict[str, Any]] = [
     {"event": "start", "pid": 77, "versions": {"python": "3.11"}, "cpus_allowed": [0]},
     {"event": "loaded", "target": 0, "engine": "litert", "threads": 1},
     {"event": "before", "targets": [0], "state": STATE, **STATE},
     {"event": "samples", "target": 0, "kind": "entries", **COLUMNS, "milliseconds": {"total": [1.0, 2.0]}},
+    {
+        "event": "reading",
+        "targets": [0],
+        "at_s": 1.0,
+        "temperatures_c": {"cpu": 45},
+        "frequencies_khz": {"0": 0},
+    },
     {"event": "after", "targets": [0], "state": STATE, **STATE},
     {"event": "error", "what": "x", "file": "y", "fix": "z"},
     {"event": "end"},
@@ -59,7 +70,8 @@ ADB = "List of devices attached\nemulator-5554 device product:x model:Pixel_8\n"
 
 def test_a_journal_of_damaged_lines(chance: Random, trial: Trial) -> None:
     def read(lines: list[str]) -> None:
-        assemble([parse_event(line) for line in lines], [("a", "0", False)])
+        (result,) = assemble([parse_event(line) for line in lines], [("a", "0", False)])
+        judge(result, PROTOCOLS["quick"], {})
 
     for _ in range(400):
         lines = [json.dumps(event) for event in EVENTS]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilevis.runtime.categories import Category
+from mobilevis.runtime.facts import UnfitArtefactError
 from mobilevis.runtime.metadata import EntrySpec, Metadata, TensorSpec
 from mobilevis.runtime.patches import CellDescriber, CellScorer
 
@@ -124,5 +125,5 @@ def test_of_what_an_earlier_frame_showed_nothing_is_inside(known):
 def test_an_entry_of_another_kind_is_refused():
     artefact = Echo()
     del artefact.metadata.entries["describe"]
-    with pytest.raises(ValueError, match="with another describe: export it again"):
+    with pytest.raises(UnfitArtefactError, match="by an older mobilevis, with another describe"):
         CellDescriber(artefact)

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mobilevis.benchmarks.latency.report.schema import ArtefactResult, Series
+from mobilevis.benchmarks.latency.report.kinds import check_kinds
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, Reading, Series, State, check_state
+from mobilevis.benchmarks.latency.worker.job import TOTAL
 from mobilevis.runtime.errors import UserError
 
 Event = Mapping[str, Any]
@@ -98,18 +100,21 @@ def _concerns(event: Event, index: int) -> bool:
 def _artefact(events: list[Event], name: str, sha256: str, is_baseline: bool) -> ArtefactResult:
     loaded = first_event(events, "loaded")
     kinds = dict.fromkeys(event["kind"] for event in events if event["event"] in ("warm_up", "samples"))
+    unknown = set(kinds) - set(TOTAL)
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)} is no workload")
     return ArtefactResult(
         name=name,
         sha256=sha256,
         is_baseline=is_baseline,
         facts={k: v for k, v in loaded.items() if k not in (*_LOADED, "event", "target")},
-        **{key: loaded[key] for key in _LOADED if key in loaded},
+        **check_kinds(ArtefactResult, {key: loaded[key] for key in _LOADED if key in loaded}),
         workloads={kind: _series(events, kind) for kind in kinds},
         not_measured={e["kind"]: e["reason"] for e in events if e["event"] == "not_measured"},
         before=_state(first_event(events, "before")),
         after=_state(first_event(events, "after")),
         readings=[
-            {key: event[key] for key in ("at_s", "temperatures_c", "frequencies_khz")}
+            check_kinds(Reading, {key: event[key] for key in Reading.__annotations__})
             for event in events
             if event["event"] == "reading"
         ],
@@ -117,7 +122,7 @@ def _artefact(events: list[Event], name: str, sha256: str, is_baseline: bool) ->
 
 
 def _state(event: Event) -> Any:
-    return {key: event[key] for key in ("at_s", "snapshot", "probe_ms")} if event else None
+    return check_state({key: event[key] for key in State.__annotations__}) if event else None
 
 
 def _series(events: list[Event], kind: str) -> Series:
@@ -136,10 +141,11 @@ def _series(events: list[Event], kind: str) -> Series:
             column = stages[stage]
             column += [None] * (so_far - len(column))
             column += event["milliseconds"].get(stage, [None] * new)
-    return Series(
+    facts = {
         **columns,
-        milliseconds=dict(stages),
-        warm_up=warm_up.get("milliseconds", ()),
-        settled=warm_up.get("settled"),
+        "milliseconds": dict(stages),
+        "warm_up": warm_up.get("milliseconds", []),
+        "settled": warm_up.get("settled"),
         **{key: measured[key] for key in _MEASURED if key in measured},
-    )
+    }
+    return Series(**check_kinds(Series, facts))

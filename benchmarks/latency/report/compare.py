@@ -168,6 +168,8 @@ def _compare(one: _Side, other: _Side, unlike: Sequence[str], interleaved: bool)
         same_options = one.setup.driver_options == other.setup.driver_options
         pairing = INTERLEAVED if interleaved else SAME_FRAMES if same_clip and same_options else UNPAIRED
         rows = _rows(kind, a, b, paired=pairing != UNPAIRED)
+        if not rows:
+            continue
         comparisons.append(
             Comparison(
                 one.artefact.name, other.artefact.name, kind, pairing, rows, tuple(warnings), tuple(doubts)
@@ -187,6 +189,7 @@ def _changed_speed(a: ArtefactResult, b: ArtefactResult) -> list[str]:
 
 
 def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:
+    """The whole step first, then its parts; none where the whole has no ratio."""
     total = TOTAL[kind]
     rows: list[Optional[Row]] = []
     if kind == "frames":
@@ -198,6 +201,8 @@ def _rows(kind: str, a: Series, b: Series, paired: bool) -> list[Row]:
         ]
     else:
         rows.append(_row("total", _taken(a, total), _taken(b, total), paired))
+    if rows[0] is None:
+        return []
     stages = [stage for stage in a.milliseconds if stage != total]
     rows += [_row(stage, _taken(a, stage), _taken(b, stage), paired) for stage in stages]
     return [row for row in rows if row is not None]
@@ -216,8 +221,10 @@ def _taken(series: Series, stage: str, keyframes: Optional[bool] = None) -> tupl
     return series.stage(stage, keyframes), series.runs(stage, keyframes)
 
 
-def _amortised_row(one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Row:
+def _amortised_row(one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Optional[Row]:
     (a, runs_a), (b, runs_b) = one, other
+    if not a.size or not b.size or not b.mean():
+        return None
     n, runs = min(a.size, b.size), min(runs_a, runs_b)
     if paired and runs_a / a.size == runs_b / b.size:  # as many frames a round on both sides
         ratio = mean_ratio(a[:n], b[:n], paired=True, runs=(runs, runs))
@@ -227,10 +234,13 @@ def _amortised_row(one: tuple[Samples, int], other: tuple[Samples, int], paired:
 
 
 def _row(stage: str, one: tuple[Samples, int], other: tuple[Samples, int], paired: bool) -> Optional[Row]:
-    """A row of medians; pairs end with the shorter of the two. None where a side lacks the stage."""
+    """A row of medians; pairs end with the shorter of the two. None where a side lacks the stage, or
+    the second one's takes less than its clock can tell: to 0 there is no ratio."""
     (a, runs_a), (b, runs_b) = one, other
     if not a.size or not b.size:
         return None
     n, runs = min(a.size, b.size), (runs_a, runs_b)
+    if not (b[:n].min() if paired else np.median(b)):
+        return None
     ratio = paired_ratio(a[:n], b[:n], min(runs)) if paired else unpaired_ratio(a, b, runs)
     return Row(stage, float(np.median(a)), float(np.median(b)), ratio)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, TypedDict, Union
 
 import numpy as np
 
+from mobilevis.benchmarks.latency.report.kinds import check_kinds
 from mobilevis.benchmarks.latency.report.stats import Samples, Summary, summarise
+from mobilevis.benchmarks.latency.worker.environment import Snapshot
 from mobilevis.runtime.errors import UserError
-from mobilevis.runtime.files import atomic_path
 from mobilevis.runtime.reading import read_bounded
 
 SCHEMA = "mobilevis.latency/1"
@@ -79,6 +80,22 @@ class Series:
             for at_s, value, is_keyframe in zip(self.at_s, self.milliseconds.get(name, ()), self.is_keyframe)
             if value is not None and (keyframes is None or bool(is_keyframe) == keyframes)
         ]
+
+
+class Reading(TypedDict):
+    """Of the device during a run."""
+
+    at_s: float
+    temperatures_c: Mapping[str, float]  # by thermal zone
+    frequencies_khz: Mapping[str, float]  # by pinned CPU
+
+
+class State(TypedDict):
+    """Of the device before or after a run."""
+
+    at_s: float
+    snapshot: Mapping[str, Any]
+    probe_ms: float  # of a fixed piece of work
 
 
 @dataclass(frozen=True)
@@ -176,11 +193,6 @@ class LatencyReport:
             item["summary"] = {kind: _summaries(kind, series) for kind, series in artefact.workloads.items()}
         return json.dumps({"schema": SCHEMA, "valid": self.valid, **raw}, allow_nan=False)
 
-    def save(self, path: Union[str, Path]) -> None:
-        """Write the JSON; the file is whole or absent."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(self.to_json() + "\n", encoding="utf-8")
-
 
 def summary_groups(kind: str) -> dict[str, Optional[bool]]:
     """What the steps of a workload are summed up by: name → ``keyframes`` of ``Series.stage``."""
@@ -219,10 +231,30 @@ def parse_report(raw: Any) -> LatencyReport:
         raise ValueError(f"schema {raw['schema']}, this version reads {SCHEMA}")
     fields = {name: value for name, value in raw.items() if name not in ("schema", "valid")}
     artefacts = [_parse_artefact(item) for item in raw["artefacts"]]
-    return LatencyReport(**{**fields, "setup": Setup(**raw["setup"]), "artefacts": artefacts})
+    setup = Setup(**check_kinds(Setup, raw["setup"]))
+    parsed = {**fields, "setup": setup, "artefacts": artefacts}
+    return LatencyReport(**check_kinds(LatencyReport, parsed))
 
 
 def _parse_artefact(raw: Mapping[str, Any]) -> ArtefactResult:
     fields = {name: value for name, value in raw.items() if name not in ("valid", "summary")}
-    result = ArtefactResult(**fields)
-    return replace(result, workloads={kind: Series(**item) for kind, item in raw["workloads"].items()})
+    series = {kind: Series(**check_kinds(Series, item)) for kind, item in raw["workloads"].items()}
+    for state in (fields.get("before"), fields.get("after")):
+        if state is not None:
+            check_state(state)
+    for reading in fields.get("readings", ()):
+        check_kinds(Reading, reading)
+    return ArtefactResult(**check_kinds(ArtefactResult, {**fields, "workloads": series}))
+
+
+def check_state(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse what is no ``State`` of a device.
+
+    Raises:
+        ValueError, KeyError, TypeError: a fact is missing, of another type, or no duration.
+    """
+    if not 0 < check_kinds(State, raw)["probe_ms"] < float("inf"):
+        raise ValueError(f"probe_ms is {raw['probe_ms']}")
+    snapshot = raw["snapshot"]
+    check_kinds(Snapshot, {name: snapshot[name] for name in ("temperatures_c", "thermal_status")})
+    return raw

@@ -142,6 +142,8 @@ def paired_ratio(a: ArrayLike, b: ArrayLike, runs: Optional[int] = None) -> Rati
         ValueError: different lengths, or a zero in b.
     """
     first, second = _pairs(a, b)
+    if second.min() == 0:
+        raise ValueError("a sample of 0 has no ratio")
     ratios = first / second
     low, high = _interval(bootstrap_medians(ratios, runs))
     return Ratio(float(np.median(ratios)), low, high, pairs=ratios.size)
@@ -175,8 +177,6 @@ def _pairs(a: ArrayLike, b: ArrayLike) -> tuple[Samples, Samples]:
     first, second = as_samples(a), as_samples(b)
     if first.shape != second.shape:
         raise ValueError(f"{first.size} and {second.size} samples are not pairs")
-    if second.min() == 0:
-        raise ValueError("a sample of 0 has no ratio")
     return first, second
 
 

@@ -72,9 +72,8 @@ def _by(series: Series) -> str:
 
 def _slowed(result: ArtefactResult) -> Optional[str]:
     """A drop of the pinned cores' frequency; where none is shown, of the speed of a fixed piece of work."""
-    clocks = [
-        max(reading["frequencies_khz"].values()) for reading in result.readings if reading["frequencies_khz"]
-    ]
+    clocks = [max(reading["frequencies_khz"].values(), default=0) for reading in result.readings]
+    clocks = [khz for khz in clocks if khz > 0]  # a kernel may show 0 of what it does not know
     if clocks:
         drop = 1 - min(clocks) / clocks[0]
         if drop > MAX_FREQUENCY_DROP:

@@ -47,6 +47,19 @@ def follow(before: np.ndarray, now: np.ndarray) -> Optional[CameraMotion]:
     return watch.look().motion
 
 
+@pytest.mark.parametrize("size", [(16, 1088), (1088, 16)])
+def test_a_picture_of_a_single_row_or_column_of_cells_tells_no_motion(size):
+    """A wide input shows a panorama so."""
+    grain = np.random.default_rng(0).integers(0, 256, tuple(side // 16 for side in size)).astype(np.float32)
+    picture = cv2.resize(grain, size[::-1], interpolation=cv2.INTER_NEAREST)
+    watch = CameraWatch((1088, 1088), tells_motion=True)
+    watch.show(picture)
+    watch.look()
+    watch.show(picture)
+    assert watch.look().step == (0.0, 0.0)
+    assert watch.look().motion is None
+
+
 def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     """Pixels → fractions."""
     return np.array([[x0 / WIDTH, y0 / HEIGHT, x1 / WIDTH, y1 / HEIGHT]], np.float32)

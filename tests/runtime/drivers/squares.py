@@ -33,6 +33,7 @@ class SquaresArtefact:
     """
 
     engine = "squares"
+    path = "squares.onnx"
     threads = 1
 
     def __init__(self, propagates: bool = False) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mobilevis.benchmarks.latency.report.compare import compare_reports, compare_within
-from mobilevis.benchmarks.latency.report.schema import Series
+from mobilevis.benchmarks.latency.report.schema import ArtefactResult, Series
 from mobilevis.runtime.errors import UserError
 from tests.benchmarks.latency.samples import entries, frames, report, result, state
 
@@ -39,6 +39,30 @@ def test_an_interleaved_run_pairs_its_rounds():
     on_entries, on_frames = compare_within(report(FAST, result(), interleaved=True))
     assert on_entries.pairing == on_frames.pairing == "rounds of one interleaved run"
     assert rows(on_entries)["total"].ratio.pairs == 60
+
+
+def with_stage(**stage: list[float]) -> ArtefactResult:
+    series = frames()
+    milliseconds = {**series.milliseconds, **stage}
+    return result("clock.tflite", workloads={"frames": replace(series, milliseconds=milliseconds)})
+
+
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_a_stage_that_a_coarse_clock_cannot_tell_has_no_ratio(interleaved):
+    """The others have theirs: what was measured is not lost for it."""
+    other = with_stage(policy=[0.0] * 120)
+    if interleaved:
+        (on_frames,) = compare_within(report(with_stage(policy=[0.1] * 120), other, interleaved=True))
+    else:
+        (on_frames,) = compare_reports(report(with_stage(policy=[0.1] * 120)), report(other))
+    assert "policy" not in rows(on_frames)
+    assert {"amortised frame", "keyframe", "encode"} <= rows(on_frames).keys()
+
+
+def test_a_side_without_whole_frames_has_no_ratios():
+    for stages in ({}, {"encode": [1.0] * 120}):
+        other = result("cut.tflite", workloads={"frames": replace(frames(), milliseconds=stages)})
+        assert compare_within(report(with_stage(), other, interleaved=True)) == []
 
 
 def test_the_frames_of_a_clip_are_no_evidence_of_their_own():

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
 
 from mobilevis.benchmarks.latency.report.schema import Series, load_report, parse_report
 from mobilevis.runtime.errors import UserError
-from tests.benchmarks.latency.samples import frames, report, result
+from tests.benchmarks.latency.samples import frames, report, result, state
 
 
 def test_a_report_survives_its_json(tmp_path: Path):
     original = report(result(), result("other.pte", reasons=["frames: busy machine"]))
-    original.save(tmp_path / "run.json")
+    (tmp_path / "run.json").write_text(original.to_json())
     again = load_report(tmp_path / "run.json")
     assert again.to_json() == original.to_json()
     assert not again.valid
@@ -70,6 +72,30 @@ def test_a_sample_that_is_no_duration_is_refused(tmp_path, value):
     raw["artefacts"][0]["workloads"]["frames"]["milliseconds"]["frame"][3] = value
     (tmp_path / "run.json").write_text(json.dumps(raw))
     with pytest.raises(UserError, match="not a latency report"):
+        load_report(tmp_path / "run.json")
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("artefacts", 0, "name"), {}),
+        (("artefacts", 0, "reasons"), 1.0),
+        (("artefacts", 0, "facts"), "text"),
+        (("artefacts", 0, "workloads", "frames", "settled"), 1),
+        (("artefacts", 0, "before", "probe_ms"), 0),
+        (("setup", "cpus"), ["0"]),
+        (("setup", "source"), {"name": 1}),
+        (("device",), []),
+        (("error",), 2),
+    ],
+)
+def test_a_fact_of_another_kind_is_refused(tmp_path, where, value):
+    raw = json.loads(report().to_json())
+    raw["artefacts"][0]["before"] = state()
+    *outer, last = where
+    reduce(getitem, outer, raw)[last] = value
+    (tmp_path / "run.json").write_text(json.dumps(raw))
+    with pytest.raises(UserError, match=f"not a latency report: {last}"):
         load_report(tmp_path / "run.json")
 
 

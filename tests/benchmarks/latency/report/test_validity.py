@@ -72,6 +72,10 @@ def test_a_shown_frequency_outranks_the_probe():
     assert reasons(readings=steady, after=state(3.0, probe_ms=1.1)) == []
 
 
+def test_a_clock_that_the_kernel_shows_as_0_says_nothing():
+    assert reasons(readings=[reading(0, 0), reading(1, 2_400_000)]) == []
+
+
 def test_a_sustained_run_may_heat_and_drift():
     hot = [reading(0, 2_400_000), reading(1, 1_200_000)]
     assert reasons(PROTOCOLS["sustained"], readings=hot) == []

@@ -57,4 +57,17 @@ class CameraWatchTest {
             if (tellsMotion) assertNotNull(watch.findMotion()) else assertNull(watch.findMotion())
         }
     }
+
+    @Test
+    fun `a picture of a single row of cells tells no motion`() {
+        val (input, shown) = Size(320, 1088) to Size(16, 1088)
+        val frame = Tensor(listOf(1, 3, input.height, input.width))
+        val watch = CameraWatch(frame, Letterbox.fit(shown, input), true)
+        frame.write(FloatArray(3 * input.height * input.width) { i -> (128 + 90 * sin(i % input.width / 37.0)).toFloat() })
+        watch.show()
+        watch.look()
+        watch.show()
+        assertNotNull(watch.findStep())
+        assertNull(watch.findMotion())
+    }
 }

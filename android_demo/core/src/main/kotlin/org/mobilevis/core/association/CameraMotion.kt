@@ -48,6 +48,7 @@ internal class CameraMotion(
 
     /** Whether the last two frames tell the motion, from their [camera]'s step on. */
     fun find(camera: CameraStep): Boolean {
+        if (minOf(camera.now.rows, camera.now.columns) < 2) return false // a single row or column has no gradients
         registration.find(camera.before, camera.now, camera.step[0] / CELL, camera.step[1] / CELL)
         along = registration.along
         across = registration.across
