@@ -22,6 +22,7 @@ from mobilevis.cli.options import (
     default_association,
     driver_options,
 )
+from mobilevis.data.records import MAX_INTEGER
 from mobilevis.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def run(
     stills: Annotated[
         bool, typer.Option("--stills", help="A folder's images are pictures of their own, of any size.")
     ] = False,
-    video_id: Annotated[int, typer.Option(help="Video id in the results file.")] = 1,
+    video_id: Annotated[
+        int, typer.Option(min=-MAX_INTEGER, max=MAX_INTEGER, help="Video id in the results file.")
+    ] = 1,
     max_frames: Annotated[Optional[int], typer.Option(min=1, help="Stop after so many frames.")] = None,
     verify: Annotated[
         bool, typer.Option(help="Compare the artefact's SHA-256 with the one in its metadata.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -36,5 +37,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, dict) and all(_fits(item, args[1]) for item in value.values())
     if hint in (bool, int, float, str, type(None)):
         kinds = (int, float) if hint is float else hint
-        return isinstance(value, kinds) and isinstance(value, bool) == (hint is bool)
+        if not isinstance(value, kinds) or isinstance(value, bool) != (hint is bool):
+            return False
+        return not isinstance(value, (int, float)) or abs(value) <= sys.float_info.max
     return True
