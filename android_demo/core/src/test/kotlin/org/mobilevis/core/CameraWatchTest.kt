@@ -63,7 +63,8 @@ class CameraWatchTest {
         val (input, shown) = Size(320, 1088) to Size(16, 1088)
         val frame = Tensor(listOf(1, 3, input.height, input.width))
         val watch = CameraWatch(frame, Letterbox.fit(shown, input), true)
-        frame.write(FloatArray(3 * input.height * input.width) { i -> (128 + 90 * sin(i % input.width / 37.0)).toFloat() })
+        val ripple = { i: Int -> (128 + 90 * sin(i % input.width / 37.0)).toFloat() }
+        frame.write(FloatArray(3 * input.height * input.width, ripple))
         watch.show()
         watch.look()
         watch.show()
