@@ -103,7 +103,7 @@ class ClipMeasure:
         self._artefact, self._options = artefact, options
         self._encoder = FrameEncoder(artefact)
         self._selection = Selection(artefact, options)
-        self._finder = ObjectFinder(artefact, self._selection, SCORE, NMS_IOU)
+        self._finder = ObjectFinder(artefact, SCORE, NMS_IOU)
         self._stride = Facts(artefact.metadata).whole_number("mask_stride")
         self._mask_logit = logit(options.mask_threshold)
 
@@ -131,7 +131,7 @@ class ClipMeasure:
 
     def _look(self, frame: Image) -> Objects:
         features, letterbox = self._encoder.encode(frame, Stages())
-        found = self._finder.find(features, Stages())
+        found = self._finder.find(features, self._selection, Stages())
         masks = self._segment(found.kernels, features["mask_features"])
         masks = cells.cut_to_boxes(masks, found.boxes, np.array(cells.BOX_MARGIN), self._mask_logit)
         content = letterbox.content_cells(self._stride)

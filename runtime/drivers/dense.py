@@ -81,8 +81,8 @@ class DenseDriver(MobileInstDriver):
     _camera: CameraWatch  # as it follows the camera
 
     def __init__(self, artefact: Artefact, options: DenseOptions) -> None:
+        self._finder = ObjectFinder(artefact, options.score_threshold, options.nms_iou)
         super().__init__(artefact, options)
-        self._finder = ObjectFinder(artefact, self._selection, options.score_threshold, options.nms_iou)
 
     def _check(self, facts: Facts) -> None:
         check_streaming(facts)
@@ -94,7 +94,7 @@ class DenseDriver(MobileInstDriver):
         self._regions: list[Region] = []  # of the last frame's masks
 
     def _decode(self, features: Features, stages: Stages) -> None:
-        found = self._finder.find(features, stages)
+        found = self._finder.find(features, self._selection, stages)
         with stages("association"):
             order = self._follower.on_keyframe(found.embeddings, found.scores)
         self._objects = PlacedKernels(found.kernels[order], found.boxes[order])
@@ -159,21 +159,25 @@ class ObjectFinder:
 
     Args:
         artefact: of a model with dense kernels.
-        selection: which classes are kept, and how many objects; it is told the scores.
         least_score: cells below it show nothing.
         nms_iou: a cell is dropped for a better one of its class whose box overlaps it by more.
 
     Raises:
-        ValueError: the artefact has no such entries.
+        UnfitArtefactError: the artefact has no such entries.
     """
 
-    def __init__(self, artefact: Artefact, selection: Selection, least_score: float, nms_iou: float) -> None:
+    def __init__(self, artefact: Artefact, least_score: float, nms_iou: float) -> None:
         self._scorer, self._describer = CellScorer(artefact), CellDescriber(artefact)
-        self._selection, self._least_score, self._nms_iou = selection, least_score, nms_iou
+        self._least_score, self._nms_iou = least_score, nms_iou
 
-    def find(self, features: Features, stages: Stages) -> FoundObjects:
-        """The objects of a frame that ``encode`` says this of, as the stages ``selection``, ``decode`` and
-        ``describe``."""
+    def find(self, features: Features, selection: Selection, stages: Stages) -> FoundObjects:
+        """The objects of a frame, as the stages ``selection``, ``decode`` and ``describe``.
+
+        Args:
+            features: what ``encode`` says of it.
+            selection: which classes are kept, and how many objects; it is told the scores.
+            stages: of the frame.
+        """
         with stages("selection"):
             objectness = features["objectness"][0]
             fewest = self._scorer.cells_at_once  # of which at least it is known how sure the network is
@@ -181,9 +185,9 @@ class ObjectFinder:
         with stages("decode"):
             scores = self._scorer.run(features, likely, objectness[likely])["scores"]
         with stages("selection"):
-            self._selection.watch(scores)
-            scores, boxes = self._selection.drop_classes(scores), features["boxes"][0][likely]
-            most = self._selection.max_instances
+            selection.watch(scores)
+            scores, boxes = selection.drop_classes(scores), features["boxes"][0][likely]
+            most = selection.max_instances
             chosen = cells.choose_cells(scores, boxes, self._least_score, self._nms_iou, most)
             scores, boxes, chosen = scores[chosen], boxes[chosen], likely[chosen]
         with stages("describe"):

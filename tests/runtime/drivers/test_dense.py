@@ -192,5 +192,5 @@ def test_how_sure_the_network_is_of_what_is_not_shown_is_known_all_the_same(arte
 def test_an_artefact_whose_entries_read_whole_maps_is_refused(artefact, entry):
     spec = artefact.metadata.entries[entry]
     artefact.metadata.entries[entry] = replace(spec, inputs=spec.inputs[1:])
-    with pytest.raises(UserError, match=rf"of entry {entry} \(squares\.onnx\): export the model again$"):
+    with pytest.raises(UserError, match=rf"with another {entry} \(squares\.onnx\): export the model again$"):
         VideoSegmenter(artefact)
